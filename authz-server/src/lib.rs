@@ -1,1 +1,8 @@
-//! (in the making)
+//! The Latchwork authorization server: `core` decides, [`store`] keeps, `shell` speaks, `web` shows.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod core;
+pub mod files;
+pub mod keys;
+pub mod shell;
+pub mod store;
