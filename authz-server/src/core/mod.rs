@@ -1,0 +1,17 @@
+//! What decides. Pure: no IO; the clock, entropy and keys arrive as arguments.
+//!
+//! `issue` answers `/token` for every face and grant, `authorize` checks `/authorize`; both take [`facts::Facts`] read by the
+//! store and give back a [`change::Change`] list that must be durable before any answer leaves.
+
+pub mod bytes;
+pub mod change;
+pub mod entropy;
+pub mod entry;
+pub mod facts;
+pub mod jwk;
+pub mod names;
+pub mod records;
+pub mod refusal;
+pub mod request;
+pub mod scope;
+pub mod time;

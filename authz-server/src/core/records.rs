@@ -1,0 +1,454 @@
+//! What the store keeps: plain data, CBOR on disk. A record never holds a secret in the clear: keyed hashes or [`Sealed`].
+
+use super::bytes::{Blob, Hash32, Sealed};
+use super::jwk::PublicKey;
+use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockName, PersonId};
+use super::scope::{Scope, ScopeMap};
+use super::time::{Seconds, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An application that asks for tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its name.
+    pub id: ClientId,
+    /// What people see on the consent page.
+    pub title: String,
+    /// Native or confidential (RFC 6749 §2.1).
+    pub kind: ClientKind,
+    /// How it proves who it is.
+    pub auth: ClientAuth,
+    /// The grants it may use.
+    pub grants: BTreeSet<GrantKind>,
+    /// The most it may ever ask for; empty means whatever policy allows.
+    #[serde(default)]
+    pub ceiling: Scope,
+    /// What policy may look at, such as `role = "cleaning"`.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Whether a client can keep a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// An app on a person's device (RFC 8252), bound to its installation key by DPoP.
+    Native {
+        /// Registered redirect targets.
+        redirect_uris: Vec<String>,
+    },
+    /// A service that authenticates.
+    Confidential {
+        /// Registered redirect targets; empty for machines.
+        #[serde(default)]
+        redirect_uris: Vec<String>,
+    },
+}
+
+impl ClientKind {
+    /// The registered redirect targets.
+    #[must_use]
+    pub fn redirect_uris(&self) -> &[String] {
+        match self {
+            Self::Native { redirect_uris } | Self::Confidential { redirect_uris } => redirect_uris,
+        }
+    }
+}
+
+/// How a client authenticates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// Not at all: a public client.
+    None,
+    /// `client_secret_basic` or `_post`: HMAC-SHA256 of the secret under the server's secret-hash key (`secret::keyed_hash`).
+    SecretHash(Hash32),
+    /// `private_key_jwt` (RFC 7523): the keys it may sign with.
+    PrivateKeyJwt(Vec<ClientKey>),
+    /// The OSCORE context of the same name (RFC 9203), over CoAP only.
+    Oscore,
+}
+
+/// A key a client signs assertions with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientKey {
+    /// The `kid` its assertions name, if any.
+    #[serde(default)]
+    pub kid: Option<String>,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// The grants of RFC 6749 that this server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantKind {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken,
+}
+
+/// A resource server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Its name; its audience follows from it.
+    pub name: LockName,
+    /// The door it moves.
+    pub door: DoorName,
+    /// Groups whose signed tokens it takes too.
+    #[serde(default)]
+    pub groups: BTreeSet<GroupName>,
+    /// What it knows of the time.
+    pub clock: ClockMode,
+    /// The kid of its token key.
+    pub token_kid: Blob,
+    /// The token key, AES-CCM-16-128-128, sealed with [`Lock::key_label`].
+    pub token_key: Sealed,
+    /// About how many times 65,536 tokens were minted under this key (`mint::Wear`); rotation sets it to 0.
+    #[serde(default)]
+    pub token_key_wear: u32,
+    /// Its CCS (a CBOR map `{8: {1: COSE_Key}}`), for signed tokens.
+    #[serde(default)]
+    pub credential: Option<Blob>,
+    /// Where its door's people reach it: `host:port`.
+    pub address: String,
+    /// What its scope words mean.
+    pub scopes: ScopeMap,
+    /// How long its tokens live.
+    pub lifetime: Seconds,
+}
+
+impl Lock {
+    /// The lock's audience.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        Audience::Lock(self.name.clone())
+    }
+
+    /// What the token key is sealed for, so that a sealed key of another lock does not fit.
+    #[must_use]
+    pub fn key_label(&self) -> String {
+        format!("lock {}", self.name)
+    }
+}
+
+/// What a lock knows of the time (RFC 9200 §5.10.3, §5.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockMode {
+    /// A clock: tokens carry `exp`.
+    Clock,
+    /// None, but it counts seconds: tokens carry `exi` and a sequence number in `cti`.
+    Exi,
+    /// None: the client brings the lock's `cnonce`.
+    Nonce,
+}
+
+/// A door.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Door {
+    /// Its name.
+    pub name: DoorName,
+    /// What people call it.
+    pub title: String,
+    /// The lock on it.
+    pub lock: LockName,
+    /// Who may consent for it.
+    #[serde(default)]
+    pub owners: Vec<PersonId>,
+    /// The zone it is in, for policy.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// What else policy may look at.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// An owner's consent, given in advance or on the owner's page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdvanceConsent {
+    /// For this door only.
+    pub door: DoorName,
+    /// Who gave it; counts only while this person owns the door.
+    pub owner: PersonId,
+    /// To whom.
+    pub who: PersonId,
+    /// Until when; no token outlives it.
+    pub until: Timestamp,
+}
+
+/// What the provider said of a person at sign-in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who.
+    pub id: PersonId,
+    /// What to call them on a page.
+    #[serde(default)]
+    pub name: String,
+    /// Groups at the provider, for policy.
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
+    /// When they signed in.
+    pub signed_in: Timestamp,
+}
+
+/// One member of a grant: an audience and the scope consented for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Consented {
+    /// Whom tokens may be for.
+    pub audience: Audience,
+    /// The most they may say.
+    pub scope: Scope,
+}
+
+/// What a person granted to an app, for as long as it lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its name.
+    pub id: GrantId,
+    /// To which client.
+    pub client: ClientId,
+    /// By whom.
+    pub person: Person,
+    /// The installation key it is bound to; `None` for confidential clients only.
+    pub jkt: Option<Jkt>,
+    /// For what.
+    pub consented: Vec<Consented>,
+    /// Since when.
+    pub created: Timestamp,
+    /// When it ends in any case.
+    pub ends: Timestamp,
+    /// When it ends unless refreshed.
+    pub idle_ends: Timestamp,
+    /// The state of its refresh token; `None` when the client may not refresh.
+    pub refresh: Option<Refresh>,
+    /// When and why it was revoked.
+    pub revoked: Option<Revoked>,
+}
+
+/// A refresh token's state: hashes only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// SHA-256 of the token that works.
+    pub current: Hash32,
+    /// The one before, and when it was spent.
+    pub previous: Option<(Hash32, Timestamp)>,
+}
+
+/// The end of a grant before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: RevokedWhy,
+}
+
+/// Why a grant was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedWhy {
+    /// Its code was redeemed twice (RFC 6749 §4.1.2).
+    CodeReused,
+    /// A spent refresh token came back with the key (RFC 9700 §4.14.2).
+    RefreshReused,
+    /// A person or an administrator ended it.
+    Asked,
+}
+
+/// An authorization code, by its hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Code {
+    /// SHA-256 of the code.
+    pub hash: Hash32,
+    /// Whose.
+    pub client: ClientId,
+    /// The redirect target of the request, which the client must repeat.
+    pub redirect_uri: String,
+    /// The PKCE challenge, S256 (RFC 7636 §4.2).
+    pub challenge: Hash32,
+    /// The installation key named at `/authorize` (RFC 9449 §10).
+    pub jkt: Option<Jkt>,
+    /// Who signed in.
+    pub person: Person,
+    /// What was consented.
+    pub consented: Vec<Consented>,
+    /// Good until.
+    pub expires: Timestamp,
+    /// The grant it became.
+    pub redeemed: Option<GrantId>,
+}
+
+/// A request at `/authorize` that its person has not finished. Bound to the browser by a cookie whose hash is the name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// SHA-256 of the browser's cookie value.
+    pub id: Hash32,
+    /// What the client asked, checked.
+    pub request: super::request::AuthorizationRequest,
+    /// How far it is.
+    pub stage: Stage,
+    /// Good until.
+    pub expires: Timestamp,
+}
+
+/// How far a sign-in is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// At the provider. What is here is needed in the clear once, by the callback of this browser.
+    AtProvider {
+        /// Which of the configured ones.
+        provider: String,
+        /// SHA-256 of the `state` sent.
+        state: Hash32,
+        /// The `nonce` expected in the ID token.
+        nonce: String,
+        /// Our PKCE verifier towards the provider.
+        verifier: String,
+    },
+    /// Signed in; the app's page waits for an answer.
+    Consenting {
+        /// Who.
+        person: Person,
+        /// SHA-256 of the page's CSRF token.
+        csrf: Hash32,
+    },
+    /// Waiting for owners.
+    AwaitingOwners {
+        /// Who.
+        person: Person,
+        /// Their questions.
+        requests: Vec<Hash32>,
+    },
+}
+
+/// A question to the owners of a door.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsentRequest {
+    /// Its name, drawn at random.
+    pub id: Hash32,
+    /// Which door.
+    pub door: DoorName,
+    /// Who asks.
+    pub asker: Person,
+    /// By which app.
+    pub client: ClientId,
+    /// For what.
+    pub scope: Scope,
+    /// Until when the consent would last.
+    pub until: Timestamp,
+    /// How long an answer is awaited.
+    pub expires: Timestamp,
+    /// The answer.
+    pub state: Answer,
+}
+
+/// An owner's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// None yet.
+    Waiting,
+    /// Yes.
+    Granted {
+        /// By this owner.
+        by: PersonId,
+    },
+    /// No.
+    Denied {
+        /// By this owner.
+        by: PersonId,
+    },
+}
+
+/// All that is kept of a token: no part of its content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The RFC 9770 §4.2 token hash, without its leading 0x01.
+    pub hash: Hash32,
+    /// When it ends everywhere.
+    pub expires: Timestamp,
+    /// Whom it was given to.
+    pub client: ClientId,
+    /// Whom it is for.
+    pub audience: Audience,
+    /// The grant it came from.
+    pub grant: Option<GrantId>,
+}
+
+/// An OSCORE input material that lives at a lock, so that `req_cnf` may name it (RFC 9203 §3.1). No secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveContext {
+    /// At which lock.
+    pub lock: LockName,
+    /// The `id` of its `osc`.
+    pub id: Blob,
+    /// Whose.
+    pub client: ClientId,
+    /// Under which grant; another installation of the same app may not touch it.
+    pub grant: Option<GrantId>,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+/// Something that may happen once: a `jti` of an assertion or a proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What, hashed with its kind and its owner.
+    pub what: Hash32,
+    /// Until when it could be replayed.
+    pub until: Timestamp,
+}
+
+/// The sequence number of tokens for a lock without a clock (RFC 9200 §5.10.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExiCounter {
+    /// Which lock.
+    pub lock: LockName,
+    /// The last number used.
+    pub last: u64,
+}
+
+/// A client's OSCORE context with this server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OscoreClient {
+    /// Whose.
+    pub client: ClientId,
+    /// The client's recipient id, our sender id.
+    pub client_id: Blob,
+    /// Our recipient id, the client's sender id.
+    pub server_id: Blob,
+    /// The id context, if any.
+    #[serde(default)]
+    pub id_context: Option<Blob>,
+    /// The master secret, sealed with [`OscoreClient::label`].
+    pub master_secret: Sealed,
+    /// The master salt, sealed with the same label.
+    #[serde(default)]
+    pub master_salt: Option<Sealed>,
+    /// Our sender numbers below this may have been used (RFC 8613 B.1.1).
+    #[serde(default)]
+    pub sender_reserved: u64,
+}
+
+impl OscoreClient {
+    /// What its secrets are sealed for.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("oscore {}", self.client)
+    }
+}
+
+/// A key to the administration, by its hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdminToken {
+    /// SHA-256 of the token.
+    pub hash: Hash32,
+    /// Good until.
+    pub expires: Timestamp,
+}
