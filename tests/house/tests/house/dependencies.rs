@@ -1,0 +1,108 @@
+//! Which room may look into which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use latchwork_house::{metadata, root};
+use serde_json::Value;
+
+/// Each package of ours and what it may use of ours (ARCHITECTURE.md, "Arrows only point down").
+const EDGES: &[(&str, &[&str])] = &[
+    ("cbor", &[]),
+    ("crypto", &[]),
+    ("coap", &[]),
+    ("ace", &["cbor"]),
+    ("oscore", &["cbor", "coap", "crypto"]),
+    ("transport", PROTOCOL),
+    ("rs-lib", PROTOCOL),
+    ("client-sdk", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
+    ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
+    ("door-lock-app", &["ace", "cbor", "coap", "crypto", "oscore", "rs-lib"]),
+    ("door-lock-linux", &["ace", "coap", "crypto", "oscore", "rs-lib", "transport", "door-lock-app"]),
+    ("phone", &["client-sdk"]),
+    ("building", EVERYTHING),
+    ("end-to-end", EVERYTHING),
+    ("house", &[]),
+];
+
+const PROTOCOL: &[&str] = &["ace", "cbor", "coap", "crypto", "oscore"];
+const EVERYTHING: &[&str] =
+    &["ace", "cbor", "coap", "crypto", "oscore", "transport", "rs-lib", "client-sdk", "authz-server", "building"];
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// Dependencies that are built in (`dev` ones may look anywhere but up to a product).
+fn is_normal(dependency: &Value) -> bool {
+    dependency["kind"].is_null()
+}
+
+#[test]
+fn arrows_only_point_down() {
+    let metadata = metadata(&["--no-deps"]);
+    let allowed: BTreeMap<&str, &[&str]> = EDGES.iter().copied().collect();
+    let mut seen = 0;
+    for package in list(&metadata, "packages") {
+        let name = text(package, "name").strip_prefix("latchwork-").expect("packages are named latchwork-…");
+        let may = allowed.get(name).unwrap_or_else(|| panic!("{name} has no row in EDGES"));
+        seen += 1;
+        for dependency in list(package, "dependencies").filter(|d| is_normal(d)) {
+            if let Some(ours) = text(dependency, "name").strip_prefix("latchwork-") {
+                assert!(may.contains(&ours), "{name} must not depend on {ours}");
+            }
+        }
+    }
+    assert_eq!(seen, EDGES.len(), "a row of EDGES names no package");
+}
+
+#[test]
+fn products_do_not_see_each_other_even_in_tests() {
+    let metadata = metadata(&["--no-deps"]);
+    let products = ["latchwork-authz-server", "latchwork-rs-lib", "latchwork-client-sdk"];
+    for package in list(&metadata, "packages") {
+        let name = text(package, "name");
+        for other in list(package, "dependencies").map(|d| text(d, "name")) {
+            assert!(
+                !(products.contains(&name) && products.contains(&other)),
+                "{name} must not depend on {other}: what needs two products is a test under tests/"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_package_takes_the_lints_of_the_workspace() {
+    for package in list(&metadata(&["--no-deps"]), "packages") {
+        let manifest = std::fs::read_to_string(text(package, "manifest_path")).expect("a manifest");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{}", text(package, "name"));
+    }
+}
+
+/// A second version of a crate is a cost that somebody decided to pay: deny.toml says why.
+#[test]
+fn every_duplicate_is_named_with_its_reason() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |key: &str| package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
+        if let (Some(name), Some(version)) = (field("name"), field("version")) {
+            versions.entry(name).or_default().insert(version);
+        }
+    }
+    let duplicates: BTreeSet<&str> = versions.iter().filter(|(_, v)| v.len() > 1).map(|(name, _)| *name).collect();
+    let deny = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
+    let mut named = BTreeSet::new();
+    for line in deny.lines().filter(|line| line.trim_start().starts_with("{ crate = ")) {
+        let mut quoted = line.split('"').skip(1).step_by(2);
+        let name = quoted.next().and_then(|entry| entry.split('@').next()).expect("a crate");
+        assert!(line.contains("reason = \"") && quoted.next().is_some_and(|why| why.len() > 10), "no reason: {line}");
+        named.insert(name.to_owned());
+    }
+    let named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+    assert_eq!(duplicates.difference(&named).collect::<Vec<_>>(), [""; 0].iter().collect::<Vec<_>>(), "not in deny.toml");
+    assert_eq!(named.difference(&duplicates).collect::<Vec<_>>(), [""; 0].iter().collect::<Vec<_>>(), "no longer doubled");
+}

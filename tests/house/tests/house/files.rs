@@ -1,0 +1,62 @@
+//! What the files look like.
+
+use latchwork_house::files;
+
+/// Rooms without a heap and without an operating system.
+const NO_STD: &[&str] = &["protocol/", "rs-lib/", "examples/door-lock/app/"];
+
+/// Past this, a file holds two subjects.
+const MAX_LINES: usize = 600;
+
+#[test]
+fn every_file_says_what_it_is_about() {
+    for (path, text) in files(".rs") {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//!") || first.starts_with("#!"), "{path} starts with {first:?}");
+    }
+}
+
+#[test]
+fn no_file_holds_two_subjects() {
+    for (path, text) in files(".rs") {
+        assert!(text.lines().count() <= MAX_LINES, "{path} has more than {MAX_LINES} lines");
+    }
+}
+
+#[test]
+fn firmware_has_neither_std_nor_alloc() {
+    let mut roots = 0;
+    for (path, text) in files(".rs").iter().filter(|(path, _)| NO_STD.iter().any(|room| path.starts_with(room))) {
+        if path.ends_with("src/lib.rs") {
+            roots += 1;
+            assert!(text.contains("#![no_std]"), "{path}");
+        }
+        let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
+        if path.contains("/src/") && !path.contains("/tests") {
+            assert!(!text[..tests].contains("extern crate alloc"), "{path}");
+        }
+    }
+    assert!(roots >= 6, "the rooms have moved");
+}
+
+/// The switches that turn a check of rs-lib off exist for one test. No feature, no build script and no manifest may reach them.
+#[test]
+fn no_feature_turns_a_check_off() {
+    for (path, text) in files("Cargo.toml").into_iter().chain(files("build.rs")).chain(files(".cargo/config.toml")) {
+        for line in text.lines().filter(|line| line.contains("latchwork_disable")) {
+            assert!(line.contains("check-cfg") || line.trim_start().starts_with('#'), "{path}: {line}");
+        }
+    }
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_stub() {
+    let here = file!();
+    for (path, text) in files("").iter().filter(|(path, _)| !path.ends_with(".lock") && !here.ends_with(path.as_str())) {
+        for (number, line) in text.lines().enumerate() {
+            for word in ["/root/", "/home/", "todo!(", "unimplemented!(", "#[ignore", "FIXME", "XXX"] {
+                assert!(!line.contains(word), "{path}:{}: {word}", number + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The rules of the house, as tests.
+
+mod dependencies;
+mod files;
