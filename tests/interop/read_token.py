@@ -1,0 +1,56 @@
+"""Reads our tokens with libraries that know nothing of us.
+
+usage: read_token.py sign1 < {"token": hex, "x": hex, "y": hex, "kid": hex}      with `cwt`
+       read_token.py encrypt0 < {"token": hex, "key": hex}                       with `pycose`
+
+Prints the claims as one line of JSON, byte strings in hex.
+"""
+
+import json
+import sys
+
+import cbor2
+
+
+def sign1(given):
+    import cwt
+
+    key = cwt.COSEKey.new(
+        {
+            1: 2,  # kty: EC2
+            2: bytes.fromhex(given["kid"]),
+            3: -7,  # alg: ES256
+            -1: 1,  # crv: P-256
+            -2: bytes.fromhex(given["x"]),
+            -3: bytes.fromhex(given["y"]),
+        }
+    )
+    return cwt.decode(bytes.fromhex(given["token"]), key)
+
+
+def encrypt0(given):
+    from pycose.keys import SymmetricKey
+    from pycose.messages import Enc0Message
+
+    token = bytes.fromhex(given["token"])
+    tagged = cbor2.loads(token)
+    assert tagged.tag == 61 and tagged.value.tag == 16, "61(16(...)), RFC 9770 section 3"
+    assert tagged.value.value[1] == {}, "an empty unprotected header, RFC 9770 section 3"
+    assert token[:3] == bytes.fromhex("d83dd0"), "tags in their shortest form, RFC 9770 section 3"
+    message = Enc0Message.decode(token[2:])
+    message.key = SymmetricKey(k=bytes.fromhex(given["key"]))
+    return cbor2.loads(message.decrypt())
+
+
+def plain(value):
+    """JSON of a CBOR value: byte strings in hex, labels as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(label): plain(member) for label, member in value.items()}
+    if isinstance(value, list):
+        return [plain(member) for member in value]
+    return value
+
+
+print(json.dumps(plain({"sign1": sign1, "encrypt0": encrypt0}[sys.argv[1]](json.load(sys.stdin)))))
