@@ -86,12 +86,7 @@ fn argument(info: u8, rest: &[u8]) -> Result<(u64, &[u8]), Error> {
         _ => return Err(Error::Reserved),
     };
     let (bytes, rest) = rest.split_at_checked(width).ok_or(Error::Truncated)?;
-    Ok((
-        bytes
-            .iter()
-            .fold(0, |number, &byte| (number << 8) | u64::from(byte)),
-        rest,
-    ))
+    Ok((bytes.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte)), rest))
 }
 
 /// The major type of simple values and floats.

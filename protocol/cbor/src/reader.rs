@@ -130,11 +130,7 @@ impl<'b> Reader<'b> {
 
     /// Refuses bytes that nobody read.
     pub fn end(&self) -> Result<(), Error> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Trailing)
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(Error::Trailing) }
     }
 
     /// What nobody read yet.
@@ -143,10 +139,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Moves on only if `read` accepts.
-    fn take<T>(
-        &mut self,
-        read: impl FnOnce(Head, &'b [u8]) -> Result<(T, &'b [u8]), Error>,
-    ) -> Result<T, Error> {
+    fn take<T>(&mut self, read: impl FnOnce(Head, &'b [u8]) -> Result<(T, &'b [u8]), Error>) -> Result<T, Error> {
         let (head, rest) = Head::read(self.rest)?;
         let (value, rest) = read(head, rest)?;
         self.rest = rest;

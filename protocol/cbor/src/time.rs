@@ -8,18 +8,9 @@ pub(crate) struct Format {
     fraction_bits: u32,
 }
 
-pub(crate) const HALF: Format = Format {
-    exponent_bits: 5,
-    fraction_bits: 10,
-};
-pub(crate) const SINGLE: Format = Format {
-    exponent_bits: 8,
-    fraction_bits: 23,
-};
-pub(crate) const DOUBLE: Format = Format {
-    exponent_bits: 11,
-    fraction_bits: 52,
-};
+pub(crate) const HALF: Format = Format { exponent_bits: 5, fraction_bits: 10 };
+pub(crate) const SINGLE: Format = Format { exponent_bits: 8, fraction_bits: 23 };
+pub(crate) const DOUBLE: Format = Format { exponent_bits: 11, fraction_bits: 52 };
 
 impl Format {
     /// The greatest integer that is not above the float.
@@ -31,11 +22,7 @@ impl Format {
         if exponent == highest_exponent {
             return Err(Error::OutOfRange);
         }
-        let mantissa = if exponent == 0 {
-            fraction
-        } else {
-            fraction | (1 << self.fraction_bits)
-        };
+        let mantissa = if exponent == 0 { fraction } else { fraction | (1 << self.fraction_bits) };
         // The value is mantissa * 2^(exponent - unit). Subnormals, where exponent is 0, are below 1 whichever way they are counted.
         let unit = (highest_exponent >> 1) + u64::from(self.fraction_bits);
         let (whole, exact) = match (exponent.checked_sub(unit), unit.saturating_sub(exponent)) {

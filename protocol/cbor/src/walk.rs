@@ -67,10 +67,7 @@ fn walk(bytes: &[u8], keys: Keys) -> Result<(&[u8], &[u8]), Error> {
 /// Splits `length` bytes of text off.
 pub(crate) fn text(rest: &[u8], length: usize) -> Result<(&str, &[u8]), Error> {
     let (text, rest) = rest.split_at_checked(length).ok_or(Error::Truncated)?;
-    Ok((
-        core::str::from_utf8(text).map_err(|_| Error::NotUtf8)?,
-        rest,
-    ))
+    Ok((core::str::from_utf8(text).map_err(|_| Error::NotUtf8)?, rest))
 }
 
 /// Integers and lengths have one form only, so equal keys are equal bytes. Sorted keys, which most senders write, need one pass;
