@@ -1,0 +1,62 @@
+# make demo      from sign-in to an open door (KEEP=1 leaves it running)
+# make test      everything; what CI runs
+# make check     the quick part: format, lints, the rules of the house, firmware without an allocator
+# make bench     figures of docs/performance.md
+# make nightly   what takes longer than a coffee
+# SETUP=print make setup   what would be installed
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 10
+export CARGO_NET_RETRY ?= 5
+
+.PHONY: setup demo test check unit end-to-end interop mutation no-alloc portable fuzz bench nightly
+
+setup:
+	examples/building/setup demo test firmware
+
+demo:
+	examples/building/setup demo
+	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin demo
+	target/debug/demo $(if $(KEEP),--keep)
+
+test: setup check unit end-to-end interop mutation fuzz
+
+check: no-alloc
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) test --locked --quiet -p latchwork-house
+
+unit:
+	$(CARGO) test --locked --quiet --workspace --exclude latchwork-house --exclude latchwork-end-to-end
+
+# The programs are built first: the tests start them as a user would.
+end-to-end:
+	$(CARGO) build --locked --quiet --workspace --bins --examples
+	$(CARGO) test --locked --quiet -p latchwork-end-to-end -- --skip interop
+
+interop:
+	$(CARGO) build --locked --quiet --workspace --bins --examples
+	tests/interop/run
+	$(CARGO) test --locked --quiet -p latchwork-end-to-end -- interop
+
+# Turns the checks of rs-lib off, one at a time: each must be missed by a test.
+mutation:
+	tests/conformance/disabled-checks
+
+# Debian's compiler builds core from source: nothing here may want an allocator.
+no-alloc:
+	tests/house/no-alloc
+
+# The server without AWS-LC passes the same suite.
+portable:
+	$(CARGO) test --locked --quiet -p latchwork-authz-server --no-default-features --features portable
+
+fuzz:
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+bench:
+	tests/bench/run
+
+nightly: test portable
+	tests/power_loss/run
+	$(MAKE) fuzz FUZZ_SECONDS=600
