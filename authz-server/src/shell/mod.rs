@@ -1,4 +1,6 @@
 //! The rim: bytes in, [`crate::core`] decides, bytes out. Errors become status codes here, once.
 
+pub mod cbor;
+pub mod form;
 pub mod oidc;
 pub mod tls;
