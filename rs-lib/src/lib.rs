@@ -1,2 +1,36 @@
-//! (in the making)
+//! An ACE resource server for firmware (RFC 9200): token, proof, session, decision.
+//!
+//! No heap, no IO, no clock, no global state. Tables belong to the application and have the size that it gives them;
+//! time, keys, randomness and cryptography are arguments.
+//!
+//! ```text
+//! bytes --verify--> Bearer --authz_info--> pending session --proof--> ProvenKey --authorize--> Allowed --> bolt
+//! ```
+//!
+//! Each arrow has one maker: a [`Bearer`](verify::Bearer) comes from [`verify`] only, a [`ProvenKey`](proof::ProvenKey)
+//! from a request that verified under a session's key, an [`Allowed`] from [`authorize`](authorize::authorize). A door
+//! whose `unlock` takes an [`Allowed`] cannot be opened by a way around.
+//!
+//! [`ResourceServer`] does all of it for one message. A lock needs no network to open: no server is asked, ever.
+
 #![no_std]
+
+pub mod authorize;
+mod authz_info;
+mod check;
+pub mod clock;
+mod hints;
+pub mod nonce;
+pub mod proof;
+mod refusal;
+pub mod server;
+pub mod session;
+pub mod trust;
+pub mod verify;
+
+pub use authorize::{Allowed, Denied};
+pub use clock::{Now, Uptime, Wall};
+pub use refusal::Refusal;
+pub use server::{Answer, Event, Header, Reply, ResourceServer, Resources, Room};
+pub use session::{Holder, Sessions, TokenHash};
+pub use trust::{Freshness, Issuer, Key, NamedScope, TokenKey, Trust};

@@ -1,0 +1,69 @@
+//! From a holder and a request to a decision (RFC 9200 §5.10.2).
+
+use crate::check::refuse_unless;
+use crate::proof::ProvenKey;
+use crate::session::{Holder, Seat, Sessions};
+use crate::trust::Trust;
+use latchwork_ace::aif::{Aif, Methods};
+use latchwork_ace::registry::Method;
+use latchwork_coap::{Code, Message};
+
+/// This holder may do what it asks for with this request. Only [`authorize`] makes one; what moves a bolt takes it as
+/// an argument.
+pub struct Allowed<'s> {
+    holder: &'s Holder,
+}
+
+impl Allowed<'_> {
+    /// Who it is, as far as a lock knows: its token.
+    pub fn holder(&self) -> &Holder {
+        self.holder
+    }
+}
+
+/// Why not. Only who is authenticated learns it; everyone else gets hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The token says nothing about this resource.
+    Resource,
+    /// It permits other methods on this resource.
+    Method,
+    /// The session has ended between proof and decision.
+    NoSession,
+}
+
+impl Denied {
+    /// RFC 9200 §5.10.2.
+    pub fn code(self) -> Code {
+        match self {
+            Self::Resource => Code::FORBIDDEN,
+            Self::Method => Code::METHOD_NOT_ALLOWED,
+            Self::NoSession => Code::UNAUTHORIZED,
+        }
+    }
+}
+
+/// Decides whether whoever proved this key may have this request served. Both the token and the ceiling of its issuer
+/// must permit it, byte for byte as RFC 9237 §2.2 compares.
+pub fn authorize<'s, const N: usize, const P: usize>(
+    key: &ProvenKey,
+    request: &Message<'_>,
+    sessions: &'s Sessions<N, P>,
+    trust: &Trust<'_>,
+) -> Result<Allowed<'s>, Denied> {
+    let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;
+    let holder = &session.holder;
+    let issuer = trust.issuer(holder.key.issuer).ok_or(Denied::NoSession)?;
+    let scope = holder.scope.aif().ok_or(Denied::Resource)?;
+    for permits in [Some(scope), issuer.ceiling].into_iter().flatten() {
+        let methods = methods(&permits, request);
+        refuse_unless!("resource", methods != Methods::NONE, Denied::Resource);
+        let permitted = methods.contains(Method(request.code.0));
+        refuse_unless!("method", permitted, Denied::Method);
+    }
+    Ok(Allowed { holder })
+}
+
+pub(crate) fn methods(aif: &Aif<'_>, request: &Message<'_>) -> Methods {
+    aif.methods_at_options(request.options.uri_path(), request.options.uri_query())
+}

@@ -1,0 +1,113 @@
+//! What an uploaded token leads to (RFC 9203 §4): a pending session, or new rights for the one it came in.
+
+use crate::Refusal;
+use crate::check::refuse_unless;
+use crate::clock::Now;
+use crate::session::{Holder, Seat, Sessions};
+use crate::verify::{Bearer, Confirmation};
+use latchwork_ace::OscMaterial;
+use latchwork_ace::authz_info::Request;
+use latchwork_ace::registry::Alg;
+use latchwork_crypto::{Random, Symmetric};
+use latchwork_oscore::{Context, Material, master_salt};
+
+/// What the client learns: enough to derive the same context, if it has the key.
+pub(crate) struct Opened {
+    pub(crate) nonce2: [u8; 8],
+    pub(crate) recipient_id: [u8; ID_LEN],
+}
+
+/// Opens a pending session. Nothing that was there before is touched.
+pub(crate) fn open<const N: usize, const P: usize>(
+    sessions: &mut Sessions<N, P>,
+    bearer: &Bearer<'_>,
+    request: &Request<'_>,
+    now: &Now,
+    random: &mut impl Random,
+    crypto: &impl Symmetric,
+) -> Result<Opened, Refusal> {
+    let material = match &bearer.confirmation {
+        Confirmation::Osc(material) => material,
+        Confirmation::Kid(_) => return Err(Refusal::WrongConfirmation),
+        Confirmation::PublicKey => return Err(Refusal::NotForOscore),
+    };
+    let (Some(nonce1), Some(sender_id)) = (request.nonce1, request.client_recipient_id) else {
+        return Err(Refusal::NoNonce);
+    };
+    if nonce1.is_empty() {
+        return Err(Refusal::NoNonce);
+    }
+    supported(material)?;
+    let holder = bearer.holder(material.id)?;
+
+    let mut nonce2 = [0; 8];
+    random.fill(&mut nonce2).map_err(|_| Refusal::Broken)?;
+    let recipient_id = free_id(sessions, sender_id, random)?;
+    let mut buf = [0; SALT_LEN];
+    let salt = master_salt(material.salt.unwrap_or_default(), nonce1, &nonce2, &mut buf);
+    let master_salt = salt.map_err(|_| Refusal::UnsupportedMaterial)?;
+    let context = Context::derive(
+        crypto,
+        &Material {
+            master_secret: material.ms,
+            master_salt,
+            sender_id,
+            recipient_id: &recipient_id,
+            id_context: material.context_id,
+        },
+    );
+    let context = context.map_err(|_| Refusal::UnsupportedMaterial)?;
+    sessions.open(context, holder, now);
+    Ok(Opened { nonce2, recipient_id })
+}
+
+/// Gives the session at `seat` the rights of a new token; its context stays (RFC 9203 §4.2). Nonces are ignored.
+pub(crate) fn update<const N: usize, const P: usize>(
+    sessions: &mut Sessions<N, P>,
+    seat: usize,
+    bearer: &Bearer<'_>,
+) -> Result<(), Refusal> {
+    let session = sessions.at_mut(Seat::Live(seat)).ok_or(Refusal::OtherContext)?;
+    let Confirmation::Kid(kid) = bearer.confirmation else {
+        return Err(Refusal::OtherContext);
+    };
+    let holder = bearer.holder(kid)?;
+    refuse_unless!("update-kid", holder.key == session.holder.key, Refusal::OtherContext);
+    session.holder = Holder { key: session.holder.key, ..holder };
+    Ok(())
+}
+
+/// Every member of `osc` is honoured or refused, none is ignored (RFC 9203 §3.2.1).
+fn supported(material: &OscMaterial<'_>) -> Result<(), Refusal> {
+    refuse_unless!("osc-member", !material.unrecognized, Refusal::UnknownMember);
+    let known = material.version == 1
+        && material.alg == Alg::AES_CCM_16_64_128
+        && [Alg::HMAC_256_256, Alg::DIRECT_HKDF_SHA_256].contains(&material.hkdf);
+    refuse_unless!("osc-algorithms", known, Refusal::UnsupportedMaterial);
+    Ok(())
+}
+
+/// A Recipient ID that differs from the client's and from all of ours (RFC 9203 §4.2).
+fn free_id<const N: usize, const P: usize>(
+    sessions: &Sessions<N, P>,
+    client: &[u8],
+    random: &mut impl Random,
+) -> Result<[u8; ID_LEN], Refusal> {
+    for _ in 0..ATTEMPTS {
+        let mut id = [0; ID_LEN];
+        random.fill(&mut id).map_err(|_| Refusal::Broken)?;
+        if sessions.find(&id).is_none() && id != client {
+            return Ok(id);
+        }
+    }
+    Err(Refusal::Broken)
+}
+
+/// Three bytes make it unlikely that a stale identifier meets somebody else's session.
+pub(crate) const ID_LEN: usize = 3;
+
+/// With 2^24 identifiers and a handful of sessions, one attempt nearly always does.
+const ATTEMPTS: usize = 8;
+
+/// Input salt and N1 of up to 64 bytes together with N2, each as a CBOR byte string.
+const SALT_LEN: usize = 2 * (2 + 64) + 9;

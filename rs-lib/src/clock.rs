@@ -1,0 +1,124 @@
+//! What a lock knows about time, and how long rights last.
+//!
+//! A clock answers with an interval, or says that it does not know. Rights end as soon as they may have ended; they
+//! begin when they have certainly begun. A lock that does not know the time accepts no `exp` at all.
+
+/// The present, as an argument: this crate reads no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The date, as far as it is known.
+    pub wall: Wall,
+    /// Counts from boot and never goes back.
+    pub uptime: Uptime,
+}
+
+/// The date in seconds since 1970 (NumericDate, RFC 8392 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wall {
+    /// The true time lies within, ends included.
+    Between {
+        /// Not before this.
+        earliest: i64,
+        /// Not after this.
+        latest: i64,
+    },
+    /// Not set since the battery was changed.
+    Unknown,
+}
+
+impl Wall {
+    /// A clock that is trusted to the second.
+    pub const fn exact(seconds: i64) -> Self {
+        Self::Between { earliest: seconds, latest: seconds }
+    }
+}
+
+/// Whole seconds since boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uptime(pub u64);
+
+impl Uptime {
+    /// A moment this many seconds later.
+    pub const fn plus(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// How many seconds have passed since `earlier`.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// When the rights of a token end (RFC 9200 §5.10.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// At this date, the `exp` of the token.
+    Date(i64),
+    /// So long after boot: for tokens whose freshness a nonce of ours showed.
+    Uptime(Uptime),
+}
+
+/// Whether rights still stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They certainly do.
+    Running,
+    /// They ended, or may have.
+    Over,
+    /// A date decides, and the date is not known.
+    CannotTell,
+}
+
+impl Ends {
+    /// `exp` must lie in the future (RFC 9200 §5.10.1.1): the very second is over.
+    pub fn standing(self, now: &Now) -> Standing {
+        let running = match (self, now.wall) {
+            (Self::Date(_), Wall::Unknown) => return Standing::CannotTell,
+            (Self::Date(end), Wall::Between { latest, .. }) => latest < end,
+            (Self::Uptime(end), _) => now.uptime < end,
+        };
+        if running { Standing::Running } else { Standing::Over }
+    }
+}
+
+/// Whether `nbf` has certainly passed.
+pub(crate) fn begun(not_before: i64, wall: Wall) -> bool {
+    matches!(wall, Wall::Between { earliest, .. } if earliest >= not_before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_end_when_they_may_have_ended() {
+        let between = |earliest, latest| Wall::Between { earliest, latest };
+        for (ends, wall, uptime, expected) in [
+            (Ends::Date(100), Wall::exact(99), 0, Standing::Running),
+            (Ends::Date(100), Wall::exact(100), 0, Standing::Over),
+            (Ends::Date(100), between(10, 99), 0, Standing::Running),
+            (Ends::Date(100), between(10, 100), 0, Standing::Over),
+            (Ends::Date(100), Wall::Unknown, 0, Standing::CannotTell),
+            (Ends::Date(i64::MIN), Wall::exact(0), 0, Standing::Over),
+            (Ends::Uptime(Uptime(5)), Wall::Unknown, 4, Standing::Running),
+            (Ends::Uptime(Uptime(5)), Wall::exact(0), 5, Standing::Over),
+        ] {
+            let uptime = Uptime(uptime);
+            assert_eq!(ends.standing(&Now { wall, uptime }), expected, "{ends:?} {wall:?} {uptime:?}");
+        }
+    }
+
+    #[test]
+    fn rights_begin_when_they_have_certainly_begun() {
+        let between = |earliest, latest| Wall::Between { earliest, latest };
+        for (not_before, wall, expected) in [
+            (100, Wall::exact(100), true),
+            (100, Wall::exact(99), false),
+            (100, between(99, 200), false),
+            (100, between(100, 200), true),
+            (100, Wall::Unknown, false),
+        ] {
+            assert_eq!(begun(not_before, wall), expected, "{not_before} {wall:?}");
+        }
+    }
+}

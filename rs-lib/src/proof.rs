@@ -1,0 +1,63 @@
+//! Proof of possession: a [`ProvenKey`] exists only where a request verified under a session's key.
+
+use crate::check::refuse_unless;
+use crate::clock::{Now, Standing};
+use crate::session::{Seat, Sessions};
+use latchwork_coap::Message;
+use latchwork_crypto::Symmetric;
+use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
+
+/// The sender of one request has shown that it holds the key of one session. OSCORE makes it here; EDHOC and DTLS will.
+pub struct ProvenKey {
+    pub(crate) seat: usize,
+}
+
+/// A request that verified.
+pub(crate) struct Proven<'o> {
+    pub(crate) key: ProvenKey,
+    pub(crate) request: Message<'o>,
+    pub(crate) reference: ReceivedRequest,
+}
+
+/// Why a protected request proves nothing.
+#[derive(Debug)]
+pub(crate) enum Unproven {
+    /// No session has this identifier: evicted, rebooted, or never there.
+    NoSession,
+    /// The rights of the session are over, or may be.
+    Lapsed,
+    /// OSCORE refused it: not decodable, replayed, or under another key.
+    Oscore(Error),
+    /// It verified, but every live session is in use, and the one it came in stays pending.
+    Busy(Seat, ReceivedRequest),
+}
+
+/// Verifies a request under the session that it names. `out` takes the decrypted request.
+pub(crate) fn by_oscore<'o, const N: usize, const P: usize>(
+    sessions: &mut Sessions<N, P>,
+    outer: &Message<'_>,
+    now: &Now,
+    crypto: &impl Symmetric,
+    out: &'o mut [u8],
+) -> Result<Proven<'o>, Unproven> {
+    let option = OscoreOption::of(outer).map_err(|_| Unproven::Oscore(Error::Malformed))?;
+    let kid = option.and_then(|option| option.kid).ok_or(Unproven::Oscore(Error::Malformed))?;
+    let seat = sessions.find(kid).ok_or(Unproven::NoSession)?;
+    let session = sessions.at_mut(seat).ok_or(Unproven::NoSession)?;
+    // Before decryption: an expired context must not be used at all (RFC 9203 §4.3).
+    let standing = session.holder.ends.standing(now);
+    if standing == Standing::Over && !cfg!(latchwork_disable = "lapsed") {
+        sessions.end(seat);
+        return Err(Unproven::Lapsed);
+    }
+    refuse_unless!("lapsed", standing == Standing::Running, Unproven::Lapsed);
+    let incoming = session.context.unprotect_request(crypto, outer, out);
+    match incoming.map_err(Unproven::Oscore)? {
+        Incoming::Request(request, reference) => match sessions.used(seat, now) {
+            Ok(seat) => Ok(Proven { key: ProvenKey { seat }, request, reference }),
+            Err(_) => Err(Unproven::Busy(seat, reference)),
+        },
+        // Our contexts never outlive a reboot, so their windows are never lost.
+        Incoming::Unproven(_) => Err(Unproven::NoSession),
+    }
+}

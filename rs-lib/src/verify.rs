@@ -1,0 +1,292 @@
+//! From bytes to a [`Bearer`]: is this token genuine, current, and for us (RFC 9200 §5.10.1.1)?
+//!
+//! A bearer is nobody yet: anyone may carry a token past. Rights come with the proof of its key.
+
+use crate::Refusal;
+use crate::check::refuse_unless;
+use crate::clock::{Ends, Now, Standing, Wall, begun};
+use crate::session::{HeldScope, Holder, KeyName, TokenHash};
+use crate::trust::{Freshness, IssuerId, Key, Trust};
+use latchwork_ace::cose::{Encrypt0, Sign1, Token};
+use latchwork_ace::registry::{Alg, Profile};
+use latchwork_ace::{Aif, Audience, Claims, Cnf, OscMaterial, Scope, token_hash};
+use latchwork_crypto::{CryptoError, Symmetric, Verify};
+
+/// What a token is held against.
+pub struct Verifier<'v, 'k, C> {
+    /// Whom we trust.
+    pub trust: &'v Trust<'k>,
+    /// Revoked tokens, as the application learnt of them (RFC 9770 §11.1).
+    pub revoked: &'v [TokenHash],
+    /// Absolute paths of what there is to permit here.
+    pub resources: &'v [&'v str],
+    /// The present.
+    pub now: &'v Now,
+    /// The cryptography.
+    pub crypto: &'v C,
+}
+
+/// A genuine token and what it says; nobody has proved its key.
+pub struct Bearer<'r> {
+    token: TokenHash,
+    issuer: IssuerId,
+    ends: Ends,
+    scope: &'r [u8],
+    pub(crate) confirmation: Confirmation<'r>,
+}
+
+/// Which key the holder has to prove.
+pub(crate) enum Confirmation<'r> {
+    /// One that comes with the token, encrypted.
+    Osc(OscMaterial<'r>),
+    /// One of a session that exists.
+    Kid(&'r [u8]),
+    /// A public one, in a signed token.
+    PublicKey,
+}
+
+impl Bearer<'_> {
+    /// Names the token, for logs.
+    pub fn token(&self) -> TokenHash {
+        self.token
+    }
+
+    /// Copies what a session keeps. `key` names the proof-of-possession key.
+    pub(crate) fn holder(&self, key: &[u8]) -> Result<Holder, Refusal> {
+        Ok(Holder {
+            token: self.token,
+            key: KeyName::new(self.issuer, key).ok_or(Refusal::UnsupportedMaterial)?,
+            ends: self.ends,
+            scope: HeldScope::new(self.scope).ok_or(Refusal::UnknownScope)?,
+        })
+    }
+}
+
+impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
+    /// Checks a token. `room` takes what it contains, secrets too: wipe it afterwards. It has to hold 4 bytes for each
+    /// 3 of the token.
+    pub fn verify<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
+        let envelope = Token::parse(token).map_err(Refusal::NotAToken)?;
+        let hash = self.hash(token, room)?;
+        let (issuer, claims, envelope) = match envelope {
+            Token::Encrypt0(outer) => {
+                let (issuer, plaintext) = self.open(&outer, room)?;
+                match Token::parse_nested(plaintext).map_err(Refusal::NotClaims)? {
+                    None => (issuer, plaintext, Envelope::Encrypted),
+                    Some(Token::Sign1(inner)) => {
+                        let signer = self.check_signature(&inner)?;
+                        refuse_unless!("iss", signer == issuer, Refusal::WrongIssuer);
+                        (issuer, inner.payload, Envelope::Encrypted)
+                    }
+                    Some(_) => return Err(Refusal::WrongAlgorithm),
+                }
+            }
+            Token::Sign1(signed) => {
+                let issuer = self.check_signature(&signed)?;
+                let claims = room.get_mut(..signed.payload.len()).ok_or(Refusal::TooLong)?;
+                claims.copy_from_slice(signed.payload);
+                (issuer, &*claims, Envelope::Signed)
+            }
+            Token::Mac0(_) => return Err(Refusal::WrongAlgorithm),
+        };
+        refuse_unless!("revoked", !self.revoked.contains(&hash), Refusal::Revoked);
+        let claims = Claims::decode(claims).map_err(Refusal::NotClaims)?;
+
+        // In the order of RFC 9200 §5.10.1.1: the first that fails decides the answer.
+        let name = self.trust.issuer(issuer).map(|issuer| issuer.name);
+        let own = claims.iss.is_none_or(|iss| Some(iss) == name);
+        refuse_unless!("iss", own, Refusal::WrongIssuer);
+        let ends = self.period(&claims)?;
+        let ours = claims.aud.is_some_and(|audience| self.is_for_us(audience, envelope));
+        refuse_unless!("aud", ours, Refusal::WrongAudience);
+        let scope = self.scope(claims.scope);
+        refuse_unless!("scope", scope.is_some(), Refusal::UnknownScope);
+
+        Ok(Bearer {
+            token: hash,
+            issuer,
+            ends,
+            scope: scope.unwrap_or(NOTHING),
+            confirmation: confirmation(&claims, envelope)?,
+        })
+    }
+
+    /// When the rights of this token end, if they have begun and not ended.
+    fn period(&self, claims: &Claims<'_>) -> Result<Ends, Refusal> {
+        let Now { wall, uptime } = *self.now;
+        if let Some(exp) = claims.exp {
+            match Ends::Date(exp).standing(self.now) {
+                Standing::Running => {}
+                Standing::Over => refuse_unless!("exp", false, Refusal::Expired),
+                Standing::CannotTell => refuse_unless!("clock", false, Refusal::ClockUnknown),
+            }
+        }
+        if let Some(nbf) = claims.nbf {
+            refuse_unless!("clock", wall != Wall::Unknown, Refusal::ClockUnknown);
+            refuse_unless!("nbf", begun(nbf, wall), Refusal::NotYetValid);
+        }
+        // Counting from first receipt needs a record that outlives a reboot (§5.10.3); this lock keeps none.
+        refuse_unless!("exi", claims.exi.is_none(), Refusal::ExiUnsupported);
+        let made = match (&self.trust.freshness, claims.cnonce) {
+            (Freshness::Nonce(nonces), Some(nonce)) => {
+                let made = nonces.fresh(nonce, uptime, self.crypto);
+                made.map(|made| made.plus(nonces.rights_for))
+            }
+            _ => None,
+        };
+        let wanted = matches!(self.trust.freshness, Freshness::Nonce(_)) || claims.cnonce.is_some();
+        refuse_unless!("cnonce", !wanted || made.is_some(), Refusal::StaleNonce);
+        match (claims.exp, made) {
+            (Some(exp), _) => Ok(Ends::Date(exp)),
+            (None, Some(end)) => Ok(Ends::Uptime(end)),
+            (None, None) => {
+                refuse_unless!("endless", false, Refusal::Endless);
+                Ok(Ends::Date(i64::MAX))
+            }
+        }
+    }
+
+    fn is_for_us(&self, audience: Audience<'_>, envelope: Envelope) -> bool {
+        let signed = envelope == Envelope::Signed;
+        let mut names = audience.iter();
+        names.any(|name| self.trust.is_audience(name, signed))
+    }
+
+    /// The scope, if it is an AIF and at least one of its entries is about something here. The others permit nothing,
+    /// since nothing here answers to them.
+    fn scope<'r>(&self, scope: Option<Scope<'r>>) -> Option<&'r [u8]> {
+        let Some(Scope::Bytes(bytes)) = scope else {
+            return None;
+        };
+        let aif = Aif::parse(bytes).ok()?;
+        let known = |(entry, _): (&str, _)| {
+            let path = entry.split_once('?').map_or(entry, |(path, _)| path);
+            self.resources.contains(&path)
+        };
+        aif.iter().any(known).then_some(bytes)
+    }
+
+    fn open<'r>(&self, token: &Encrypt0<'_>, room: &'r mut [u8]) -> Result<(IssuerId, &'r [u8]), Refusal> {
+        let (ciphertext, tag) = token.ciphertext.split_last_chunk().ok_or(Refusal::Forged)?;
+        let iv = <&[u8; 13]>::try_from(token.iv).map_err(|_| Refusal::WrongAlgorithm)?;
+        let mut aad = [0; AAD_LEN];
+        let aad = token.aad(&mut aad).map_err(|_| Refusal::TooLong)?;
+        let plaintext = room.get_mut(..ciphertext.len()).ok_or(Refusal::TooLong)?;
+
+        let mut refusal = Refusal::UnknownKey;
+        for (issuer, candidate) in self.trust.keys(token.kid) {
+            refusal = match candidate.key {
+                _ if candidate.retired && !cfg!(latchwork_disable = "retired") => Refusal::RetiredKey,
+                Key::AesCcm(key) if token.alg == Alg::AES_CCM_16_128_128 => {
+                    plaintext.copy_from_slice(ciphertext);
+                    match self.decrypt(key.expose(), iv, aad, plaintext, tag) {
+                        Ok(()) => return Ok((issuer, plaintext)),
+                        Err(error) => error.into(),
+                    }
+                }
+                _ => Refusal::WrongAlgorithm,
+            };
+        }
+        Err(refusal)
+    }
+
+    fn decrypt(
+        &self,
+        key: &[u8; 16],
+        iv: &[u8; 13],
+        aad: &[u8],
+        buf: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), CryptoError> {
+        if cfg!(latchwork_disable = "tag") {
+            // In CCM, encrypting again decrypts; the tag is of no interest to whoever does not check it.
+            return self.crypto.ccm_seal(key, iv, aad, buf, &mut [0; TAG_LEN]);
+        }
+        self.crypto.ccm_open(key, iv, aad, buf, tag)
+    }
+
+    fn check_signature(&self, token: &Sign1<'_>) -> Result<IssuerId, Refusal> {
+        let signature = <&[u8; 64]>::try_from(token.signature).map_err(|_| Refusal::Forged)?;
+        let message = token.signed();
+        let mut refusal = Refusal::UnknownKey;
+        for (issuer, candidate) in self.trust.keys(token.kid) {
+            let checked = match &candidate.key {
+                _ if candidate.retired && !cfg!(latchwork_disable = "retired") => {
+                    refusal = Refusal::RetiredKey;
+                    continue;
+                }
+                Key::Es256(key) if token.alg == Alg::ES256 => self.crypto.es256(key, &message, signature),
+                Key::EdDsa(key) if token.alg == Alg::EDDSA => self.crypto.eddsa(key, &message, signature),
+                _ => {
+                    refusal = Refusal::WrongAlgorithm;
+                    continue;
+                }
+            };
+            match checked {
+                Ok(()) => return Ok(issuer),
+                Err(_) if cfg!(latchwork_disable = "signature") => return Ok(issuer),
+                Err(error) => refusal = error.into(),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// The token's hash over its bytes as they came (RFC 9770 §4).
+    fn hash(&self, token: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
+        let text = token_hash::input(token, room).map_err(|_| Refusal::TooLong)?;
+        let hash = self.crypto.sha256(&[text]).map_err(|_| Refusal::Broken)?;
+        Ok(TokenHash(hash))
+    }
+}
+
+/// How a token was protected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Envelope {
+    /// Its content is ours and the server's alone.
+    Encrypted,
+    /// Everyone can read it.
+    Signed,
+}
+
+/// A secret belongs into an encrypted token, a public key into a signed one (RFC 8747 §3.2, RFC 9200 §3.1). The other
+/// way round is refused: a readable secret proves nothing, and an encrypted public key is no token of ours.
+fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmation<'r>, Refusal> {
+    let profile = claims.ace_profile;
+    match (claims.cnf, envelope) {
+        (Some(Cnf::Osc(material)), Envelope::Encrypted) => {
+            let ours = profile.is_none_or(|profile| profile == Profile::COAP_OSCORE);
+            refuse_unless!("profile", ours, Refusal::WrongProfile);
+            Ok(Confirmation::Osc(material))
+        }
+        (Some(Cnf::Osc(material)), Envelope::Signed) => {
+            refuse_unless!("cnf", false, Refusal::WrongConfirmation);
+            Ok(Confirmation::Osc(material))
+        }
+        (Some(Cnf::Kid(kid)), Envelope::Encrypted) => {
+            let ours = profile.is_none_or(|profile| profile == Profile::COAP_OSCORE);
+            refuse_unless!("profile", ours, Refusal::WrongProfile);
+            Ok(Confirmation::Kid(kid))
+        }
+        (Some(Cnf::CoseKey(_) | Cnf::Kccs(_)), Envelope::Signed) => Ok(Confirmation::PublicKey),
+        _ => Err(Refusal::WrongConfirmation),
+    }
+}
+
+impl From<CryptoError> for Refusal {
+    fn from(error: CryptoError) -> Self {
+        match error {
+            CryptoError::Forged => Self::Forged,
+            CryptoError::Unsupported => Self::WrongAlgorithm,
+            CryptoError::BadKey | CryptoError::BadLength | CryptoError::Backend => Self::Broken,
+        }
+    }
+}
+
+/// AES-CCM-16-128-128.
+const TAG_LEN: usize = 16;
+
+/// Enc_structure around a protected header of up to 128 bytes.
+const AAD_LEN: usize = 16 + 128;
+
+/// An AIF that permits nothing.
+const NOTHING: &[u8] = &[0x80];
