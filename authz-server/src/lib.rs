@@ -1,8 +1,10 @@
 //! The Latchwork authorization server: `core` decides, [`store`] keeps, `shell` speaks, `web` shows.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod clock;
 pub mod core;
 pub mod files;
 pub mod keys;
 pub mod shell;
 pub mod store;
+pub mod web;

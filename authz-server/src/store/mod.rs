@@ -8,8 +8,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+pub mod facts;
 pub mod memory;
-
+pub mod sled;
+pub mod sweep;
 
 /// A number that grows with every commit. A record carries the revision that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

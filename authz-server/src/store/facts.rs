@@ -1,0 +1,255 @@
+//! The domain's verbs over any [`Store`]: the core's records by their names, facts for a decision, changes as one batch.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::{Batch, Check, Key, Op, Outcome, Rev, Store, StoreError};
+use crate::core::change::{Change, Guard, Key as Name, OnConflict, Record, Rev as Seen, Write};
+use crate::core::facts::{self, Facts, Target};
+use crate::core::names::{Audience, GroupName, LockName, PersonId};
+use crate::core::records;
+use crate::core::request::{Presented, TokenRequest};
+
+/// A store, in the core's terms.
+#[derive(Clone)]
+pub struct Records(Arc<dyn Store>);
+
+/// What came of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Committed {
+    /// Durable.
+    Done(Rev),
+    /// Nothing was written, and this is what the first change that failed says about it.
+    Conflict(OnConflict),
+}
+
+/// A kind of record that the store keeps.
+pub trait Kept: DeserializeOwned {
+    /// What its keys begin with.
+    const KIND: &'static str;
+}
+
+impl Records {
+    /// Over an engine.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    /// The engine, for what concerns no record in particular.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        self.0.as_ref()
+    }
+
+    /// The record of that name, expired or not. `T` must be the kind that `name` names; anything else is not found.
+    pub async fn find<T: Kept>(&self, name: &Name) -> Result<Option<(T, Seen)>, StoreError> {
+        let (kind, key) = key(name);
+        if kind != T::KIND {
+            return Ok(None);
+        }
+        let Some(stored) = self.0.get(&key).await? else {
+            return Ok(None);
+        };
+        Ok(Some((decode(&key, &stored.value)?, Seen(stored.rev.0))))
+    }
+
+    /// All records of a kind, in the order of their names.
+    pub async fn all<T: Kept>(&self) -> Result<Vec<(T, Seen)>, StoreError> {
+        self.under(&Key::new(T::KIND, [])).await
+    }
+
+    /// A page of them: up to `limit` after the record of that name.
+    pub async fn page<T: Kept>(&self, after: Option<&Name>, limit: usize) -> Result<Vec<(T, Seen)>, StoreError> {
+        let prefix = Key::new(T::KIND, []);
+        let after = after.map(|name| key(name).1);
+        let found = self.0.scan(prefix.bytes(), after.as_ref(), limit).await?;
+        found.into_iter().map(|(key, stored)| Ok((decode(&key, &stored.value)?, Seen(stored.rev.0)))).collect()
+    }
+
+    /// The consents given for a door, expired or not.
+    pub async fn consents(
+        &self,
+        door: &crate::core::names::DoorName,
+    ) -> Result<Vec<(records::AdvanceConsent, Seen)>, StoreError> {
+        let prefix = Key::new(records::AdvanceConsent::KIND, [door.as_str().as_bytes(), &[0]].concat());
+        self.under(&prefix).await
+    }
+
+    /// What `issue` may look at for this request.
+    pub async fn facts(&self, presented: &Presented, request: &TokenRequest) -> Result<Facts, StoreError> {
+        let client = match presented.claimed_client() {
+            Some(id) => self.find(&Name::Client(id)).await?.map(|(client, _)| client),
+            None => None,
+        };
+        let code: Option<(records::Code, _)> = match request.code_hash() {
+            Some(hash) => self.find(&Name::Code(hash)).await?,
+            None => None,
+        };
+        let known_code = code.as_ref().map(|(code, _)| code);
+        let grant: Option<(records::Grant, _)> = match facts::grant_id(request, known_code) {
+            Some(id) => self.find(&Name::Grant(id)).await?,
+            None => None,
+        };
+        let known_grant = grant.as_ref().map(|(grant, _)| grant);
+        let person = facts::person(known_code, known_grant);
+        let mut targets = Vec::new();
+        let mut exi = None;
+        let mut context = None;
+        match facts::audience(request, known_code, known_grant) {
+            Some(Audience::Lock(lock)) => {
+                targets.extend(self.target(&lock, person).await?);
+                let exi_lock = targets.first().is_some_and(|target| target.lock.clock == records::ClockMode::Exi);
+                if exi_lock {
+                    exi = self.find(&Name::Exi(lock.clone())).await?;
+                }
+                if let Some(id) = facts::context_id(request) {
+                    context = self.find(&Name::Context((lock, id.clone()))).await?.map(|(context, _)| context);
+                }
+            }
+            Some(Audience::Group(group)) => {
+                for lock in self.members(&group).await? {
+                    targets.extend(self.target(&lock, person).await?);
+                }
+            }
+            Some(Audience::Api(_)) | None => {}
+        }
+        Ok(Facts { client, code, grant, targets, exi, context })
+    }
+
+    /// A lock with its door, and what the door's owners said about `person`. None if either record is missing.
+    pub async fn target(&self, lock: &LockName, person: Option<&PersonId>) -> Result<Option<Target>, StoreError> {
+        let Some((lock, rev)) = self.find::<records::Lock>(&Name::Lock(lock.clone())).await? else {
+            return Ok(None);
+        };
+        let Some((door, _)) = self.find::<records::Door>(&Name::Door(lock.door.clone())).await? else {
+            return Ok(None);
+        };
+        let consent = match person {
+            Some(who) => self.find(&Name::Consent((door.name.clone(), who.clone()))).await?.map(|(consent, _)| consent),
+            None => None,
+        };
+        Ok(Some(Target { lock, rev, door, consent }))
+    }
+
+    /// Makes all changes durable, or none.
+    pub async fn commit(&self, changes: &[Change]) -> Result<Committed, StoreError> {
+        let mut batch = Batch::default();
+        let mut guarded = Vec::new();
+        for change in changes {
+            let (_, key) = key(&change.key());
+            let check = match change.guard {
+                Guard::Any => None,
+                Guard::Absent => Some(Check::Absent),
+                Guard::At(rev) => Some(Check::Rev(Rev(rev.0))),
+            };
+            if let Some(check) = check {
+                batch.checks.push((key.clone(), check));
+                guarded.push(change);
+            }
+            batch.ops.push(match &change.write {
+                Write::Put(record) => Op::Put {
+                    value: encode(&key, record)?,
+                    expires: record.expires().map(|at| at.0),
+                    key,
+                },
+                Write::Delete(_) => Op::Delete { key },
+            });
+        }
+        Ok(match self.0.commit(batch).await? {
+            Outcome::Committed(rev) => Committed::Done(rev),
+            Outcome::Conflict { check } => Committed::Conflict(
+                guarded.get(check).map_or(OnConflict::Retry, |change| change.on_conflict.clone()),
+            ),
+        })
+    }
+
+    async fn members(&self, group: &GroupName) -> Result<Vec<LockName>, StoreError> {
+        let locks = self.all::<records::Lock>().await?;
+        Ok(locks.into_iter().filter(|(lock, _)| lock.groups.contains(group)).map(|(lock, _)| lock.name).collect())
+    }
+
+    async fn under<T: Kept>(&self, prefix: &Key) -> Result<Vec<(T, Seen)>, StoreError> {
+        let mut found = Vec::new();
+        let mut after: Option<Key> = None;
+        loop {
+            let page = self.0.scan(prefix.bytes(), after.as_ref(), PAGE).await?;
+            let last = page.len() < PAGE;
+            for (key, stored) in page {
+                found.push((decode(&key, &stored.value)?, Seen(stored.rev.0)));
+                after = Some(key);
+            }
+            if last {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($variant:ident($ty:ident) = $kind:literal;)*) => {
+        $(impl Kept for records::$ty {
+            const KIND: &'static str = $kind;
+        })*
+
+        fn encode(key: &Key, record: &Record) -> Result<Vec<u8>, StoreError> {
+            let mut bytes = Vec::with_capacity(256);
+            let written = match record {
+                $(Record::$variant(it) => ciborium::into_writer(it, &mut bytes),)*
+            };
+            written.map_err(|_| StoreError::Record(key.clone()))?;
+            Ok(bytes)
+        }
+    };
+}
+
+// A kind is part of every key on disk: it never changes.
+kinds! {
+    Client(Client) = "client";
+    Oscore(OscoreClient) = "oscore";
+    Lock(Lock) = "lock";
+    Door(Door) = "door";
+    Consent(AdvanceConsent) = "consent";
+    Grant(Grant) = "grant";
+    Code(Code) = "code";
+    Authorization(Authorization) = "authorization";
+    ConsentRequest(ConsentRequest) = "question";
+    Token(TokenRecord) = "token";
+    Context(LiveContext) = "context";
+    Seen(Seen) = "seen";
+    Exi(ExiCounter) = "exi";
+    AdminToken(AdminToken) = "admin";
+}
+
+fn key(name: &Name) -> (&'static str, Key) {
+    let (kind, name) = match name {
+        Name::Client(id) => (records::Client::KIND, id.as_str().into()),
+        Name::Oscore(id) => (records::OscoreClient::KIND, id.as_str().into()),
+        Name::Lock(name) => (records::Lock::KIND, name.as_str().into()),
+        Name::Door(name) => (records::Door::KIND, name.as_str().into()),
+        Name::Consent((door, who)) => (
+            records::AdvanceConsent::KIND,
+            [door.as_str(), who.issuer(), who.subject()].join("\0").into_bytes(),
+        ),
+        Name::Grant(id) => (records::Grant::KIND, id.0.into()),
+        Name::Code(hash) => (records::Code::KIND, hash.0.into()),
+        Name::Authorization(hash) => (records::Authorization::KIND, hash.0.into()),
+        Name::ConsentRequest(hash) => (records::ConsentRequest::KIND, hash.0.into()),
+        Name::Token(hash) => (records::TokenRecord::KIND, hash.0.into()),
+        Name::Context((lock, id)) => {
+            (records::LiveContext::KIND, [lock.as_str().as_bytes(), &[0], &id.0].concat())
+        }
+        Name::Seen(hash) => (records::Seen::KIND, hash.0.into()),
+        Name::Exi(lock) => (records::ExiCounter::KIND, lock.as_str().into()),
+        Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),
+    };
+    (kind, Key::new(kind, name))
+}
+
+fn decode<T: Kept>(key: &Key, value: &[u8]) -> Result<T, StoreError> {
+    ciborium::from_reader(value).map_err(|_| StoreError::Record(key.clone()))
+}
+
+/// Records read at once while listing.
+const PAGE: usize = 256;
