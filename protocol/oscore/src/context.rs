@@ -48,12 +48,7 @@ impl Context {
     ///
     /// Anything else must be [restored](Self::restore): deriving twice from the same material reuses nonces.
     pub fn derive(crypto: &impl Symmetric, material: &Material<'_>) -> Result<Self, BadMaterial> {
-        Self::new(
-            crypto,
-            material,
-            Numbers::fresh(),
-            Window::Known(Seen::default()),
-        )
+        Self::new(crypto, material, Numbers::fresh(), Window::Known(Seen::default()))
     }
 
     /// Derives a context that outlives restarts, from its first use on (RFC 8613 B.1). `below` is the bound that the
@@ -66,12 +61,7 @@ impl Context {
         below: u64,
         challenge: [u8; 8],
     ) -> Result<Self, BadMaterial> {
-        Self::new(
-            crypto,
-            material,
-            Numbers::resumed(below),
-            Window::Unknown(Challenge(challenge)),
-        )
+        Self::new(crypto, material, Numbers::resumed(below), Window::Unknown(Challenge(challenge)))
     }
 
     fn new(
@@ -80,16 +70,8 @@ impl Context {
         numbers: Numbers,
         window: Window,
     ) -> Result<Self, BadMaterial> {
-        let &Material {
-            master_secret,
-            master_salt,
-            sender_id,
-            recipient_id,
-            id_context,
-        } = material;
-        let id_context = id_context
-            .map(|id| IdContext::new(id).ok_or(BadMaterial::TooLong))
-            .transpose()?;
+        let &Material { master_secret, master_salt, sender_id, recipient_id, id_context } = material;
+        let id_context = id_context.map(|id| IdContext::new(id).ok_or(BadMaterial::TooLong)).transpose()?;
         let [sender_id, recipient_id] = [sender_id, recipient_id].map(Id::new);
         let sender_id = sender_id.ok_or(BadMaterial::TooLong)?;
         let recipient_id = recipient_id.ok_or(BadMaterial::TooLong)?;
@@ -140,9 +122,7 @@ impl Context {
     }
 
     pub(crate) fn has_id_context(&self, option: &OscoreOption<'_>) -> bool {
-        option
-            .kid_context
-            .is_none_or(|id| self.id_context.is_some_and(|own| own.as_bytes() == id))
+        option.kid_context.is_none_or(|id| self.id_context.is_some_and(|own| own.as_bytes() == id))
     }
 
     pub(crate) fn nonce(&self, id: &Id, piv: &PartialIv) -> [u8; NONCE_LEN] {
@@ -174,4 +154,150 @@ fn expand<const N: usize>(
     let mut out = Secret::from([0; N]);
     hkdf_sha256_expand(crypto, prk.expose(), info, out.expose_mut())?;
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hex;
+    use latchwork_crypto::RustCrypto;
+    use std::format;
+
+    const SECRET: &str = "0102030405060708090a0b0c0d0e0f10";
+    const SALT: &str = "9e7ca92223786340";
+    /// The input material of RFC 9203 Figure 4.
+    const FIGURE_4: &str = "f9af838368e353e78888e1426bd94e6f";
+
+    #[test]
+    fn keys_of_the_rfc() {
+        let profile_salt = "4048018a278f7faab55a4825a8991cd700ac01";
+        let figure_13 = "50f9af838368e353e78888e1426bd94e6f48018a278f7faab55a4825a8991cd700ac01";
+        let id_context = Some("37cbf3210017a2d3");
+        for (source, secret, salt, [sender_id, recipient_id], id_context, [sender, recipient, iv]) in [
+            (
+                "RFC 8613 C.1",
+                SECRET,
+                SALT,
+                ["", "01"],
+                None,
+                ["f0910ed7295e6ad4b54fc793154302ff", "ffb14e093c94c9cac9471648b4f98710", "4622d4dd6d944168eefb54987c"],
+            ),
+            (
+                "RFC 8613 C.2",
+                SECRET,
+                "",
+                ["00", "01"],
+                None,
+                ["321b26943253c7ffb6003b0b64d74041", "e57b5635815177cd679ab4bcec9d7dda", "be35ae297d2dace910c52e99f9"],
+            ),
+            (
+                "RFC 8613 C.3",
+                SECRET,
+                SALT,
+                ["", "01"],
+                id_context,
+                ["af2a1300a5e95788b356336eeecd2b92", "e39a0c7c77b43f03b4b39ab9a268699f", "2ca58fb85ff1b81c0b7181b85e"],
+            ),
+            // RFC 9203 gives the Master Salts; these keys were computed from them by an independent implementation
+            // that reproduces C.1.
+            (
+                "RFC 9203 Figures 4, 11 and 12, no input salt",
+                FIGURE_4,
+                profile_salt,
+                ["0000", "1645"],
+                None,
+                ["8554dd374eb4cecca6e09e2d9ba84480", "091b6d7f314c85f03f0ab33c223191ed", "3e5e3bd86f4f46cf3a1608a332"],
+            ),
+            (
+                "RFC 9203 Figure 13",
+                FIGURE_4,
+                figure_13,
+                ["0000", "1645"],
+                None,
+                ["b27e21a6e8904c69367a7903b60c19ae", "7ca38f735b2e0866341bfe149795d547", "7c3b80ba46ee86b866da7b6718"],
+            ),
+        ] {
+            let bytes = [secret, salt, sender_id, recipient_id, id_context.unwrap_or_default()].map(hex);
+            let [secret, salt, sender_id, recipient_id, context] = bytes.each_ref().map(|bytes| &bytes[..]);
+            let client = Material {
+                master_secret: secret,
+                master_salt: salt,
+                sender_id,
+                recipient_id,
+                id_context: id_context.map(|_| context),
+            };
+            let server = Material { sender_id: recipient_id, recipient_id: sender_id, ..client };
+            for (role, material, sender, recipient) in
+                [("client", client, sender, recipient), ("server", server, recipient, sender)]
+            {
+                let context = Context::derive(&RustCrypto, &material).unwrap();
+                assert_eq!(context.sender_key.expose()[..], hex(sender), "{source} {role}");
+                assert_eq!(context.recipient_key.expose()[..], hex(recipient), "{source} {role}");
+                assert_eq!(context.common_iv.expose()[..], hex(iv), "{source} {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_material() {
+        let good = Material {
+            master_secret: &[1; 16],
+            master_salt: &[],
+            sender_id: &[1],
+            recipient_id: &[],
+            id_context: None,
+        };
+        for (what, material, error) in [
+            ("same ids", Material { recipient_id: &[1], ..good }, BadMaterial::SameIds),
+            ("long sender id", Material { sender_id: &[1; 8], ..good }, BadMaterial::TooLong),
+            ("long recipient id", Material { recipient_id: &[1; 8], ..good }, BadMaterial::TooLong),
+            ("long id context", Material { id_context: Some(&[1; 33]), ..good }, BadMaterial::TooLong),
+            ("no secret", Material { master_secret: &[], ..good }, BadMaterial::NoSecret),
+        ] {
+            assert_eq!(Context::derive(&RustCrypto, &material).err(), Some(error), "{what}");
+        }
+        assert!(Context::derive(&RustCrypto, &good).is_ok());
+    }
+
+    #[test]
+    fn which_requests_it_answers_to() {
+        let material = Material {
+            master_secret: &[1; 16],
+            master_salt: &[],
+            sender_id: &[1],
+            recipient_id: &[],
+            id_context: None,
+        };
+        let plain = Context::derive(&RustCrypto, &material).unwrap();
+        let named = Context::derive(&RustCrypto, &Material { id_context: Some(&[7]), ..material }).unwrap();
+        for (kid, kid_context, by_plain, by_named) in [
+            (Some(&[][..]), None, true, true),
+            (Some(&[]), Some(&[7][..]), false, true),
+            (Some(&[]), Some(&[]), false, false),
+            (Some(&[]), Some(&[8]), false, false),
+            (Some(&[0]), None, false, false),
+            (None, None, false, false),
+        ] {
+            let option = OscoreOption { kid, kid_context, piv: None };
+            assert_eq!(plain.answers_to(&option), by_plain, "{option:?}");
+            assert_eq!(named.answers_to(&option), by_named, "{option:?}");
+        }
+    }
+
+    #[test]
+    fn shows_no_key() {
+        let material = Material {
+            master_secret: &[0xee; 16],
+            master_salt: &[],
+            sender_id: &[1],
+            recipient_id: &[2],
+            id_context: None,
+        };
+        let context = Context::derive(&RustCrypto, &material).unwrap();
+        let shown = format!("{context:?}");
+        assert_eq!(
+            shown,
+            "Context { sender_id: 01, recipient_id: 02, id_context: None, numbers: Numbers { next: 0, below: 1099511627776 }, .. }"
+        );
+    }
 }

@@ -61,13 +61,7 @@ impl Aad {
         let mut cbor = Writer::new(&mut buf);
         cbor.array(3)?.text("Encrypt0")?.bytes(&[])?;
         cbor.bytes_head(7 + kid.len() + piv.len())?; // the array of RFC 8613 §5.4, wrapped
-        cbor.array(5)?
-            .uint(1)?
-            .array(1)?
-            .int(ALG)?
-            .bytes(kid)?
-            .bytes(piv)?
-            .bytes(&[])?;
+        cbor.array(5)?.uint(1)?.array(1)?.int(ALG)?.bytes(kid)?.bytes(piv)?.bytes(&[])?;
         let length = cbor.len();
         Ok(Self { buf, length })
     }
@@ -89,15 +83,10 @@ mod tests {
             ("", 0x14, "8368456e63727970743040488501810a40411440"),     // C.4
             ("00", 0x14, "8368456e63727970743040498501810a4100411440"), // C.5
         ] {
-            let made =
-                Aad::new(&Id::new(&hex(kid)).unwrap(), &PartialIv::new(piv).unwrap()).unwrap();
+            let made = Aad::new(&Id::new(&hex(kid)).unwrap(), &PartialIv::new(piv).unwrap()).unwrap();
             assert_eq!(made.as_bytes(), hex(aad), "{kid} {piv}");
         }
-        let longest = Aad::new(
-            &Id::new(&[1; 7]).unwrap(),
-            &PartialIv::new(PartialIv::MAX).unwrap(),
-        )
-        .unwrap();
+        let longest = Aad::new(&Id::new(&[1; 7]).unwrap(), &PartialIv::new(PartialIv::MAX).unwrap()).unwrap();
         assert_eq!(longest.as_bytes().len(), AAD_LEN);
     }
 
@@ -108,33 +97,12 @@ mod tests {
             ("", None, "Key", 16, "8540f60a634b657910"), // C.1.1
             ("01", None, "Key", 16, "854101f60a634b657910"),
             ("", None, "IV", 13, "8540f60a6249560d"),
-            (
-                "",
-                Some(&context[..]),
-                "Key",
-                16,
-                "85404837cbf3210017a2d30a634b657910",
-            ), // C.3.1
-            (
-                "01",
-                Some(&context[..]),
-                "Key",
-                16,
-                "8541014837cbf3210017a2d30a634b657910",
-            ),
-            (
-                "",
-                Some(&context[..]),
-                "IV",
-                13,
-                "85404837cbf3210017a2d30a6249560d",
-            ),
+            ("", Some(&context[..]), "Key", 16, "85404837cbf3210017a2d30a634b657910"), // C.3.1
+            ("01", Some(&context[..]), "Key", 16, "8541014837cbf3210017a2d30a634b657910"),
+            ("", Some(&context[..]), "IV", 13, "85404837cbf3210017a2d30a6249560d"),
         ] {
             let mut buf = [0; INFO_LEN];
-            assert_eq!(
-                super::info(&hex(id), id_context, kind, length, &mut buf).unwrap(),
-                hex(info)
-            );
+            assert_eq!(super::info(&hex(id), id_context, kind, length, &mut buf).unwrap(), hex(info));
         }
         assert!(super::info(&[1; 7], Some(&[2; 32]), "Key", 16, &mut [0; INFO_LEN]).is_ok());
     }
@@ -142,67 +110,18 @@ mod tests {
     #[test]
     fn nonces_of_the_rfc() {
         for (iv, id, piv, nonce) in [
-            (
-                "4622d4dd6d944168eefb54987c",
-                "",
-                0,
-                "4622d4dd6d944168eefb54987c",
-            ), // C.1
-            (
-                "4622d4dd6d944168eefb54987c",
-                "01",
-                0,
-                "4722d4dd6d944169eefb54987c",
-            ),
-            (
-                "be35ae297d2dace910c52e99f9",
-                "00",
-                0,
-                "bf35ae297d2dace910c52e99f9",
-            ), // C.2
-            (
-                "be35ae297d2dace910c52e99f9",
-                "01",
-                0,
-                "bf35ae297d2dace810c52e99f9",
-            ),
-            (
-                "2ca58fb85ff1b81c0b7181b85e",
-                "",
-                0,
-                "2ca58fb85ff1b81c0b7181b85e",
-            ), // C.3
-            (
-                "2ca58fb85ff1b81c0b7181b85e",
-                "01",
-                0,
-                "2da58fb85ff1b81d0b7181b85e",
-            ),
-            (
-                "4622d4dd6d944168eefb54987c",
-                "",
-                20,
-                "4622d4dd6d944168eefb549868",
-            ), // C.4
-            (
-                "be35ae297d2dace910c52e99f9",
-                "00",
-                20,
-                "bf35ae297d2dace910c52e99ed",
-            ), // C.5
-            (
-                "00000000000000000000000000",
-                "01020304050607",
-                0x0a0b0c0d0e,
-                "07010203040506070a0b0c0d0e",
-            ),
+            ("4622d4dd6d944168eefb54987c", "", 0, "4622d4dd6d944168eefb54987c"), // C.1
+            ("4622d4dd6d944168eefb54987c", "01", 0, "4722d4dd6d944169eefb54987c"),
+            ("be35ae297d2dace910c52e99f9", "00", 0, "bf35ae297d2dace910c52e99f9"), // C.2
+            ("be35ae297d2dace910c52e99f9", "01", 0, "bf35ae297d2dace810c52e99f9"),
+            ("2ca58fb85ff1b81c0b7181b85e", "", 0, "2ca58fb85ff1b81c0b7181b85e"), // C.3
+            ("2ca58fb85ff1b81c0b7181b85e", "01", 0, "2da58fb85ff1b81d0b7181b85e"),
+            ("4622d4dd6d944168eefb54987c", "", 20, "4622d4dd6d944168eefb549868"), // C.4
+            ("be35ae297d2dace910c52e99f9", "00", 20, "bf35ae297d2dace910c52e99ed"), // C.5
+            ("00000000000000000000000000", "01020304050607", 0x0a0b0c0d0e, "07010203040506070a0b0c0d0e"),
         ] {
             let iv = hex(iv).try_into().unwrap();
-            let made = super::nonce(
-                &iv,
-                &Id::new(&hex(id)).unwrap(),
-                &PartialIv::new(piv).unwrap(),
-            );
+            let made = super::nonce(&iv, &Id::new(&hex(id)).unwrap(), &PartialIv::new(piv).unwrap());
             assert_eq!(made[..], hex(nonce), "{id} {piv}");
         }
     }

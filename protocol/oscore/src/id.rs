@@ -21,10 +21,7 @@ impl<const MAX: usize> Short<MAX> {
     pub fn new(id: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX];
         bytes.get_mut(..id.len())?.copy_from_slice(id);
-        Some(Self {
-            len: u8::try_from(id.len()).ok()?,
-            bytes,
-        })
+        Some(Self { len: u8::try_from(id.len()).ok()?, bytes })
     }
 
     /// The identifier as it travels.
@@ -35,9 +32,7 @@ impl<const MAX: usize> Short<MAX> {
 
 impl<const MAX: usize> fmt::Debug for Short<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -47,24 +42,12 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for (len, id, context) in [
-            (0, true, true),
-            (7, true, true),
-            (8, false, true),
-            (32, false, true),
-            (33, false, false),
-        ] {
+        for (len, id, context) in
+            [(0, true, true), (7, true, true), (8, false, true), (32, false, true), (33, false, false)]
+        {
             let bytes = &[0xab; 40][..len];
-            assert_eq!(
-                Id::new(bytes).is_some_and(|id| id.as_bytes() == bytes),
-                id,
-                "id of {len}"
-            );
-            assert_eq!(
-                IdContext::new(bytes).is_some_and(|id| id.as_bytes() == bytes),
-                context,
-                "context of {len}"
-            );
+            assert_eq!(Id::new(bytes).is_some_and(|id| id.as_bytes() == bytes), id, "id of {len}");
+            assert_eq!(IdContext::new(bytes).is_some_and(|id| id.as_bytes() == bytes), context, "context of {len}");
         }
     }
 

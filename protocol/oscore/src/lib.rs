@@ -39,6 +39,7 @@ pub use id::{Id, IdContext, Short};
 pub use numbers::SenderNumbers;
 pub use option::{Malformed, OscoreOption};
 pub use piv::PartialIv;
+pub use protect::MAX_OVERHEAD;
 pub use request::{ReceivedRequest, SentRequest};
 pub use salt::master_salt;
 pub use unprotect::Incoming;
@@ -46,10 +47,7 @@ pub use unprotect::Incoming;
 #[cfg(test)]
 fn hex(text: &str) -> std::vec::Vec<u8> {
     assert_eq!(text.len() % 2, 0, "{text}");
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 #[cfg(test)]
 extern crate std;

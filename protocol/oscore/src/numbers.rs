@@ -12,10 +12,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// For a key that was never used and will not outlive this process: every number.
     pub(crate) fn fresh() -> Self {
-        Self {
-            next: 0,
-            below: END,
-        }
+        Self { next: 0, below: END }
     }
 
     /// For a key that outlives a restart: none until more are reserved.

@@ -39,22 +39,12 @@ impl<'m> OscoreOption<'m> {
             (None, rest)
         } else {
             let (&length, rest) = rest.split_first().ok_or(Malformed)?;
-            let (context, rest) = rest
-                .split_at_checked(usize::from(length))
-                .ok_or(Malformed)?;
+            let (context, rest) = rest.split_at_checked(usize::from(length)).ok_or(Malformed)?;
             (Some(context), rest)
         };
         match (flags & KID != 0, rest) {
-            (true, kid) => Ok(Self {
-                kid: Some(kid),
-                kid_context,
-                piv,
-            }),
-            (false, []) => Ok(Self {
-                kid: None,
-                kid_context,
-                piv,
-            }),
+            (true, kid) => Ok(Self { kid: Some(kid), kid_context, piv }),
+            (false, []) => Ok(Self { kid: None, kid_context, piv }),
             (false, _) => Err(Malformed),
         }
     }
@@ -102,16 +92,8 @@ const MAX_LEN: usize = 255;
 mod tests {
     use super::*;
 
-    fn option<'m>(
-        piv: Option<u64>,
-        kid_context: Option<&'m [u8]>,
-        kid: Option<&'m [u8]>,
-    ) -> OscoreOption<'m> {
-        OscoreOption {
-            kid,
-            kid_context,
-            piv: piv.and_then(PartialIv::new),
-        }
+    fn option<'m>(piv: Option<u64>, kid_context: Option<&'m [u8]>, kid: Option<&'m [u8]>) -> OscoreOption<'m> {
+        OscoreOption { kid, kid_context, piv: piv.and_then(PartialIv::new) }
     }
 
     #[test]
@@ -120,39 +102,23 @@ mod tests {
             // RFC 8613 §6.3, examples 1 to 5.
             (&[0x09, 0x05, 0x25], option(Some(5), None, Some(&[0x25]))),
             (&[0x09, 0x00], option(Some(0), None, Some(&[]))),
-            (
-                b"\x19\x05\x05Dalek",
-                option(Some(5), Some(b"Dalek"), Some(&[])),
-            ),
+            (b"\x19\x05\x05Dalek", option(Some(5), Some(b"Dalek"), Some(&[]))),
             (&[], option(None, None, None)),
             (&[0x01, 0x07], option(Some(7), None, None)),
             // Every length of Partial IV.
             (&[0x0a, 1, 0], option(Some(0x100), None, Some(&[]))),
             (&[0x0b, 1, 0, 0], option(Some(0x1_0000), None, Some(&[]))),
-            (
-                &[0x0c, 1, 0, 0, 0],
-                option(Some(0x100_0000), None, Some(&[])),
-            ),
-            (
-                &[0x0d, 1, 0, 0, 0, 0],
-                option(Some(0x1_0000_0000), None, Some(&[])),
-            ),
+            (&[0x0c, 1, 0, 0, 0], option(Some(0x100_0000), None, Some(&[]))),
+            (&[0x0d, 1, 0, 0, 0, 0], option(Some(0x1_0000_0000), None, Some(&[]))),
             // An empty kid context is still a kid context.
             (&[0x10, 0], option(None, Some(&[]), None)),
-            (
-                &[0x18, 1, 0xaa, 0xbb],
-                option(None, Some(&[0xaa]), Some(&[0xbb])),
-            ),
+            (&[0x18, 1, 0xaa, 0xbb], option(None, Some(&[0xaa]), Some(&[0xbb]))),
         ];
         for (bytes, option) in rows {
             assert_eq!(OscoreOption::parse(bytes), Ok(*option), "{bytes:02x?}");
             let mut out = [0; 32];
             let length = option.write(&mut out);
-            assert_eq!(
-                length.and_then(|length| out.get(..length)),
-                Some(*bytes),
-                "{option:?}"
-            );
+            assert_eq!(length.and_then(|length| out.get(..length)), Some(*bytes), "{option:?}");
         }
     }
 
@@ -173,14 +139,8 @@ mod tests {
             ("zero in two bytes", &[0x0a, 0x00, 0x00]),
             ("kid context without length", &[0x19, 0x05]),
             ("kid context runs over", &[0x19, 0x05, 0x03, 1, 2]),
-            (
-                "bytes after the Partial IV, no kid flag",
-                &[0x01, 0x05, 0x25],
-            ),
-            (
-                "bytes after the kid context, no kid flag",
-                &[0x11, 0x05, 0x01, 1, 2],
-            ),
+            ("bytes after the Partial IV, no kid flag", &[0x01, 0x05, 0x25]),
+            ("bytes after the kid context, no kid flag", &[0x11, 0x05, 0x01, 1, 2]),
             ("longer than any option", &long),
         ];
         for (what, bytes) in rows {
@@ -193,11 +153,7 @@ mod tests {
         let full = option(Some(0x1234), Some(b"context"), Some(b"kid"));
         let mut out = [0; 14];
         for room in 0..out.len() {
-            assert_eq!(
-                full.write(out.get_mut(..room).unwrap_or_default()),
-                None,
-                "{room}"
-            );
+            assert_eq!(full.write(out.get_mut(..room).unwrap_or_default()), None, "{room}");
         }
         assert_eq!(full.write(&mut out), Some(14));
         let mut out = [0; 300];

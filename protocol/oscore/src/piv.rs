@@ -21,9 +21,7 @@ impl PartialIv {
     /// The Partial IV of a sequence number, unless that number is past [`MAX`](Self::MAX).
     pub fn new(number: u64) -> Option<Self> {
         match number.to_be_bytes() {
-            [0, 0, 0, a, b, c, d, e] => Some(Self {
-                padded: [a, b, c, d, e],
-            }),
+            [0, 0, 0, a, b, c, d, e] => Some(Self { padded: [a, b, c, d, e] }),
             _ => None,
         }
     }
@@ -71,10 +69,7 @@ mod tests {
         ] {
             let piv = PartialIv::new(number);
             assert_eq!(piv, PartialIv::parse(bytes), "{number}");
-            assert!(
-                piv.is_some_and(|piv| piv.number() == number && piv.as_bytes() == bytes),
-                "{number}"
-            );
+            assert!(piv.is_some_and(|piv| piv.number() == number && piv.as_bytes() == bytes), "{number}");
         }
         assert_eq!(PartialIv::new(PartialIv::MAX + 1), None);
     }

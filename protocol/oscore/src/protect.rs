@@ -12,11 +12,15 @@ use crate::{
     window::Window,
 };
 
+/// The most bytes that protection adds to a message: the OSCORE option, the inner code, a second payload marker, the
+/// tag, a second Observe option, and longer deltas where the options were torn apart. A typical request grows by 15.
+pub const MAX_OVERHEAD: usize = 2 + OPTION_LEN + 1 + 1 + TAG_LEN + 4 + 8;
+
 impl Context {
     /// Protects a request (RFC 8613 §8.1) and writes the datagram into `out`. Every call spends a sender number,
     /// also one that fails for want of room; what is sent again must be the same bytes, not protected again.
     ///
-    /// `out` needs at most 33 bytes more than the request, and the length of the ID Context twice if there is one.
+    /// `out` needs at most [`MAX_OVERHEAD`] bytes more than the request.
     pub fn protect_request<'o>(
         &mut self,
         crypto: &impl Symmetric,
@@ -45,7 +49,7 @@ impl Context {
     /// Protects a response (RFC 8613 §8.3) and writes the datagram into `out`. The first response to a request uses
     /// the request's nonce and costs no sender number; later ones (notifications) take one each.
     ///
-    /// `out` needs at most 18 bytes more than the response.
+    /// `out` needs at most [`MAX_OVERHEAD`] bytes more than the response.
     pub fn protect_response<'o>(
         &mut self,
         crypto: &impl Symmetric,
@@ -62,10 +66,7 @@ impl Context {
             key: self.sender_key.expose(),
             nonce,
             aad: Aad::new(&request.kid, &request.piv)?,
-            option: OscoreOption {
-                piv,
-                ..OscoreOption::default()
-            },
+            option: OscoreOption { piv, ..OscoreOption::default() },
         };
         sealing.seal(crypto, response, out)
     }
@@ -89,21 +90,11 @@ impl Context {
         writer.option(OptionNumber::ECHO, &challenge.0)?;
         let (code, options) = writer.finish()?.split_first().ok_or(Error::NoRoom)?;
         let (options, payload) = Options::parse(options).map_err(|_| Error::NoRoom)?;
-        let response = Message {
-            kind,
-            code: Code(*code),
-            id,
-            token,
-            options,
-            payload,
-        };
+        let response = Message { kind, code: Code(*code), id, token, options, payload };
         self.protect_response(crypto, request, &response, out)
     }
 
-    fn response_nonce(
-        &mut self,
-        request: &mut ReceivedRequest,
-    ) -> Result<(Option<PartialIv>, [u8; NONCE_LEN]), Error> {
+    fn response_nonce(&mut self, request: &mut ReceivedRequest) -> Result<(Option<PartialIv>, [u8; NONCE_LEN]), Error> {
         if request.nonce_spent {
             let piv = self.numbers.take()?;
             return Ok((Some(piv), self.nonce(&self.sender_id, &piv)));
@@ -122,17 +113,9 @@ struct Sealing<'c> {
 }
 
 impl Sealing<'_> {
-    fn seal<'o>(
-        self,
-        crypto: &impl Symmetric,
-        message: &Message<'_>,
-        out: &'o mut [u8],
-    ) -> Result<&'o [u8], Error> {
+    fn seal<'o>(self, crypto: &impl Symmetric, message: &Message<'_>, out: &'o mut [u8]) -> Result<&'o [u8], Error> {
         let start = write_outer(message, &self.option, out)?;
-        let (marker, body) = out
-            .get_mut(start..)
-            .and_then(<[u8]>::split_first_mut)
-            .ok_or(Error::NoRoom)?;
+        let (marker, body) = out.get_mut(start..).and_then(<[u8]>::split_first_mut).ok_or(Error::NoRoom)?;
         *marker = 0xff;
         let length = write_inner(message, body)?;
         let (plaintext, rest) = body.split_at_mut_checked(length).ok_or(Error::NoRoom)?;
@@ -141,20 +124,14 @@ impl Sealing<'_> {
             plaintext.fill(0);
             return Err(Error::NoRoom);
         };
-        crypto
-            .ccm_seal(self.key, &self.nonce, self.aad.as_bytes(), plaintext, tag)
-            .map_err(Error::Crypto)?;
+        crypto.ccm_seal(self.key, &self.nonce, self.aad.as_bytes(), plaintext, tag).map_err(Error::Crypto)?;
         let end = start + 1 + length + TAG_LEN;
         out.get(..end).ok_or(Error::NoRoom)
     }
 }
 
 /// Header, token and what is for proxies: Uri-Host and the like, Observe, and the OSCORE option (RFC 8613 §4).
-fn write_outer(
-    message: &Message<'_>,
-    option: &OscoreOption<'_>,
-    out: &mut [u8],
-) -> Result<usize, Error> {
+fn write_outer(message: &Message<'_>, option: &OscoreOption<'_>, out: &mut [u8]) -> Result<usize, Error> {
     let observes = message.options.get(OptionNumber::OBSERVE).is_some();
     let code = match (message.code.is_request(), observes) {
         (true, false) => Code::POST,
@@ -164,26 +141,14 @@ fn write_outer(
     };
     let mut value = [0; OPTION_LEN];
     let length = option.write(&mut value).ok_or(Error::NoRoom)?;
-    let outer =
-        |(number, _): &(OptionNumber, &[u8])| is_outer(*number) || *number == OptionNumber::OBSERVE;
+    let outer = |(number, _): &(OptionNumber, &[u8])| is_outer(*number) || *number == OptionNumber::OBSERVE;
 
     let mut writer = Writer::new(out, message.kind, code, message.id, message.token);
-    for (number, value) in message
-        .options
-        .filter(outer)
-        .take_while(|(number, _)| *number < OptionNumber::OSCORE)
-    {
+    for (number, value) in message.options.filter(outer).take_while(|(number, _)| *number < OptionNumber::OSCORE) {
         writer.option(number, value)?;
     }
-    writer.option(
-        OptionNumber::OSCORE,
-        value.get(..length).unwrap_or_default(),
-    )?;
-    for (number, value) in message
-        .options
-        .filter(outer)
-        .skip_while(|(number, _)| *number < OptionNumber::OSCORE)
-    {
+    writer.option(OptionNumber::OSCORE, value.get(..length).unwrap_or_default())?;
+    for (number, value) in message.options.filter(outer).skip_while(|(number, _)| *number < OptionNumber::OSCORE) {
         writer.option(number, value)?;
     }
     Ok(writer.finish()?.len())
@@ -216,11 +181,8 @@ pub(crate) fn is_outer(number: OptionNumber) -> bool {
 
 /// Protection does not nest, and a Proxy-Uri would show the path to everyone.
 fn fit(message: &Message<'_>) -> bool {
-    !message
-        .options
-        .clone()
-        .any(|(number, _)| matches!(number, OptionNumber::OSCORE | OptionNumber::PROXY_URI))
+    !message.options.into_iter().any(|(number, _)| matches!(number, OptionNumber::OSCORE | OptionNumber::PROXY_URI))
 }
 
-/// The longest value we write.
+/// The longest option value we write.
 const OPTION_LEN: usize = 1 + PartialIv::MAX_LEN + 1 + IdContext::MAX_LEN + Id::MAX_LEN;

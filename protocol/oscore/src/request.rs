@@ -48,12 +48,7 @@ impl SentRequest {
             Some([] | [0]) => Observe::Register,
             Some(_) => Observe::Other,
         };
-        Self {
-            kid,
-            piv,
-            observe,
-            newest: Newest::None,
-        }
+        Self { kid, piv, observe, newest: Newest::None }
     }
 
     /// The number that the request went out under.
@@ -67,11 +62,7 @@ impl SentRequest {
         match (self.newest, piv) {
             (Newest::None, _) => Ok(()),
             (Newest::Unnumbered, Some(_)) if self.observe == Observe::Register => Ok(()),
-            (Newest::Numbered(newest), Some(piv))
-                if self.observe == Observe::Register && piv > newest =>
-            {
-                Ok(())
-            }
+            (Newest::Numbered(newest), Some(piv)) if self.observe == Observe::Register && piv > newest => Ok(()),
             _ => Err(Error::Replayed),
         }
     }

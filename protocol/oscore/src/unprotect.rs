@@ -38,7 +38,7 @@ impl Context {
     /// Verifies a request (RFC 8613 §8.2). Outer Block options must have been dealt with before (§4.1.3.4.2).
     ///
     /// `out` needs the length of the outer payload, less 8; and if Uri-Host or the like came outside, the length of
-    /// all options once more. On failure it holds no plaintext.
+    /// all options once more. Of what does not verify it keeps nothing.
     pub fn unprotect_request<'o>(
         &mut self,
         crypto: &impl Symmetric,
@@ -56,13 +56,7 @@ impl Context {
             return Err(Error::Replayed);
         }
         let nonce = self.nonce(&self.recipient_id, &piv);
-        let opened = self.open(
-            crypto,
-            outer.payload,
-            &nonce,
-            &Aad::new(&self.recipient_id, &piv)?,
-            out,
-        )?;
+        let opened = self.open(crypto, outer.payload, &nonce, &Aad::new(&self.recipient_id, &piv)?, out)?;
         if let Window::Known(seen) = &mut self.window {
             seen.mark(piv.number());
         }
@@ -71,16 +65,10 @@ impl Context {
         if !inner.code.is_request() {
             return Err(Error::BadPlaintext);
         }
-        let mut request = ReceivedRequest {
-            kid: self.recipient_id,
-            piv,
-            nonce_spent: false,
-        };
+        let mut request = ReceivedRequest { kid: self.recipient_id, piv, nonce_spent: false };
         if let Window::Unknown(challenge) = &self.window {
             match inner.options.get(OptionNumber::ECHO) {
-                Some(echo) if challenge.answered_by(echo) => {
-                    self.window = Window::Known(Seen::up_to(piv.number()))
-                }
+                Some(echo) if challenge.answered_by(echo) => self.window = Window::Known(Seen::up_to(piv.number())),
                 _ => {
                     // It may have been answered before the restart, under its own nonce.
                     request.nonce_spent = true;
@@ -104,11 +92,7 @@ impl Context {
         out: &'o mut [u8],
     ) -> Result<Message<'o>, Error> {
         let option = OscoreOption::of(outer)?.ok_or(Error::NotProtected)?;
-        if option
-            .kid
-            .is_some_and(|kid| kid != self.recipient_id.as_bytes())
-            || !self.has_id_context(&option)
-        {
+        if option.kid.is_some_and(|kid| kid != self.recipient_id.as_bytes()) || !self.has_id_context(&option) {
             return Err(Error::UnknownContext);
         }
         request.expects(option.piv)?;
@@ -117,9 +101,7 @@ impl Context {
             None => self.nonce(&request.kid, &request.piv),
         };
         let aad = Aad::new(&request.kid, &request.piv)?;
-        let inner = self
-            .open(crypto, outer.payload, &nonce, &aad, out)?
-            .parse()?;
+        let inner = self.open(crypto, outer.payload, &nonce, &aad, out)?.parse()?;
         if !inner.code.is_response() {
             return Err(Error::BadPlaintext);
         }
@@ -140,22 +122,11 @@ impl Context {
         aad: &Aad,
         out: &'o mut [u8],
     ) -> Result<Opened<'o>, Error> {
-        let (ciphertext, tag) = payload
-            .split_last_chunk::<TAG_LEN>()
-            .ok_or(Error::DecryptionFailed)?;
-        let start = out
-            .len()
-            .checked_sub(ciphertext.len())
-            .ok_or(Error::NoRoom)?;
+        let (ciphertext, tag) = payload.split_last_chunk::<TAG_LEN>().ok_or(Error::DecryptionFailed)?;
+        let start = out.len().checked_sub(ciphertext.len()).ok_or(Error::NoRoom)?;
         let (room, plaintext) = out.split_at_mut_checked(start).ok_or(Error::NoRoom)?;
         plaintext.copy_from_slice(ciphertext);
-        match crypto.ccm_open(
-            self.recipient_key.expose(),
-            nonce,
-            aad.as_bytes(),
-            plaintext,
-            tag,
-        ) {
+        match crypto.ccm_open(self.recipient_key.expose(), nonce, aad.as_bytes(), plaintext, tag) {
             Ok(()) => Ok(Opened { room, plaintext }),
             Err(CryptoError::Forged) => Err(Error::DecryptionFailed),
             Err(error) => Err(Error::Crypto(error)),
@@ -184,12 +155,7 @@ impl<'o> Opened<'o> {
         if options.get(OptionNumber::OSCORE).is_some() {
             return Err(Error::BadPlaintext);
         }
-        Ok(Inner {
-            room: self.room,
-            code: latchwork_coap::Code(code),
-            options,
-            payload,
-        })
+        Ok(Inner { room: self.room, code: latchwork_coap::Code(code), options, payload })
     }
 }
 
@@ -197,12 +163,7 @@ impl<'o> Inner<'o> {
     /// The message as its sender made it: header and class U options of the outer message, everything else from
     /// inside. What the sender protected although it is class U wins over what anyone could have written outside.
     fn under(self, outer: &Message<'_>) -> Result<Message<'o>, Error> {
-        let Self {
-            room,
-            code,
-            options: inner,
-            payload,
-        } = self;
+        let Self { room, code, options: inner, payload } = self;
         let survives = |&(number, _): &(OptionNumber, &[u8])| {
             is_outer(number) && number != OptionNumber::OSCORE && inner.get(number).is_none()
         };
@@ -223,13 +184,6 @@ impl<'o> Inner<'o> {
             let written = writer.finish()?.get(1..).unwrap_or_default();
             Options::parse(written).map_err(|_| Error::NoRoom)?.0
         };
-        Ok(Message {
-            kind: outer.kind,
-            code,
-            id: outer.id,
-            token: outer.token,
-            options,
-            payload,
-        })
+        Ok(Message { kind: outer.kind, code, id: outer.id, token: outer.token, options, payload })
     }
 }

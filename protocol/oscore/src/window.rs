@@ -26,10 +26,7 @@ pub(crate) struct Challenge(pub(crate) [u8; 8]);
 impl Seen {
     /// Everything up to and including `number` counts as seen.
     pub(crate) fn up_to(number: u64) -> Self {
-        Self {
-            next: number.saturating_add(1),
-            bits: u32::MAX,
-        }
+        Self { next: number.saturating_add(1), bits: u32::MAX }
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {
@@ -45,9 +42,7 @@ impl Seen {
             Some(1..) => {}
             _ => {
                 let forward = number.saturating_add(1).saturating_sub(self.next);
-                let shifted = u32::try_from(forward)
-                    .ok()
-                    .and_then(|forward| self.bits.checked_shl(forward));
+                let shifted = u32::try_from(forward).ok().and_then(|forward| self.bits.checked_shl(forward));
                 self.bits = shifted.unwrap_or(0) | 1;
                 self.next = number.saturating_add(1);
             }
@@ -109,13 +104,9 @@ mod tests {
     #[test]
     fn a_challenge_is_answered_by_itself_only() {
         let challenge = Challenge([7; 8]);
-        for (echo, answered) in [
-            (&[7; 8][..], true),
-            (&[7; 7], false),
-            (&[7; 9], false),
-            (&[], false),
-            (&[6; 8], false),
-        ] {
+        for (echo, answered) in
+            [(&[7; 8][..], true), (&[7; 7], false), (&[7; 9], false), (&[], false), (&[6; 8], false)]
+        {
             assert_eq!(challenge.answered_by(echo), answered, "{echo:?}");
         }
     }
