@@ -82,10 +82,7 @@ impl Serialize for Hash32 {
 
 impl<'de> Deserialize<'de> for Hash32 {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        read_bytes(from)?
-            .try_into()
-            .map(Self)
-            .map_err(|_| de::Error::custom("not 32 bytes"))
+        read_bytes(from)?.try_into().map(Self).map_err(|_| de::Error::custom("not 32 bytes"))
     }
 }
 
@@ -137,11 +134,7 @@ impl fmt::Debug for Sealed {
 }
 
 fn write_bytes<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-    if to.is_human_readable() {
-        to.serialize_str(&base64url(bytes))
-    } else {
-        to.serialize_bytes(bytes)
-    }
+    if to.is_human_readable() { to.serialize_str(&base64url(bytes)) } else { to.serialize_bytes(bytes) }
 }
 
 fn read_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {

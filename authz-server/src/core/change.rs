@@ -3,8 +3,8 @@
 use super::bytes::{Blob, Hash32};
 use super::names::{ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
-    AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter,
-    Grant, LiveContext, Lock, OscoreClient, Seen, TokenRecord,
+    AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter, Grant, LiveContext,
+    Lock, OscoreClient, Seen, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::time::Timestamp;
@@ -30,51 +30,31 @@ impl Change {
     /// Writes the record whatever is there.
     #[must_use]
     pub fn put(record: impl Into<Record>) -> Self {
-        Self {
-            write: Write::Put(record.into()),
-            guard: Guard::Any,
-            on_conflict: OnConflict::Retry,
-        }
+        Self { write: Write::Put(record.into()), guard: Guard::Any, on_conflict: OnConflict::Retry }
     }
 
     /// Writes a record that must not exist yet; if it does, this is the refusal.
     #[must_use]
     pub fn once(record: impl Into<Record>, otherwise: Refusal) -> Self {
-        Self {
-            write: Write::Put(record.into()),
-            guard: Guard::Absent,
-            on_conflict: OnConflict::Refuse(otherwise),
-        }
+        Self { write: Write::Put(record.into()), guard: Guard::Absent, on_conflict: OnConflict::Refuse(otherwise) }
     }
 
     /// Writes a record that must not exist yet; if it does, facts are read again and the decision made anew.
     #[must_use]
     pub fn create(record: impl Into<Record>) -> Self {
-        Self {
-            write: Write::Put(record.into()),
-            guard: Guard::Absent,
-            on_conflict: OnConflict::Retry,
-        }
+        Self { write: Write::Put(record.into()), guard: Guard::Absent, on_conflict: OnConflict::Retry }
     }
 
     /// Replaces the record that was read at `rev`; if it changed since, facts are read again and the decision made anew.
     #[must_use]
     pub fn replace(record: impl Into<Record>, rev: Rev) -> Self {
-        Self {
-            write: Write::Put(record.into()),
-            guard: Guard::At(rev),
-            on_conflict: OnConflict::Retry,
-        }
+        Self { write: Write::Put(record.into()), guard: Guard::At(rev), on_conflict: OnConflict::Retry }
     }
 
     /// Deletes whatever is there.
     #[must_use]
     pub fn delete(key: Key) -> Self {
-        Self {
-            write: Write::Delete(key),
-            guard: Guard::Any,
-            on_conflict: OnConflict::Retry,
-        }
+        Self { write: Write::Delete(key), guard: Guard::Any, on_conflict: OnConflict::Retry }
     }
 
     /// The record it concerns.

@@ -62,9 +62,6 @@ impl Outcome {
     /// The outcome of a refusal.
     #[must_use]
     pub fn refused(refusal: &Refusal) -> Self {
-        Self::Refused {
-            error: refusal.error().name,
-            reason: refusal.to_string(),
-        }
+        Self::Refused { error: refusal.error().name, reason: refusal.to_string() }
     }
 }

@@ -37,21 +37,12 @@ pub struct Target {
 
 /// The one audience a request is about: the one it names, or the only lock of its grant. For reading facts and deciding alike.
 #[must_use]
-pub fn audience(
-    request: &TokenRequest,
-    code: Option<&Code>,
-    grant: Option<&Grant>,
-) -> Option<Audience> {
+pub fn audience(request: &TokenRequest, code: Option<&Code>, grant: Option<&Grant>) -> Option<Audience> {
     match request.audience.as_slice() {
         [one] => one.parse().ok(),
         [] => {
-            let consented = code
-                .map(|code| &code.consented)
-                .or(grant.map(|grant| &grant.consented))?;
-            let mut locks = consented
-                .iter()
-                .map(|member| &member.audience)
-                .filter(|a| !matches!(a, Audience::Api(_)));
+            let consented = code.map(|code| &code.consented).or(grant.map(|grant| &grant.consented))?;
+            let mut locks = consented.iter().map(|member| &member.audience).filter(|a| !matches!(a, Audience::Api(_)));
             match (locks.next(), locks.next()) {
                 (Some(lock), None) => Some(lock.clone()),
                 _ => None,
@@ -64,16 +55,13 @@ pub fn audience(
 /// The person whose consents count for this request.
 #[must_use]
 pub fn person<'f>(code: Option<&'f Code>, grant: Option<&'f Grant>) -> Option<&'f PersonId> {
-    code.map(|code| &code.person.id)
-        .or(grant.map(|grant| &grant.person.id))
+    code.map(|code| &code.person.id).or(grant.map(|grant| &grant.person.id))
 }
 
 /// The grant to read: named by the refresh token, or the one the code became.
 #[must_use]
 pub fn grant_id(request: &TokenRequest, code: Option<&Code>) -> Option<GrantId> {
-    request
-        .refresh_grant()
-        .or(code.and_then(|code| code.redeemed))
+    request.refresh_grant().or(code.and_then(|code| code.redeemed))
 }
 
 /// The context id to read, if the request names one.

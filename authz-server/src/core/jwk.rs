@@ -28,11 +28,7 @@ impl PublicKey {
     pub fn thumbprint(&self) -> Jkt {
         let canonical = match self {
             Self::P256 { x, y } => {
-                format!(
-                    r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
-                    base64url(x),
-                    base64url(y)
-                )
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, base64url(x), base64url(y))
             }
             Self::Ed25519 { x } => {
                 format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(x))
@@ -65,19 +61,10 @@ impl TryFrom<Jwk> for PublicKey {
         if jwk.d.is_some() {
             return Err(NotAKey);
         }
-        let coordinate = |text: &str| {
-            from_base64url(text)
-                .and_then(|bytes| bytes.try_into().ok())
-                .ok_or(NotAKey)
-        };
+        let coordinate = |text: &str| from_base64url(text).and_then(|bytes| bytes.try_into().ok()).ok_or(NotAKey);
         match (jwk.kty.as_str(), jwk.crv.as_str(), &jwk.y) {
-            ("EC", "P-256", Some(y)) => Ok(Self::P256 {
-                x: coordinate(&jwk.x)?,
-                y: coordinate(y)?,
-            }),
-            ("OKP", "Ed25519", None) => Ok(Self::Ed25519 {
-                x: coordinate(&jwk.x)?,
-            }),
+            ("EC", "P-256", Some(y)) => Ok(Self::P256 { x: coordinate(&jwk.x)?, y: coordinate(y)? }),
+            ("OKP", "Ed25519", None) => Ok(Self::Ed25519 { x: coordinate(&jwk.x)? }),
             _ => Err(NotAKey),
         }
     }
@@ -89,12 +76,6 @@ impl From<PublicKey> for Jwk {
             PublicKey::P256 { x, y } => ("EC", "P-256", x, Some(base64url(&y))),
             PublicKey::Ed25519 { x } => ("OKP", "Ed25519", x, None),
         };
-        Self {
-            kty: kty.into(),
-            crv: crv.into(),
-            x: base64url(&x),
-            y,
-            d: None,
-        }
+        Self { kty: kty.into(), crv: crv.into(), x: base64url(&x), y, d: None }
     }
 }

@@ -3,15 +3,25 @@
 //! `issue` answers `/token` for every face and grant, `authorize` checks `/authorize`; both take [`facts::Facts`] read by the
 //! store and give back a [`change::Change`] list that must be durable before any answer leaves.
 
+pub mod assertion;
+pub mod authenticate;
 pub mod bytes;
+pub mod cases;
+pub mod cedar;
 pub mod change;
+pub mod dpop;
 pub mod entropy;
 pub mod entry;
 pub mod facts;
 pub mod jwk;
+mod jws;
 pub mod names;
+pub mod pkce;
+pub mod policy;
 pub mod records;
 pub mod refusal;
 pub mod request;
 pub mod scope;
+pub mod secret;
+pub mod subject;
 pub mod time;

@@ -84,10 +84,7 @@ name!(
 );
 
 fn is_label(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
 }
 
 /// Who a token is for.
@@ -165,20 +162,12 @@ pub struct PersonId {
 impl PersonId {
     /// Both as the provider's ID token has them (OpenID Connect Core §2: `sub` is at most 255 ASCII characters).
     pub fn new(issuer: &str, subject: &str) -> Result<Self, NotAName> {
-        let subject_fits =
-            (1..=255).contains(&subject.len()) && !subject.chars().any(char::is_control);
-        let issuer_fits =
-            (1..=255).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic());
+        let subject_fits = (1..=255).contains(&subject.len()) && !subject.chars().any(char::is_control);
+        let issuer_fits = (1..=255).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic());
         if subject_fits && issuer_fits {
-            Ok(Self {
-                issuer: issuer.into(),
-                subject: subject.into(),
-            })
+            Ok(Self { issuer: issuer.into(), subject: subject.into() })
         } else {
-            Err(NotAName {
-                what: "person",
-                rule: "an issuer URL and a subject of 1 to 255 characters",
-            })
+            Err(NotAName { what: "person", rule: "an issuer URL and a subject of 1 to 255 characters" })
         }
     }
 
@@ -222,10 +211,7 @@ pub struct Jkt(pub Hash32);
 impl FromStr for Jkt {
     type Err = NotAName;
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        Hash32::from_text(text).map(Self).ok_or(NotAName {
-            what: "key thumbprint",
-            rule: "43 characters of base64url",
-        })
+        Hash32::from_text(text).map(Self).ok_or(NotAName { what: "key thumbprint", rule: "43 characters of base64url" })
     }
 }
 
@@ -262,10 +248,7 @@ impl TryFrom<String> for GrantId {
     type Error = NotAName;
     fn try_from(text: String) -> Result<Self, NotAName> {
         let bytes = from_base64url(&text).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or(NotAName {
-            what: "grant id",
-            rule: "22 characters of base64url",
-        })
+        bytes.map(Self).ok_or(NotAName { what: "grant id", rule: "22 characters of base64url" })
     }
 }
 

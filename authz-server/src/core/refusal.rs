@@ -271,22 +271,12 @@ pub struct OAuthError {
 
 impl OAuthError {
     const fn new(name: &'static str, number: i32) -> Self {
-        Self {
-            name,
-            number,
-            http: 400,
-            coap: COAP_4_00,
-        }
+        Self { name, number, http: 400, coap: COAP_4_00 }
     }
     /// RFC 6749 §5.2.
     pub const INVALID_REQUEST: Self = Self::new("invalid_request", 1);
     /// RFC 6749 §5.2; 401 and 4.01.
-    pub const INVALID_CLIENT: Self = Self {
-        name: "invalid_client",
-        number: 2,
-        http: 401,
-        coap: COAP_4_01,
-    };
+    pub const INVALID_CLIENT: Self = Self { name: "invalid_client", number: 2, http: 401, coap: COAP_4_01 };
     /// RFC 6749 §5.2.
     pub const INVALID_GRANT: Self = Self::new("invalid_grant", 3);
     /// RFC 6749 §5.2.
@@ -304,35 +294,16 @@ impl OAuthError {
     /// RFC 9449 §12.2; no number.
     pub const INVALID_DPOP_PROOF: Self = Self::new("invalid_dpop_proof", 1);
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
-    pub const ACCESS_DENIED: Self = Self {
-        name: "access_denied",
-        number: 1,
-        http: 403,
-        coap: COAP_4_03,
-    };
+    pub const ACCESS_DENIED: Self = Self { name: "access_denied", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const UNSUPPORTED_RESPONSE_TYPE: Self = Self::new("unsupported_response_type", 1);
     /// RFC 6749 §4.1.2.1.
-    pub const TEMPORARILY_UNAVAILABLE: Self = Self {
-        name: "temporarily_unavailable",
-        number: 1,
-        http: 503,
-        coap: COAP_5_03,
-    };
+    pub const TEMPORARILY_UNAVAILABLE: Self =
+        Self { name: "temporarily_unavailable", number: 1, http: 503, coap: COAP_5_03 };
     /// RFC 6585 §4, RFC 8516.
-    pub const TOO_MANY: Self = Self {
-        name: "temporarily_unavailable",
-        number: 1,
-        http: 429,
-        coap: COAP_4_29,
-    };
+    pub const TOO_MANY: Self = Self { name: "temporarily_unavailable", number: 1, http: 429, coap: COAP_4_29 };
     /// RFC 6749 §4.1.2.1.
-    pub const SERVER_ERROR: Self = Self {
-        name: "server_error",
-        number: 1,
-        http: 500,
-        coap: COAP_5_00,
-    };
+    pub const SERVER_ERROR: Self = Self { name: "server_error", number: 1, http: 500, coap: COAP_5_00 };
 }
 
 impl Refusal {
@@ -340,9 +311,7 @@ impl Refusal {
     #[must_use]
     pub const fn error(&self) -> OAuthError {
         match self {
-            Self::Malformed(_) | Self::Repeated(_) | Self::Cnonce | Self::CborOnly => {
-                OAuthError::INVALID_REQUEST
-            }
+            Self::Malformed(_) | Self::Repeated(_) | Self::Cnonce | Self::CborOnly => OAuthError::INVALID_REQUEST,
             Self::NotPresented
             | Self::UnknownClient(_)
             | Self::OtherMethod(_)
@@ -352,22 +321,18 @@ impl Refusal {
             Self::GrantNotAllowed(_) => OAuthError::UNAUTHORIZED_CLIENT,
             Self::UnsupportedGrant(_) => OAuthError::UNSUPPORTED_GRANT_TYPE,
             Self::Grant(_) => OAuthError::INVALID_GRANT,
-            Self::Audience(AudienceFault::Missing | AudienceFault::Several) => {
-                OAuthError::INVALID_REQUEST
-            }
+            Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,
             Self::UnknownScope(_) | Self::NothingGranted => OAuthError::INVALID_SCOPE,
             Self::Key(KeyFault::Unsupported) => OAuthError::UNSUPPORTED_POP_KEY,
-            Self::Key(
-                KeyFault::NoLockCredential | KeyFault::GroupNeedsPublicKey | KeyFault::OscOnly,
-            ) => OAuthError::INCOMPATIBLE_ACE_PROFILES,
-            Self::Key(_) => OAuthError::INVALID_REQUEST,
-            Self::Authorization(
-                AuthorizationFault::PersonRefused | AuthorizationFault::OwnerRefused,
-            ) => OAuthError::ACCESS_DENIED,
-            Self::Authorization(AuthorizationFault::ResponseType) => {
-                OAuthError::UNSUPPORTED_RESPONSE_TYPE
+            Self::Key(KeyFault::NoLockCredential | KeyFault::GroupNeedsPublicKey | KeyFault::OscOnly) => {
+                OAuthError::INCOMPATIBLE_ACE_PROFILES
             }
+            Self::Key(_) => OAuthError::INVALID_REQUEST,
+            Self::Authorization(AuthorizationFault::PersonRefused | AuthorizationFault::OwnerRefused) => {
+                OAuthError::ACCESS_DENIED
+            }
+            Self::Authorization(AuthorizationFault::ResponseType) => OAuthError::UNSUPPORTED_RESPONSE_TYPE,
             Self::Authorization(_) => OAuthError::INVALID_REQUEST,
             Self::TooMany => OAuthError::TOO_MANY,
             Self::Busy => OAuthError::TEMPORARILY_UNAVAILABLE,

@@ -135,9 +135,7 @@ impl Presented {
     pub fn claimed_client(&self) -> Option<ClientId> {
         match &self.credential {
             Credential::Nothing => None,
-            Credential::Public { id }
-            | Credential::Secret { id, .. }
-            | Credential::Oscore { id } => Some(id.clone()),
+            Credential::Public { id } | Credential::Secret { id, .. } | Credential::Oscore { id } => Some(id.clone()),
             Credential::Assertion { id: Some(id), .. } => Some(id.clone()),
             Credential::Assertion { id: None, jwt } => {
                 #[derive(Deserialize)]
@@ -146,9 +144,7 @@ impl Presented {
                 }
                 let text = std::str::from_utf8(jwt.expose()).ok()?;
                 let payload = from_base64url(text.split('.').nth(1)?)?;
-                serde_json::from_slice::<Claims>(&payload)
-                    .ok()
-                    .map(|claims| claims.sub)
+                serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.sub)
             }
         }
     }
@@ -168,9 +164,7 @@ impl TokenRequest {
     #[must_use]
     pub fn refresh_grant(&self) -> Option<GrantId> {
         match &self.grant {
-            GrantAsked::RefreshToken { token } => {
-                token.expose().first_chunk().copied().map(GrantId)
-            }
+            GrantAsked::RefreshToken { token } => token.expose().first_chunk().copied().map(GrantId),
             _ => None,
         }
     }

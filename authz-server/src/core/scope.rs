@@ -58,10 +58,7 @@ impl FromStr for Scope {
     /// Words parted by single spaces (RFC 6749 §3.3); at most 16 of them.
     fn from_str(text: &str) -> Result<Self, NotAName> {
         if text.split(' ').count() > MAX_WORDS {
-            return Err(NotAName {
-                what: "scope",
-                rule: "at most 16 words",
-            });
+            return Err(NotAName { what: "scope", rule: "at most 16 words" });
         }
         text.split(' ').map(ScopeName::from_str).collect()
     }
@@ -70,11 +67,7 @@ impl FromStr for Scope {
 impl TryFrom<String> for Scope {
     type Error = NotAName;
     fn try_from(text: String) -> Result<Self, NotAName> {
-        if text.is_empty() {
-            Ok(Self::default())
-        } else {
-            text.parse()
-        }
+        if text.is_empty() { Ok(Self::default()) } else { text.parse() }
     }
 }
 
