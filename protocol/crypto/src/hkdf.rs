@@ -5,11 +5,7 @@ use zeroize::Zeroize;
 use crate::{CryptoError, Symmetric};
 
 /// HKDF-Extract (§2.2). An empty salt stands for one of 32 zero bytes.
-pub fn hkdf_sha256_extract(
-    c: &(impl Symmetric + ?Sized),
-    salt: &[u8],
-    ikm: &[u8],
-) -> Result<[u8; 32], CryptoError> {
+pub fn hkdf_sha256_extract(c: &(impl Symmetric + ?Sized), salt: &[u8], ikm: &[u8]) -> Result<[u8; 32], CryptoError> {
     c.hmac_sha256(salt, &[ikm])
 }
 

@@ -6,11 +6,7 @@
 
 mod error;
 mod hkdf;
-#[cfg(any(
-    feature = "rustcrypto",
-    feature = "es256-p256",
-    feature = "eddsa-small"
-))]
+#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "eddsa-small"))]
 mod rustcrypto;
 mod secret;
 mod symmetric;
@@ -18,11 +14,7 @@ mod verify;
 
 pub use error::CryptoError;
 pub use hkdf::{hkdf_sha256_expand, hkdf_sha256_extract};
-#[cfg(any(
-    feature = "rustcrypto",
-    feature = "es256-p256",
-    feature = "eddsa-small"
-))]
+#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "eddsa-small"))]
 pub use rustcrypto::RustCrypto;
 pub use secret::{Secret, ct_eq};
 pub use subtle::ConstantTimeEq;

@@ -6,6 +6,11 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Key bytes: wiped when dropped, never printed, compared in constant time only.
+///
+/// ```compile_fail
+/// # use latchwork_crypto::Secret;
+/// let _ = Secret::new([0; 16]) == Secret::new([0; 16]);
+/// ```
 #[derive(Clone)]
 pub struct Secret<const N: usize>([u8; N]);
 

@@ -18,23 +18,13 @@ pub trait Verify {
     /// ES256: ECDSA with P-256 and SHA-256 (RFC 9053 §2.1), `signature` being r and s.
     ///
     /// Refuses a key that is not on the curve. Both s and n - s are good for a message, so a signature cannot serve as the name of what it signs.
-    fn es256(
-        &self,
-        public: &P256Public,
-        message: &[&[u8]],
-        signature: &[u8; 64],
-    ) -> Result<(), CryptoError> {
+    fn es256(&self, public: &P256Public, message: &[&[u8]], signature: &[u8; 64]) -> Result<(), CryptoError> {
         let _ = (public, message, signature);
         Err(CryptoError::Unsupported)
     }
 
     /// EdDSA with Ed25519 (RFC 9053 §2.2). Refuses S >= L (RFC 8032 §5.1.7) and keys of small order.
-    fn eddsa(
-        &self,
-        public: &[u8; 32],
-        message: &[&[u8]],
-        signature: &[u8; 64],
-    ) -> Result<(), CryptoError> {
+    fn eddsa(&self, public: &[u8; 32], message: &[&[u8]], signature: &[u8; 64]) -> Result<(), CryptoError> {
         let _ = (public, message, signature);
         Err(CryptoError::Unsupported)
     }

@@ -17,22 +17,12 @@ pub struct RustCrypto;
 
 impl Verify for RustCrypto {
     #[cfg(feature = "es256-p256")]
-    fn es256(
-        &self,
-        public: &crate::P256Public,
-        message: &[&[u8]],
-        signature: &[u8; 64],
-    ) -> Result<(), CryptoError> {
+    fn es256(&self, public: &crate::P256Public, message: &[&[u8]], signature: &[u8; 64]) -> Result<(), CryptoError> {
         es256::verify(public, message, signature)
     }
 
     #[cfg(feature = "eddsa-small")]
-    fn eddsa(
-        &self,
-        public: &[u8; 32],
-        message: &[&[u8]],
-        signature: &[u8; 64],
-    ) -> Result<(), CryptoError> {
+    fn eddsa(&self, public: &[u8; 32], message: &[&[u8]], signature: &[u8; 64]) -> Result<(), CryptoError> {
         eddsa::verify(public, message, signature)
     }
 }

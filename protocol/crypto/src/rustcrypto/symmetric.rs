@@ -47,7 +47,9 @@ impl Symmetric for RustCrypto {
         buf: &mut [u8],
         tag: &[u8],
     ) -> Result<(), CryptoError> {
-        let opened = if let Ok(tag) = <&[u8; 8]>::try_from(tag) {
+        let opened = if buf.len() > LONGEST {
+            Err(CryptoError::BadLength)
+        } else if let Ok(tag) = <&[u8; 8]>::try_from(tag) {
             Ccm::<Aes128, U8, U13>::new(key.into())
                 .decrypt_inout_detached(nonce.into(), aad, (&mut *buf).into(), tag.into())
                 .map_err(|ccm::Error| CryptoError::Forged)
@@ -80,3 +82,6 @@ impl Symmetric for RustCrypto {
         Ok(mac.finalize().into_bytes().into())
     }
 }
+
+/// What two bytes of length can say: the nonce takes the other 13 of the block (RFC 3610 §2.2).
+const LONGEST: usize = 0xffff;
