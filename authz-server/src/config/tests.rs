@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::parse(text, &variables, Path::new("/srv/latchwork")).map_err(|error| error.to_string())
+}
+
+/// Every key of the template, taken out of its comment, gives what is there without it.
+#[test]
+fn the_template_shows_the_defaults() {
+    let defaults = parse("", &[]).unwrap();
+    assert_eq!(parse(TEMPLATE, &[]).unwrap(), defaults);
+    let mut text = String::new();
+    for line in TEMPLATE.lines() {
+        if line.starts_with("#[[provider]]") {
+            break;
+        }
+        let key = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        text.push_str(key.unwrap_or(line));
+        text.push('\n');
+    }
+    let mut shown = parse(&text, &[]).unwrap();
+    // These have no fixed default; the template says so.
+    assert_eq!(shown.issuer.take().unwrap(), defaults.issuer_at(defaults.http.listen));
+    assert!(shown.http.plain_listen.take().is_some());
+    assert!(shown.audit_file.take().is_some());
+    shown.http.workers = defaults.http.workers;
+    assert_eq!(shown, defaults);
+}
+
+#[test]
+fn the_template_shows_every_key_of_a_provider() {
+    let start = TEMPLATE.find("#[[provider]]").unwrap();
+    let text: String = TEMPLATE[start..]
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .filter(|line| !line.contains("_file"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&text, &[("LATCHWORK_PROVIDER_COMPANY_CLIENT_SECRET", "s3cret")]).unwrap();
+    let provider = config.providers.first().unwrap();
+    assert_eq!(provider.client_secret.as_deref(), Some("s3cret"));
+    assert_eq!(provider.scopes, ["openid", "profile"]);
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_variable_counts_over_the_file() {
+    let config = parse(
+        "issuer = \"https://a.example\"\n[http]\nlisten = \"127.0.0.1:1\"\n[store]\ncache_mb = 1",
+        &[
+            ("LATCHWORK_ISSUER", "https://b.example"),
+            ("LATCHWORK_HTTP_LISTEN", "[::1]:2"),
+            ("LATCHWORK_STORE_CACHE_MB", "3"),
+            ("LATCHWORK_COAP_OFF", "true"),
+            ("LATCHWORK_ADMIN_TOKEN", "of another verb"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.issuer.as_deref(), Some("https://b.example"));
+    assert_eq!(config.http.listen.to_string(), "[::1]:2");
+    assert_eq!(config.store.cache, 3 << 20);
+    assert_eq!(config.coap.listen, None);
+    assert_eq!(config.store.path, Path::new("/srv/latchwork/store"));
+}
+
+#[test]
+fn every_complaint_names_its_key() {
+    let provider = "[[provider]]\nname = \"p\"\nissuer = \"https://p.example\"\nclient_id = \"c\"\n";
+    for (text, variable, complaint) in [
+        ("isuer = \"https://a.example\"", None, "isuer: no such key"),
+        ("[htpp]", None, "htpp: no such key"),
+        ("[http]\nlisen = \"127.0.0.1:1\"", None, "http.lisen: no such key"),
+        ("", Some(("LATCHWORK_HTTP_LISEN", "1")), "http.lisen: no such key"),
+        ("[http]\nlisten = 8443", None, "http.listen: 8443 is not a text in quotes"),
+        ("[http]\nlisten = \"8443\"", None, "http.listen: \"8443\" is not an IP address and a port"),
+        ("", Some(("LATCHWORK_HTTP_LISTEN", "here")), "http.listen: \"here\" is not an IP address and a port"),
+        ("[http]\nplain_listen = \"0.0.0.0:80\"", None, "http.plain_listen: \"0.0.0.0:80\" is not an address of this machine only"),
+        ("[http]\nplain_listen = \"10.0.0.1:80\"", None, "http.plain_listen"),
+        ("[http]\nworkers = 0", None, "http.workers: 0 is not a number from 1 to 256"),
+        ("[store]\nengine = \"oracle\"", None, "store.engine: \"oracle\" is not one of"),
+        ("[store]\ncache_mb = -1", None, "store.cache_mb: -1 is not a number"),
+        ("[store]\npath = \"\"", None, "store.path"),
+        ("[coap]\noff = \"maybe\"", None, "coap.off: \"maybe\" is not true or false"),
+        ("[lifetimes]\ncode = 3600", None, "lifetimes.code: 3600 is not a number from 1 to 600"),
+        ("[limits]\nbody_kb = \"much\"", None, "limits.body_kb"),
+        ("[log]\nfilter = \"a=b=c\"", None, "log.filter"),
+        ("[log]\nformat = \"xml\"", None, "log.format"),
+        ("[policy]\ndir = 3", None, "policy.dir"),
+        ("[audit]\nfile = 3", None, "audit.file"),
+        ("http = 3", None, "http"),
+        ("issuer = \"http://a.example\"", None, "issuer: \"http://a.example\" is not an https URL"),
+        ("issuer = \"https://a.example/\"", None, "issuer"),
+        ("issuer = \"https://a.example?x\"", None, "issuer"),
+        ("issuer = \"https://u:p@a.example\"", None, "issuer"),
+        ("[provider]\nname = \"p\"", None, "provider: \"this\" is not a list: write [[provider]]"),
+        ("[[provider]]\nname = \"p\"", None, "provider.issuer: missing"),
+        ("[[provider]]\nname = \"P q\"", None, "provider.name"),
+        ("[[provider]]\nname = \"p\"\nissuer = \"http://p.example\"", None, "provider.issuer"),
+        (&format!("{provider}{provider}"), None, "provider.name: \"p\" is not a name of its own"),
+        (&format!("{provider}colour = 1"), None, "provider.colour: no such key"),
+        (&format!("{provider}scopes = [1]"), None, "provider.scopes"),
+        (&format!("{provider}ca_file = \"none.pem\""), None, "provider.ca_file"),
+        (&format!("{provider}client_secret_file = \"none\""), None, "provider.client_secret_file"),
+        (&format!("{provider}client_secret = 1234567"), None, "provider.client_secret: the value is not a text in quotes"),
+        ("[http", None, "latchwork.toml: TOML parse error at line 1"),
+    ] {
+        let refused = parse(text, variable.as_slice()).expect_err(text);
+        assert!(refused.starts_with(complaint), "{text:?} {variable:?}: {refused}");
+    }
+}
