@@ -3,6 +3,7 @@
 //! `issue` answers `/token` for every face and grant, `authorize` checks `/authorize`; both take [`facts::Facts`] read by the
 //! store and give back a [`change::Change`] list that must be durable before any answer leaves.
 
+pub mod api_token;
 pub mod assertion;
 pub mod authenticate;
 pub mod bytes;
@@ -13,14 +14,17 @@ pub mod dpop;
 pub mod entropy;
 pub mod entry;
 pub mod facts;
+pub mod grant;
 pub mod jwk;
 mod jws;
+pub mod mint;
 pub mod names;
 pub mod pkce;
 pub mod policy;
 pub mod records;
 pub mod refusal;
 pub mod request;
+pub mod response;
 pub mod scope;
 pub mod secret;
 pub mod subject;

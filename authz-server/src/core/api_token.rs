@@ -1,0 +1,117 @@
+//! JWTs for the people API, `ISSUER/api/v1`: DPoP-bound, minutes long, valid there only (RFC 9068, RFC 9449 §6.1).
+
+use super::bytes::{base64url, from_base64url};
+use super::dpop::{self, ProvenKey};
+use super::entropy::{Entropy, fresh};
+use super::jwk::PublicKey;
+use super::jws::Jws;
+use super::names::{Audience, ClientId, GrantId, Jkt};
+use super::records::Grant;
+use super::refusal::{ProofFault, ServerFault};
+use super::request::Proof;
+use super::subject;
+use super::time::{Seconds, Timestamp};
+use crate::keys::{Keys, Public, Signer};
+use serde::{Deserialize, Serialize};
+
+/// Mints one for the holder of `jkt`.
+pub fn mint(
+    grant: &Grant,
+    jkt: Jkt,
+    issuer: &str,
+    life: Seconds,
+    keys: &Keys,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Result<String, ServerFault> {
+    let aud = Audience::api_of(issuer);
+    let claims = Claims {
+        iss: issuer.to_owned(),
+        sub: subject::of_person(&keys.pairwise, &grant.person.id, &aud),
+        aud: aud.to_string(),
+        exp: (now + life).0,
+        iat: now.0,
+        jti: base64url(&fresh::<16>(entropy).map_err(|_| ServerFault::Entropy)?),
+        client_id: grant.client.clone(),
+        cnf: Cnf { jkt },
+        grant: grant.id,
+    };
+    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}"}}"#, base64url(&keys.jwt.kid()));
+    let claims = serde_json::to_vec(&claims).map_err(|_| ServerFault::Records)?;
+    let signed = format!("{}.{}", base64url(header.as_bytes()), base64url(&claims));
+    let signature = keys.jwt.sign(signed.as_bytes()).map_err(|_| ServerFault::Signing)?;
+    Ok(format!("{signed}.{}", base64url(&signature)))
+}
+
+/// Whom a request at the people API is by. The grant is named, not checked: it may have been revoked since.
+#[derive(Clone, Debug)]
+pub struct ApiHolder {
+    /// The grant; its record knows the person and the doors.
+    pub grant: GrantId,
+    /// The app.
+    pub client: ClientId,
+    /// The key that this request was made with.
+    pub key: ProvenKey,
+}
+
+/// Why a request at the people API is refused. The answer is 401 with `WWW-Authenticate: DPoP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiRefusal {
+    /// Not one of our tokens.
+    #[error("not a token of this server for this API")]
+    NotOurs,
+    /// Past its end.
+    #[error("expired")]
+    Expired,
+    /// The proof does not hold.
+    #[error("DPoP proof refused: {0}")]
+    Proof(#[from] ProofFault),
+}
+
+/// Checks the token of an `Authorization: DPoP` header and its proof. The caller commits `key.spend()`.
+pub fn check(token: &str, proof: &Proof, issuer: &str, key: &Public, now: Timestamp) -> Result<ApiHolder, ApiRefusal> {
+    let jws = Jws::parse(token).ok_or(ApiRefusal::NotOurs)?;
+    let key = match *key {
+        Public::P256 { x, y } => PublicKey::P256 { x, y },
+        Public::Ed25519 { x } => PublicKey::Ed25519 { x },
+    };
+    if jws.header.typ.as_deref() != Some("at+jwt") || !jws.verify(&key) {
+        return Err(ApiRefusal::NotOurs);
+    }
+    let claims: Claims = jws.claims().ok_or(ApiRefusal::NotOurs)?;
+    if claims.iss != issuer || claims.aud != Audience::api_of(issuer).to_string() {
+        return Err(ApiRefusal::NotOurs);
+    }
+    if claims.exp <= now.0 {
+        return Err(ApiRefusal::Expired);
+    }
+    let proven = dpop::check_for_token(proof, token, now)?;
+    if proven.jkt() != claims.cnf.jkt {
+        return Err(ProofFault::ForeignKey.into());
+    }
+    Ok(ApiHolder { grant: claims.grant, client: claims.client_id, key: proven })
+}
+
+/// Reads the claims of a token that was just minted, for tests and `token inspect`. Nothing is verified.
+#[must_use]
+pub fn peek(token: &str) -> Option<serde_json::Value> {
+    serde_json::from_slice(&from_base64url(token.split('.').nth(1)?)?).ok()
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: String,
+    exp: i64,
+    iat: i64,
+    jti: String,
+    client_id: ClientId,
+    cnf: Cnf,
+    grant: GrantId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Cnf {
+    jkt: Jkt,
+}

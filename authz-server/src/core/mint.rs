@@ -1,0 +1,248 @@
+//! Tokens, byte for byte as RFC 9770 §3 wants them: CWT tag, COSE tag, everything in the protected header.
+//!
+//! The types say which key may be in which token: what is secret ([`SharedCnf`]) goes only into [`encrypted`], a public key
+//! ([`PublicCnf`]) only into [`signed`].
+
+use super::bytes::{Blob, Hash32, Hidden, base64url};
+use super::entropy::{Entropy, fresh};
+use super::jwk::PublicKey;
+use super::names::Audience;
+use super::records::Lock;
+use super::refusal::ServerFault;
+use super::time::Timestamp;
+use crate::keys::seal::StorageKey;
+use crate::keys::{Alg, Signer};
+use ciborium::Value;
+use coset::{CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana};
+use latchwork_ace::registry::{Claim, CnfMember, OscMember};
+use latchwork_crypto::{RustCrypto, Symmetric};
+use zeroize::Zeroizing;
+
+/// What every token says.
+#[derive(Clone, Debug)]
+pub struct Claims<'c> {
+    /// This server.
+    pub iss: &'c str,
+    /// The pairwise subject.
+    pub sub: &'c str,
+    /// Whom it is for.
+    pub aud: &'c Audience,
+    /// The AIF.
+    pub scope: &'c Blob,
+    /// How its lifetime is told.
+    pub life: Life,
+    /// The lock's nonce, copied byte for byte (RFC 9200 §5.8.4.4).
+    pub cnonce: Option<&'c Blob>,
+}
+
+/// How a token tells its lifetime, by what the lock knows of the time.
+#[derive(Clone, Copy, Debug)]
+pub enum Life {
+    /// `iat` and `exp`, and a random `cti`.
+    Until {
+        /// Now.
+        iat: Timestamp,
+        /// The end.
+        exp: Timestamp,
+    },
+    /// `exi` seconds from arrival, and the sequence number in `cti` (RFC 9200 §5.10.3).
+    FromArrival {
+        /// Seconds.
+        exi: u32,
+        /// One more than any before for this audience.
+        number: u64,
+    },
+    /// The lock's own nonce limits it.
+    Nonce,
+}
+
+/// A confirmation that must stay secret, or that only the lock understands.
+#[derive(Clone, Debug)]
+pub enum SharedCnf {
+    /// A new OSCORE context (RFC 9203 §3.2).
+    Osc(Osc),
+    /// A live one's id: its rights are updated.
+    Kid(Blob),
+}
+
+/// A confirmation that everybody may see.
+#[derive(Clone, Debug)]
+pub enum PublicCnf {
+    /// A key, for DTLS with raw public keys.
+    Key(PublicKey),
+    /// A CCS as it came, for EDHOC.
+    Kccs(Blob),
+}
+
+/// OSCORE input material (RFC 9203 §3.2.1). Algorithms are the defaults: AES-CCM-16-64-128 and HKDF with SHA-256.
+#[derive(Clone, Debug)]
+pub struct Osc {
+    /// Its name at the lock.
+    pub id: Blob,
+    /// The master secret.
+    pub ms: Hidden,
+    /// The input salt, always there: who leaves it out makes peers disagree on what its absence means.
+    pub salt: Blob,
+}
+
+impl Osc {
+    /// Fresh material.
+    pub fn fresh(entropy: &mut dyn Entropy) -> Result<Self, ServerFault> {
+        let failed = |_| ServerFault::Entropy;
+        let id = Blob(fresh::<8>(entropy).map_err(failed)?.to_vec());
+        let ms = Hidden::new(fresh::<16>(entropy).map_err(failed)?.to_vec());
+        let salt = Blob(fresh::<8>(entropy).map_err(failed)?.to_vec());
+        Ok(Self { id, ms, salt })
+    }
+}
+
+/// A token for one lock: AES-CCM-16-128-128 under the key that only it and the server have, with a random IV.
+pub fn encrypted(
+    claims: &Claims<'_>,
+    cnf: &SharedCnf,
+    lock: &Lock,
+    storage: &StorageKey,
+    entropy: &mut dyn Entropy,
+) -> Result<Vec<u8>, ServerFault> {
+    if lock.token_key_wear >= WORN_OUT {
+        return Err(ServerFault::TokenKeyWornOut);
+    }
+    let cnf = match cnf {
+        SharedCnf::Osc(osc) => member(
+            CnfMember::OSC.0,
+            Value::Map(vec![
+                (int(OscMember::ID.0), bytes(&osc.id.0)),
+                (int(OscMember::MS.0), bytes(osc.ms.expose())),
+                (int(OscMember::SALT.0), bytes(&osc.salt.0)),
+            ]),
+        ),
+        SharedCnf::Kid(kid) => member(CnfMember::KID.0, bytes(&kid.0)),
+    };
+    let plaintext = payload(claims, cnf, entropy)?;
+    let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
+    let key: &[u8; 16] = key.as_slice().try_into().map_err(|_| ServerFault::Records)?;
+    let iv = fresh::<13>(entropy).map_err(|_| ServerFault::Entropy)?;
+    let header = HeaderBuilder::new().algorithm(iana::Algorithm::AES_CCM_16_128_128).key_id(lock.token_kid.0.clone());
+    let token = CoseEncrypt0Builder::new()
+        .protected(header.iv(iv.to_vec()).build())
+        .try_create_ciphertext(&plaintext, &[], |plaintext, aad| seal(key, &iv, aad, plaintext))?
+        .build();
+    tagged(token)
+}
+
+/// A token whose signature any lock checks that knows this server: for a lock or a group of them.
+pub fn signed(
+    claims: &Claims<'_>,
+    cnf: &PublicCnf,
+    signer: &dyn Signer,
+    entropy: &mut dyn Entropy,
+) -> Result<Vec<u8>, ServerFault> {
+    let cnf = match cnf {
+        PublicCnf::Key(key) => member(CnfMember::COSE_KEY.0, cose_key(key)),
+        PublicCnf::Kccs(ccs) => {
+            let ccs: Value = ciborium::from_reader(ccs.0.as_slice()).map_err(|_| ServerFault::Records)?;
+            member(CnfMember::KCCS.0, ccs)
+        }
+    };
+    sign(payload(claims, cnf, entropy)?.to_vec(), signer)
+}
+
+/// Whether this token is the one in 65,536 that adds to the key's wear: a count without a write for every token.
+///
+/// The count's relative error is below 2 % when it matters, so a key stops well before 2^32 tokens.
+pub fn wears(entropy: &mut dyn Entropy) -> Result<bool, ServerFault> {
+    fresh::<2>(entropy).map(|draw| draw == [0, 0]).map_err(|_| ServerFault::Entropy)
+}
+
+/// The RFC 9770 §4.2 hash of a CWT, without the leading 0x01: SHA-256 of its base64url text.
+#[must_use]
+pub fn token_hash(token: &[u8]) -> Hash32 {
+    Hash32::of(&[base64url(token).as_bytes()])
+}
+
+fn sign(payload: Vec<u8>, signer: &dyn Signer) -> Result<Vec<u8>, ServerFault> {
+    let alg = match signer.alg() {
+        Alg::Es256 => iana::Algorithm::ES256,
+        Alg::EdDsa => iana::Algorithm::EdDSA,
+    };
+    let header: Header = HeaderBuilder::new().algorithm(alg).key_id(signer.kid().to_vec()).build();
+    let token = CoseSign1Builder::new()
+        .protected(header)
+        .payload(payload)
+        .try_create_signature(&[], |to_sign| signer.sign(to_sign).map(|signature| signature.to_vec()))
+        .map_err(|_| ServerFault::Signing)?
+        .build();
+    tagged(token)
+}
+
+fn seal(key: &[u8; 16], iv: &[u8; 13], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, ServerFault> {
+    let mut sealed = plaintext.to_vec();
+    let mut tag = [0; 16];
+    RustCrypto.ccm_seal(key, iv, aad, &mut sealed, &mut tag).map_err(|_| ServerFault::Seal)?;
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
+}
+
+fn payload(claims: &Claims<'_>, cnf: Value, entropy: &mut dyn Entropy) -> Result<Zeroizing<Vec<u8>>, ServerFault> {
+    let mut map = vec![
+        (int(Claim::ISS.0), text(claims.iss)),
+        (int(Claim::SUB.0), text(claims.sub)),
+        (int(Claim::AUD.0), text(&claims.aud.to_string())),
+    ];
+    if let Life::Until { iat, exp } = claims.life {
+        map.push((int(Claim::EXP.0), exp.0.into()));
+        map.push((int(Claim::IAT.0), iat.0.into()));
+    }
+    let cti = match claims.life {
+        Life::FromArrival { number, .. } => [claims.aud.to_string().as_bytes(), &number.to_be_bytes()].concat(),
+        _ => fresh::<16>(entropy).map_err(|_| ServerFault::Entropy)?.to_vec(),
+    };
+    map.push((int(Claim::CTI.0), Value::Bytes(cti)));
+    map.push((int(Claim::CNF.0), cnf));
+    map.push((int(Claim::SCOPE.0), bytes(&claims.scope.0)));
+    if let Some(cnonce) = claims.cnonce {
+        map.push((int(Claim::CNONCE.0), bytes(&cnonce.0)));
+    }
+    if let Life::FromArrival { exi, .. } = claims.life {
+        map.push((int(Claim::EXI.0), exi.into()));
+    }
+    let mut out = Zeroizing::new(Vec::with_capacity(512));
+    ciborium::into_writer(&Value::Map(map), &mut *out).map_err(|_| ServerFault::Records)?;
+    Ok(out)
+}
+
+fn cose_key(key: &PublicKey) -> Value {
+    Value::Map(match key {
+        PublicKey::P256 { x, y } => {
+            vec![(int(1), int(2)), (int(-1), int(1)), (int(-2), bytes(x)), (int(-3), bytes(y))]
+        }
+        PublicKey::Ed25519 { x } => vec![(int(1), int(1)), (int(-1), int(6)), (int(-2), bytes(x))],
+    })
+}
+
+fn tagged(token: impl TaggedCborSerializable) -> Result<Vec<u8>, ServerFault> {
+    let mut out = CWT_TAG.to_vec();
+    out.extend(token.to_tagged_vec().map_err(|_| ServerFault::Records)?);
+    Ok(out)
+}
+
+fn member(label: i64, value: Value) -> Value {
+    Value::Map(vec![(int(label), value)])
+}
+
+fn int(number: i64) -> Value {
+    number.into()
+}
+
+fn bytes(bytes: &[u8]) -> Value {
+    Value::Bytes(bytes.to_vec())
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// Tag 61 in shortest form (RFC 8392 §6).
+const CWT_TAG: [u8; 2] = [0xd8, 0x3d];
+/// Times 65,536 tokens: 2^31, half of what the random IV allows.
+const WORN_OUT: u32 = 1 << 15;
