@@ -64,7 +64,7 @@ impl<'t> Aif<'t> {
     }
 
     /// Paths (with query, if they have one) and methods.
-    pub fn iter(&self) -> impl Iterator<Item = (&'t str, Methods)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'t str, Methods)> + use<'t> {
         let mut r = Reader::new(self.0);
         let entries = r.array().unwrap_or(0);
         (0..entries).map_while(move |_| {

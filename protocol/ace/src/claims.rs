@@ -139,7 +139,7 @@ impl<'t> Audience<'t> {
     }
 
     /// The audiences one by one.
-    pub fn iter(&self) -> impl Iterator<Item = &'t str> {
+    pub fn iter(&self) -> impl Iterator<Item = &'t str> + use<'t> {
         let (one, mut list) = match *self {
             Self::One(one) => (Some(one), Reader::new(&[])),
             Self::List(AudienceList(list)) => (None, Reader::new(list)),

@@ -7,6 +7,7 @@ use latchwork_cbor::{Full, Kind, Reader, Writer};
 use crate::{
     CoseKey, Error, OscMaterial,
     codec::{self, Hidden, Put, Raw, some},
+    cose_key::Key,
     registry::CnfMember,
 };
 
@@ -64,6 +65,16 @@ impl<'t> Cnf<'t> {
             }
         })?;
         Ok(found.unwrap_or(Self::Unknown))
+    }
+
+    /// Whether whoever reads this knows the key. Then it may travel only in an encrypted token or a protected answer (RFC 8747 §3.2,
+    /// RFC 9203 §3.2), never in a token that is merely signed or MACed.
+    pub fn tells_a_secret(&self) -> bool {
+        match self {
+            Self::Osc(_) => true,
+            Self::CoseKey(key) => matches!(key.key, Key::Symmetric { .. } | Key::Other { .. }),
+            _ => false,
+        }
     }
 
     /// Writes one map.

@@ -106,10 +106,7 @@ pub(crate) fn write_map(w: &mut Writer<'_>, members: &[(i64, Option<&dyn Put>)])
 }
 
 /// Writes one whole message.
-pub(crate) fn whole<'w>(
-    out: &'w mut [u8],
-    write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
-) -> Result<&'w [u8], Full> {
+pub(crate) fn whole(out: &mut [u8], write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) -> Result<&[u8], Full> {
     let mut w = Writer::new(out);
     write(&mut w)?;
     Ok(w.finish())
