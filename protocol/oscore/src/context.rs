@@ -1,3 +1,5 @@
+//! The security context and its derivation (RFC 8613 §3).
+
 use core::fmt;
 
 use latchwork_crypto::{Secret, Symmetric, hkdf_sha256_expand, hkdf_sha256_extract};
@@ -282,6 +284,12 @@ mod tests {
             assert_eq!(plain.answers_to(&option), by_plain, "{option:?}");
             assert_eq!(named.answers_to(&option), by_named, "{option:?}");
         }
+    }
+
+    /// A lock keeps one for each peer.
+    #[test]
+    fn stays_small() {
+        assert!(size_of::<Context>() <= 168, "{}", size_of::<Context>());
     }
 
     #[test]

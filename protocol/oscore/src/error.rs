@@ -1,3 +1,5 @@
+//! What can go wrong, and what the peer learns of it (RFC 8613 §8).
+
 use core::fmt;
 
 use latchwork_coap::Code;

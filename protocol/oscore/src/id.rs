@@ -1,3 +1,5 @@
+//! The identifiers of ends and contexts (RFC 8613 §3.3).
+
 use core::fmt;
 
 /// A Sender ID or Recipient ID: 0 to 7 bytes, the length of the nonce (13) less 6 (RFC 8613 §3.3).

@@ -1,3 +1,5 @@
+//! Sender sequence numbers, in memory and across restarts (RFC 8613 §7.2, B.1.1).
+
 use crate::{Context, error::Error, piv::PartialIv};
 
 /// The sender's sequence numbers. A number that was taken is spent, whatever became of its message: a nonce must

@@ -1,3 +1,5 @@
+//! Partial IVs (RFC 8613 §5).
+
 /// A Partial IV: a Sender Sequence Number below 2^40, on the wire without leading zeros (RFC 8613 §5).
 ///
 /// ```

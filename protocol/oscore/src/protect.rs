@@ -1,3 +1,5 @@
+//! From a CoAP message to an OSCORE message (RFC 8613 §8.1, §8.3).
+
 use latchwork_coap::{Code, Kind, Message, OptionNumber, Options, Token, Writer};
 use latchwork_crypto::Symmetric;
 

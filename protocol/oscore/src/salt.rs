@@ -1,3 +1,5 @@
+//! The Master Salt of the OSCORE profile of ACE (RFC 9203 §4.3).
+
 use latchwork_cbor::{Full, Writer};
 
 /// The Master Salt of the OSCORE profile: input salt and both nonces, each as a CBOR byte string (RFC 9203 §4.3).

@@ -1,3 +1,5 @@
+//! From an OSCORE message back to the CoAP message (RFC 8613 §8.2, §8.4).
+
 use latchwork_coap::{Message, OptionNumber, Options, Writer};
 use latchwork_crypto::{CryptoError, Symmetric};
 
@@ -83,7 +85,7 @@ impl Context {
     /// on; it ends neither the request nor an observation.
     ///
     /// Notifications come through in order of their Partial IV, stale ones as [`Error::Replayed`]; the value of their
-    /// Observe option is always empty. `out` as in [`unprotect_request`](Self::unprotect_request).
+    /// Observe option says nothing (it is empty). `out` as in [`unprotect_request`](Self::unprotect_request).
     pub fn unprotect_response<'o>(
         &self,
         crypto: &impl Symmetric,

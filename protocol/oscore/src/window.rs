@@ -1,4 +1,6 @@
-use subtle::ConstantTimeEq;
+//! The replay window, and how it is won back when it was lost (RFC 8613 §7.4, B.1.2).
+
+use latchwork_crypto::ct_eq;
 
 /// Which of the peer's sequence numbers have been accepted (RFC 8613 §7.4; the sliding window of RFC 6347 §4.1.2.6).
 ///
@@ -52,7 +54,7 @@ impl Seen {
 
 impl Challenge {
     pub(crate) fn answered_by(&self, echo: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(echo).into()
+        ct_eq(&self.0, echo)
     }
 }
 

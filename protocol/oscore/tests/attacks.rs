@@ -8,7 +8,9 @@ use latchwork_coap::{Code, Message};
 use latchwork_crypto::{RustCrypto, Symmetric};
 use latchwork_oscore::{Context, Error, Incoming, MAX_OVERHEAD, Material};
 
-const OPEN: &[(u16, &[u8])] = &[(11, b"door")];
+type Options<'o> = &'o [(u16, &'o [u8])];
+
+const OPEN: Options<'_> = &[(11, b"door")];
 
 fn open() -> Vec<u8> {
     datagram(Code::POST, OPEN, b"now")
@@ -143,7 +145,7 @@ fn other_keys_and_other_names() {
 #[test]
 fn malformed_options() {
     let payload: &[u8] = &[0; 24];
-    let rows: &[(&str, &[(u16, &[u8])], &[u8], Error)] = &[
+    let rows: &[(&str, Options<'_>, &[u8], Error)] = &[
         ("no OSCORE option", OPEN, payload, Error::NotProtected),
         ("empty value in a request", &[(9, &[])], payload, Error::Malformed),
         ("two OSCORE options", &[(9, &[0x09, 0]), (9, &[0x09, 0])], payload, Error::Malformed),
@@ -167,7 +169,7 @@ fn malformed_options() {
         };
         assert_eq!(refused.response_code(), Some(code), "{what}");
     }
-    let rows: &[(&str, &[(u16, &[u8])], &[u8], Error)] = &[
+    let rows: &[(&str, Options<'_>, &[u8], Error)] = &[
         ("no OSCORE option", &[], payload, Error::NotProtected),
         ("two OSCORE options", &[(9, &[]), (9, &[])], payload, Error::Malformed),
         ("flags of zero that are there", &[(9, &[0])], payload, Error::Malformed),
@@ -311,7 +313,7 @@ fn large_messages() {
 
 #[test]
 fn what_cannot_be_protected() {
-    let rows: &[(&str, Code, &[(u16, &[u8])])] = &[
+    let rows: &[(&str, Code, Options<'_>)] = &[
         ("protected already", Code::POST, &[(9, &[0x09, 0])]),
         ("Proxy-Uri shows the path", Code::GET, &[(35, b"coap://lock/door")]),
         ("a response", Code::CONTENT, &[]),

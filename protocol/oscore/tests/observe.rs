@@ -65,7 +65,7 @@ fn notifications() {
         (3, Err(Error::Replayed)),
     ] {
         let heard = hear(&client, &mut sent, &sent_out[n]);
-        assert_eq!(heard.as_ref().map(|_| ()), verdict.as_ref().map(|()| ()), "{n}");
+        assert_eq!(heard.as_ref().err(), verdict.as_ref().err(), "{n}");
         if let Ok((code, options, payload)) = heard {
             assert_eq!((code, options, payload), (Code::CONTENT, vec![(6, vec![])], vec![10 + n as u8]));
         }
