@@ -34,7 +34,7 @@ pub(crate) fn open<const N: usize, const P: usize>(
     let (Some(nonce1), Some(sender_id)) = (request.nonce1, request.client_recipient_id) else {
         return Err(Refusal::NoNonce);
     };
-    if nonce1.is_empty() {
+    if !(1..=MAX_INPUT).contains(&nonce1.len()) {
         return Err(Refusal::NoNonce);
     }
     supported(material)?;
@@ -109,5 +109,8 @@ pub(crate) const ID_LEN: usize = 3;
 /// With 2^24 identifiers and a handful of sessions, one attempt nearly always does.
 const ATTEMPTS: usize = 8;
 
-/// Input salt and N1 of up to 64 bytes together with N2, each as a CBOR byte string.
-const SALT_LEN: usize = 2 * (2 + 64) + 9;
+/// The longest N1, and the longest input salt.
+const MAX_INPUT: usize = 64;
+
+/// Input salt, N1 and N2, each as a CBOR byte string.
+const SALT_LEN: usize = 2 * (2 + MAX_INPUT) + 1 + 8;

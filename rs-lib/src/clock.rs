@@ -3,6 +3,8 @@
 //! A clock answers with an interval, or says that it does not know. Rights end as soon as they may have ended; they
 //! begin when they have certainly begun. A lock that does not know the time accepts no `exp` at all.
 
+use latchwork_coap::endpoint::Millis;
+
 /// The present, as an argument: this crate reads no clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -41,6 +43,11 @@ impl Uptime {
     /// A moment this many seconds later.
     pub const fn plus(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds))
+    }
+
+    /// The same for the message layer.
+    pub const fn millis(self) -> Millis {
+        Millis(self.0.saturating_mul(1000))
     }
 
     /// How many seconds have passed since `earlier`.

@@ -7,22 +7,25 @@ use crate::authorize::{Allowed, Denied, authorize};
 use crate::clock::Now;
 use crate::hints;
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
+use crate::room::{Blocks, Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
 use crate::trust::Trust;
 use crate::verify::Verifier;
 use crate::{Refusal, authz_info};
 use latchwork_ace::authz_info::{Request, Response};
-use latchwork_coap::{Code, ContentFormat, Full, Kind, Message, OptionNumber, Token, Writer};
+use latchwork_coap::endpoint::Millis;
+use latchwork_coap::endpoint::exchange::Head;
+use latchwork_coap::endpoint::request::{self, Step};
+use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Writer};
 use latchwork_crypto::{Random, Symmetric, Verify};
-use latchwork_oscore::{Error, ReceivedRequest};
-use zeroize::Zeroize;
+use latchwork_oscore::Error;
 
 /// What an application serves to those who are allowed.
 pub trait Resources {
     /// The absolute paths that exist here. A scope that mentions none of them is refused.
     const PATHS: &'static [&'static str];
 
-    /// Serves one request. The payload of the reply may be written into `room`.
+    /// Serves one request. The payload of the reply may be written into `room`. Accept is the resource's business.
     fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, now: &Now, room: &'r mut [u8]) -> Reply<'r>;
 }
 
@@ -44,19 +47,8 @@ impl Reply<'static> {
     }
 }
 
-/// Header of the response, from the message layer.
-#[derive(Clone, Copy, Debug)]
-pub struct Header {
-    /// Acknowledgement, or a message of its own.
-    pub kind: Kind,
-    /// Message ID.
-    pub id: u16,
-    /// The token of the request.
-    pub token: Token,
-}
-
 /// The parts that make a resource server, borrowed for one message.
-pub struct ResourceServer<'a, 'k, C, const N: usize, const P: usize> {
+pub struct ResourceServer<'a, 'k, C, R, const N: usize, const P: usize> {
     /// Whom the lock trusts.
     pub trust: &'a Trust<'k>,
     /// Who is inside.
@@ -67,33 +59,8 @@ pub struct ResourceServer<'a, 'k, C, const N: usize, const P: usize> {
     pub now: Now,
     /// The cryptography.
     pub crypto: &'a C,
-}
-
-/// Memory to work in: `S` bytes for each step. They bound the size of messages and, times 3/4, of tokens. Wiped after
-/// every message.
-pub struct Room<const S: usize> {
-    request: [u8; S],
-    text: [u8; S],
-    reply: [u8; S],
-}
-
-impl<const S: usize> Room<S> {
-    /// Empty memory.
-    pub const fn new() -> Self {
-        Self { request: [0; S], text: [0; S], reply: [0; S] }
-    }
-
-    fn wipe(&mut self) {
-        self.request.zeroize();
-        self.text.zeroize();
-        self.reply.zeroize();
-    }
-}
-
-impl<const S: usize> Default for Room<S> {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// Random numbers.
+    pub random: &'a mut R,
 }
 
 /// A response, and what to write into the log about it.
@@ -126,69 +93,143 @@ pub enum Event {
     Denied(Denied),
     /// A resource served a holder, with this code.
     Served(TokenHash, Code),
-    /// An unknown critical option.
-    BadOption(OptionNumber),
+    /// A critical option that is unknown or malformed, or a block that does not fit the others.
+    BadRequest(request::Refusal),
+    /// One block of a longer message came or went.
+    Block,
     /// All sessions are in use.
     Busy,
 }
 
-impl<C: Symmetric + Verify, const N: usize, const P: usize> ResourceServer<'_, '_, C, N, P> {
-    /// Answers one request, protected or not, and writes the response into `out`.
-    pub fn answer<'o, R: Resources, const S: usize>(
+impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceServer<'_, '_, C, R, N, P> {
+    /// Answers one request of `peer`, protected or not, and writes the response under `head` into `out`.
+    pub fn answer<'o, A: Copy + Eq, const S: usize, const U: usize>(
         &mut self,
+        peer: A,
         outer: &Message<'_>,
-        header: Header,
-        random: &mut impl Random,
-        resources: &mut R,
-        room: &mut Room<S>,
+        head: Head,
+        resources: &mut impl Resources,
+        room: &mut Room<A, S, U>,
         out: &'o mut [u8],
     ) -> Result<Answer<'o>, Full> {
         let answer = if outer.options.get(OptionNumber::OSCORE).is_some() {
-            self.protected(outer, header, resources, room, out)
+            self.protected(peer, outer, head, resources, room, out)
         } else {
-            self.plain(outer, header, random, resources, room, out)
+            self.plain(peer, outer, head, resources, room, out)
         };
         room.wipe();
         answer
     }
 
-    fn plain<'o, R: Resources, const S: usize>(
+    fn plain<'o, A: Copy + Eq, const S: usize, const U: usize>(
         &mut self,
+        peer: A,
         outer: &Message<'_>,
-        header: Header,
-        random: &mut impl Random,
-        resources: &mut R,
-        room: &mut Room<S>,
+        head: Head,
+        resources: &mut impl Resources,
+        room: &mut Room<A, S, U>,
         out: &'o mut [u8],
     ) -> Result<Answer<'o>, Full> {
-        let Room { text, reply, .. } = room;
-        let (event, answer) = match options_known(outer) {
-            Err(option) => (Event::BadOption(option), Reply::code(Code::BAD_OPTION)),
-            Ok(()) if outer.options.path_eq(AUTHZ_INFO) => match self.upload(outer, random, R::PATHS, text) {
-                Ok((token, opened)) => {
-                    let response = Response { nonce2: &opened.nonce2, server_recipient_id: &opened.recipient_id };
-                    let payload = response.encode(reply).map_err(|_| Full)?;
-                    let created = Reply { code: Code::CREATED, format: Some(ContentFormat::ACE_CBOR), payload };
-                    (Event::Uploaded(token), created)
-                }
-                Err(not) => not.answer(Refusal::code),
-            },
-            Ok(()) => match self.unproved(outer, resources, text) {
+        let Room { text, reply, blocks, .. } = room;
+        if let Err(refusal) = check(outer) {
+            let datagram = write(&Reply::code(refusal.code()), head, out)?;
+            return Ok(Answer { datagram, event: Event::BadRequest(refusal) });
+        }
+        // Blocks are collected for uploads only; everything else is answered before it can cost memory.
+        if !outer.options.path_eq(AUTHZ_INFO) {
+            let (event, answer) = match self.unproved(outer, resources, text) {
                 Some(served) => served,
-                None => {
-                    let hints = hints::reply(self.trust, Some(outer), &self.now, self.crypto, reply);
-                    (Event::Unauthorized, hints)
-                }
-            },
+                None => (Event::Unauthorized, self.hints(Some(outer), reply)),
+            };
+            return write(&answer, head, out).map(|datagram| Answer { datagram, event });
+        }
+        let (event, datagram) =
+            in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, |whole, reply| {
+                let (event, answer) = self.upload(whole, resources, text);
+                Ok((event, write_body(&answer, reply)?))
+            })?;
+        Ok(Answer { datagram, event })
+    }
+
+    fn protected<'o, A: Copy + Eq, const S: usize, const U: usize>(
+        &mut self,
+        peer: A,
+        outer: &Message<'_>,
+        head: Head,
+        resources: &mut impl Resources,
+        room: &mut Room<A, S, U>,
+        out: &'o mut [u8],
+    ) -> Result<Answer<'o>, Full> {
+        let answered = self.proved(peer, outer, head, resources, room, out);
+        // Errors go out unprotected (RFC 8613 §8.2, RFC 9203 §4.3).
+        let (event, answer) = match answered {
+            Ok((length, event)) => {
+                let datagram = out.get(..length).ok_or(Full)?;
+                return Ok(Answer { datagram, event });
+            }
+            Err(Unanswered::Hints(event)) => (event, self.hints(None, &mut room.reply)),
+            Err(Unanswered::Oscore(error)) => {
+                let code = error.response_code().unwrap_or(Code::INTERNAL_SERVER_ERROR);
+                (Event::NotVerified(error), Reply::code(code))
+            }
         };
-        write(&answer, header, out).map(|datagram| Answer { datagram, event })
+        write(&answer, head, out).map(|datagram| Answer { datagram, event })
+    }
+
+    /// Answers inside the session that the request names; the length of what is then in `out`.
+    fn proved<A: Copy + Eq, const S: usize, const U: usize>(
+        &mut self,
+        peer: A,
+        outer: &Message<'_>,
+        head: Head,
+        resources: &mut impl Resources,
+        room: &mut Room<A, S, U>,
+        out: &mut [u8],
+    ) -> Result<(usize, Event), Unanswered> {
+        let Room { request, text, reply, message, blocks } = room;
+        let (seat, mut reference, response, event) =
+            match by_oscore(self.sessions, outer, &self.now, self.crypto, request) {
+                Ok(Proven { key, request, reference }) => {
+                    let (event, response) = match check(&request) {
+                        Err(refusal) => {
+                            (Event::BadRequest(refusal), write(&Reply::code(refusal.code()), head, message)?)
+                        }
+                        Ok(()) => {
+                            let sender = (peer, Some(*reference.kid()));
+                            let now = self.now.uptime.millis();
+                            in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
+                                let (event, answer) = self.decide(&key, whole, resources, text);
+                                Ok((event, write_body(&answer, reply)?))
+                            })?
+                        }
+                    };
+                    (Seat::Live(key.seat), reference, response, event)
+                }
+                Err(Unproven::Busy(seat, reference)) => {
+                    let busy = write(&Reply::code(Code::SERVICE_UNAVAILABLE), head, message)?;
+                    (seat, reference, busy, Event::Busy)
+                }
+                Err(Unproven::NoSession | Unproven::Oscore(Error::UnknownContext)) => {
+                    return Err(Unanswered::Hints(Event::Unauthorized));
+                }
+                Err(Unproven::Lapsed) => return Err(Unanswered::Hints(Event::Lapsed)),
+                Err(Unproven::Oscore(error)) => return Err(Unanswered::Oscore(error)),
+            };
+        let response = Message::parse(response).map_err(|_| Full)?;
+        let session = self.sessions.at_mut(seat).ok_or(Unanswered::Hints(Event::Lapsed))?;
+        let protected = session.context.protect_response(self.crypto, &mut reference, &response, out);
+        protected.map(|datagram| (datagram.len(), event)).map_err(Unanswered::Oscore)
+    }
+
+    fn hints<'r>(&self, request: Option<&Message<'_>>, room: &'r mut [u8]) -> Reply<'r> {
+        hints::reply(self.trust, request, &self.now, self.crypto, room)
     }
 
     /// Only for the test that leaves the proof of possession out: whoever comes is taken for the first who uploaded.
-    fn unproved<'r, R: Resources>(
+    fn unproved<'r>(
         &mut self,
         request: &Message<'_>,
-        resources: &mut R,
+        resources: &mut impl Resources,
         room: &'r mut [u8],
     ) -> Option<(Event, Reply<'r>)> {
         if !cfg!(latchwork_disable = "proof") {
@@ -198,60 +239,16 @@ impl<C: Symmetric + Verify, const N: usize, const P: usize> ResourceServer<'_, '
         Some(self.decide(&ProvenKey { seat }, request, resources, room))
     }
 
-    fn protected<'o, R: Resources, const S: usize>(
-        &mut self,
-        outer: &Message<'_>,
-        header: Header,
-        resources: &mut R,
-        room: &mut Room<S>,
-        out: &'o mut [u8],
-    ) -> Result<Answer<'o>, Full> {
-        let Room { request, text, reply } = room;
-        let proven = by_oscore(self.sessions, outer, &self.now, self.crypto, request);
-        let protected = match proven {
-            Ok(Proven { key, request, mut reference }) => {
-                let (event, answer) = self.decide(&key, &request, resources, text);
-                let seat = Seat::Live(key.seat);
-                self.protect(seat, &mut reference, &answer, header, reply, out).map(|length| (length, event))
-            }
-            Err(Unproven::Busy(seat, mut reference)) => {
-                let busy = Reply::code(Code::SERVICE_UNAVAILABLE);
-                self.protect(seat, &mut reference, &busy, header, reply, out).map(|length| (length, Event::Busy))
-            }
-            Err(Unproven::NoSession | Unproven::Oscore(Error::UnknownContext)) => {
-                Err(Failure::Hints(Event::Unauthorized))
-            }
-            Err(Unproven::Lapsed) => Err(Failure::Hints(Event::Lapsed)),
-            Err(Unproven::Oscore(error)) => Err(Failure::Oscore(error)),
-        };
-        // Errors go out unprotected (RFC 8613 §8.2, RFC 9203 §4.3).
-        let (event, answer) = match protected {
-            Ok((length, event)) => {
-                let datagram = out.get(..length).ok_or(Full)?;
-                return Ok(Answer { datagram, event });
-            }
-            Err(Failure::Hints(event)) => (event, hints::reply(self.trust, None, &self.now, self.crypto, reply)),
-            Err(Failure::Oscore(error)) => {
-                let code = error.response_code().unwrap_or(Code::INTERNAL_SERVER_ERROR);
-                (Event::NotVerified(error), Reply::code(code))
-            }
-        };
-        write(&answer, header, out).map(|datagram| Answer { datagram, event })
-    }
-
     /// What a verified request leads to.
-    fn decide<'r, R: Resources>(
+    fn decide<'r, App: Resources>(
         &mut self,
         key: &ProvenKey,
         request: &Message<'_>,
-        resources: &mut R,
+        resources: &mut App,
         room: &'r mut [u8],
     ) -> (Event, Reply<'r>) {
-        if let Err(option) = options_known(request) {
-            return (Event::BadOption(option), Reply::code(Code::BAD_OPTION));
-        }
         if request.options.path_eq(AUTHZ_INFO) {
-            return match self.update(key, request, R::PATHS, room) {
+            return match self.update(key, request, App::PATHS, room) {
                 Ok(token) => (Event::Updated(token), Reply::code(Code::CREATED)),
                 Err(not) => not.answer(Refusal::update_code),
             };
@@ -266,17 +263,30 @@ impl<C: Symmetric + Verify, const N: usize, const P: usize> ResourceServer<'_, '
         }
     }
 
-    /// A token that came in the open (RFC 9203 §4.1).
-    fn upload(
+    /// What a token leads to that came in the open (RFC 9203 §4.1).
+    fn upload<'r, App: Resources>(&mut self, message: &Message<'_>, _: &App, room: &'r mut [u8]) -> (Event, Reply<'r>) {
+        let (token, opened) = match self.open(message, App::PATHS, room) {
+            Ok(opened) => opened,
+            Err(not) => return not.answer(Refusal::code),
+        };
+        let response = Response { nonce2: &opened.nonce2, server_recipient_id: &opened.recipient_id };
+        let created = Reply {
+            code: Code::CREATED,
+            format: Some(ContentFormat::ACE_CBOR),
+            payload: response.encode(room).unwrap_or_default(),
+        };
+        (Event::Uploaded(token), created)
+    }
+
+    fn open(
         &mut self,
         message: &Message<'_>,
-        random: &mut impl Random,
         paths: &[&str],
         room: &mut [u8],
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
         let bearer = self.verifier(paths).verify(request.access_token, room)?;
-        let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, random, self.crypto)?;
+        let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, self.random, self.crypto)?;
         Ok((bearer.token(), opened))
     }
 
@@ -297,30 +307,20 @@ impl<C: Symmetric + Verify, const N: usize, const P: usize> ResourceServer<'_, '
     fn verifier<'v>(&'v self, resources: &'v [&'v str]) -> Verifier<'v, 'v, C> {
         Verifier { trust: self.trust, revoked: self.revoked, resources, now: &self.now, crypto: self.crypto }
     }
-
-    /// Protects a response under the session's context; the length of what is then in `out`.
-    fn protect(
-        &mut self,
-        seat: Seat,
-        reference: &mut ReceivedRequest,
-        answer: &Reply<'_>,
-        header: Header,
-        room: &mut [u8],
-        out: &mut [u8],
-    ) -> Result<usize, Failure> {
-        // Gone only if the application revoked the token while it was being served.
-        let session = self.sessions.at_mut(seat).ok_or(Failure::Hints(Event::Lapsed))?;
-        let response = write(answer, header, room).map_err(|_| Failure::Oscore(Error::NoRoom))?;
-        let response = Message::parse(response).map_err(|_| Failure::Oscore(Error::NoRoom))?;
-        let protected = session.context.protect_response(self.crypto, reference, &response, out);
-        protected.map(<[u8]>::len).map_err(Failure::Oscore)
-    }
 }
 
 /// Why a protected request gets an unprotected answer.
-enum Failure {
+enum Unanswered {
+    /// There is no session any more, or none yet.
     Hints(Event),
+    /// OSCORE refused the request, or we could not protect the response.
     Oscore(Error),
+}
+
+impl From<Full> for Unanswered {
+    fn from(_: Full) -> Self {
+        Self::Oscore(Error::NoRoom)
+    }
 }
 
 /// Why `/authz-info` did not take something.
@@ -365,33 +365,57 @@ fn upload_request<'m>(message: &Message<'m>) -> Result<Request<'m>, NotAnUpload>
 }
 
 /// Refuses a critical option that we do not act on, before anything else is decided (RFC 7252 §5.4.1).
-fn options_known(message: &Message<'_>) -> Result<(), OptionNumber> {
-    let known = |number| {
-        matches!(
-            number,
-            OptionNumber::URI_HOST
-                | OptionNumber::URI_PORT
-                | OptionNumber::URI_PATH
-                | OptionNumber::URI_QUERY
-                | OptionNumber::ACCEPT
-                | OptionNumber::BLOCK1
-                | OptionNumber::BLOCK2
-        )
-    };
-    let unknown = |&(number, _): &(OptionNumber, &[u8])| number.is_critical() && !known(number);
-    match message.options.clone().find(unknown) {
-        Some((number, _)) if !cfg!(latchwork_disable = "critical-options") => Err(number),
-        _ => Ok(()),
+fn check(message: &Message<'_>) -> Result<(), request::Refusal> {
+    match request::check(message, &[]) {
+        Err(_) if cfg!(latchwork_disable = "critical-options") => Ok(()),
+        checked => checked,
     }
 }
 
-fn write<'o>(reply: &Reply<'_>, header: Header, out: &'o mut [u8]) -> Result<&'o [u8], Full> {
-    let mut writer = Writer::new(out, header.kind, reply.code, header.id, header.token);
+/// Runs `whole` once all blocks of a request have come, and writes the response, or the block of it that was asked for.
+/// `whole` writes a body into `room`.
+#[allow(clippy::too_many_arguments)] // one call, two callers
+fn in_blocks<'o, A: Copy + Eq, const S: usize, const U: usize>(
+    blocks: &mut Blocks<A, S, U>,
+    sender: Sender<A>,
+    now: Millis,
+    message: &Message<'_>,
+    head: Head,
+    room: &mut [u8],
+    out: &'o mut [u8],
+    whole: impl FnOnce(&Message<'_>, &mut [u8]) -> Result<(Event, usize), Full>,
+) -> Result<(Event, &'o [u8]), Full> {
+    let (pending, event, length) = match blocks.receive(now, sender, message) {
+        Step::Run(pending, payload) => {
+            let (event, length) = whole(&Message { payload, ..message.clone() }, room)?;
+            (pending, event, length)
+        }
+        Step::Proceed(pending) => return Ok((Event::Block, blocks.proceed(now, pending, head, out)?)),
+        Step::Refuse(pending, refusal) => {
+            return Ok((Event::BadRequest(refusal), blocks.refuse(pending, refusal, head, out)?));
+        }
+    };
+    let body = room.get(..length).ok_or(Full)?;
+    Ok((event, blocks.answer(now, pending, head, body, None, out)?))
+}
+
+fn write<'o>(reply: &Reply<'_>, head: Head, out: &'o mut [u8]) -> Result<&'o [u8], Full> {
+    let mut writer = Writer::new(out, head.kind, reply.code, head.id, head.token);
+    write_content(reply, &mut writer)?;
+    writer.finish()
+}
+
+fn write_body(reply: &Reply<'_>, out: &mut [u8]) -> Result<usize, Full> {
+    let mut writer = Writer::body(out, reply.code);
+    write_content(reply, &mut writer)?;
+    writer.finish().map(<[u8]>::len)
+}
+
+fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full> {
     if let Some(format) = reply.format {
         writer.uint_option(OptionNumber::CONTENT_FORMAT, format.0.into())?;
     }
-    writer.payload(reply.payload)?;
-    writer.finish()
+    writer.payload(reply.payload).map(drop)
 }
 
 /// Where tokens are uploaded (RFC 9200 §5.10.1).

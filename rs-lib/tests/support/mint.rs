@@ -5,10 +5,7 @@ use aes::Aes128;
 use ccm::consts::{U13, U16};
 use ccm::{AeadInOut, Ccm, KeyInit};
 use ciborium::value::Value;
-use coset::{
-    CborSerializable, CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable,
-    iana,
-};
+use coset::{CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana};
 use p256::ecdsa::signature::Signer;
 
 pub const ISSUER: &str = "https://as.example";

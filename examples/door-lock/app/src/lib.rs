@@ -1,2 +1,12 @@
-//! (in the making)
+//! What every door lock does, whatever board it is on: two resources, a bolt, and a table of who is inside.
+//!
+//! `/authz-info` takes tokens; `/door` unlocks by POST and tells its state by GET. Everything that decides who may is in
+//! `latchwork_rs_lib`. The board gives a socket, a clock, random numbers and a [`Bolt`].
+
 #![no_std]
+
+mod door;
+mod lock;
+
+pub use door::{Bolt, Door};
+pub use lock::{Lock, MAX_DATAGRAM, Sent};

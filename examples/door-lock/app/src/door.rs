@@ -1,0 +1,71 @@
+//! The door: a bolt that relocks by itself.
+
+use latchwork_coap::{Code, ContentFormat, Message, OptionNumber};
+use latchwork_rs_lib::{Allowed, Now, Reply, Resources, Uptime};
+
+/// What moves the bolt.
+pub trait Bolt {
+    /// Opens, for this holder and nobody else. An [`Allowed`] exists only where a request was authorized.
+    fn unlock(&mut self, allowed: &Allowed<'_>);
+
+    /// Closes, which needs nobody's permission.
+    fn lock(&mut self);
+}
+
+/// A bolt and when it goes back.
+pub struct Door<B> {
+    bolt: B,
+    relocks: Option<Uptime>,
+}
+
+impl<B: Bolt> Door<B> {
+    /// A door that is locked.
+    pub fn new(bolt: B) -> Self {
+        Self { bolt, relocks: None }
+    }
+
+    /// Locks if the time has come.
+    pub fn relock(&mut self, now: &Now) {
+        if self.relocks.is_some_and(|at| at <= now.uptime) {
+            self.relocks = None;
+            self.bolt.lock();
+        }
+    }
+
+    /// When [`relock`](Self::relock) has something to do.
+    pub fn relocks(&self) -> Option<Uptime> {
+        self.relocks
+    }
+}
+
+impl<B: Bolt> Resources for Door<B> {
+    const PATHS: &'static [&'static str] = &["/door"];
+
+    fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, now: &Now, _: &'r mut [u8]) -> Reply<'r> {
+        self.relock(now);
+        let text = ContentFormat::TEXT;
+        let accept = request.options.get(OptionNumber::ACCEPT);
+        if accept.is_some() && request.options.uint16(OptionNumber::ACCEPT) != Some(text.0) {
+            return Reply::code(Code::NOT_ACCEPTABLE);
+        }
+        match request.code {
+            Code::POST => {
+                self.bolt.unlock(&allowed);
+                self.relocks = Some(now.uptime.plus(OPEN_FOR));
+                Reply::code(Code::CHANGED)
+            }
+            Code::GET => Reply {
+                code: Code::CONTENT,
+                format: Some(text),
+                payload: match self.relocks {
+                    Some(_) => b"unlocked",
+                    None => b"locked",
+                },
+            },
+            _ => Reply::code(Code::METHOD_NOT_ALLOWED),
+        }
+    }
+}
+
+/// How long a door stays unlocked, in seconds.
+const OPEN_FOR: u64 = 5;

@@ -1,0 +1,115 @@
+//! A whole lock, sans-IO: datagram in, datagram out.
+
+use crate::{Bolt, Door};
+use core::hash::Hash;
+use latchwork_coap::Kind;
+use latchwork_coap::endpoint::Millis;
+use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
+use latchwork_crypto::{CryptoError, Random, Symmetric, Verify};
+use latchwork_rs_lib::{Event, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
+
+/// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer.
+pub struct Lock<'k, A, B, C, R, const N: usize, const P: usize> {
+    trust: Trust<'k>,
+    crypto: C,
+    random: R,
+    door: Door<B>,
+    sessions: Sessions<N, P>,
+    exchanges: FixedExchanges<A, REMEMBERED, 1, MAX_RESPONSE>,
+    room: Room<A, MAX_DATAGRAM, 2>,
+}
+
+/// A datagram to send, and what happened.
+pub struct Sent<'o> {
+    /// To be sent to whom the last datagram came from.
+    pub datagram: &'o [u8],
+    /// None for a repetition.
+    pub event: Option<Event>,
+}
+
+impl<'k, A, B, C, R, const N: usize, const P: usize> Lock<'k, A, B, C, R, N, P>
+where
+    A: Copy + Eq + Hash,
+    B: Bolt,
+    C: Symmetric + Verify,
+    R: Random,
+{
+    /// A lock that was just switched on: locked, with nobody inside.
+    pub fn new(trust: Trust<'k>, crypto: C, mut random: R, bolt: B) -> Result<Self, CryptoError> {
+        let mut seed = [0; 8];
+        random.fill(&mut seed)?;
+        Ok(Self {
+            trust,
+            crypto,
+            random,
+            door: Door::new(bolt),
+            sessions: Sessions::new(),
+            exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
+            room: Room::new(),
+        })
+    }
+
+    /// Takes in a datagram. `revoked` are the hashes of revoked tokens that the lock knows of.
+    pub fn receive<'o>(
+        &'o mut self,
+        millis: Millis,
+        now: Now,
+        peer: A,
+        datagram: &[u8],
+        revoked: &[TokenHash],
+        out: &'o mut [u8],
+    ) -> Option<Sent<'o>> {
+        let (exchange, message) = match self.exchanges.receive(millis, peer, datagram) {
+            Received::Request(exchange, message) => (exchange, message),
+            Received::Reply(datagram) => {
+                let datagram = out.get_mut(..datagram.len()).map(|out| {
+                    out.copy_from_slice(datagram);
+                    &*out
+                })?;
+                return Some(Sent { datagram, event: None });
+            }
+            _ => return None,
+        };
+        let head = self.exchanges.head(&exchange);
+        let mut server = ResourceServer {
+            trust: &self.trust,
+            sessions: &mut self.sessions,
+            revoked,
+            now,
+            crypto: &self.crypto,
+            random: &mut self.random,
+        };
+        let answer = server.answer(peer, &message, head, &mut self.door, &mut self.room, out);
+        let answer = match answer {
+            // A non-confirmable message with an unknown critical option is rejected (RFC 7252 §5.4.1).
+            Ok(answer) if !(head.kind == Kind::Non && matches!(answer.event, Event::BadRequest(_))) => answer,
+            _ => {
+                self.exchanges.refused(exchange);
+                return None;
+            }
+        };
+        // Answers are small and immediate, so the only failure is a response too long to be remembered: sent once.
+        let _ = self.exchanges.answered(millis, exchange, answer.datagram, 0);
+        Some(Sent { datagram: answer.datagram, event: Some(answer.event) })
+    }
+
+    /// What time brings about: the bolt goes back, sessions end.
+    pub fn tick(&mut self, now: &Now) {
+        self.door.relock(now);
+        self.sessions.sweep(now);
+    }
+
+    /// Ends the sessions of a token that was revoked.
+    pub fn revoke(&mut self, token: &TokenHash) {
+        self.sessions.revoke(token);
+    }
+}
+
+/// The longest datagram that a lock takes: a token of 512 bytes and what travels with it.
+pub const MAX_DATAGRAM: usize = 1152;
+
+/// How many requests are remembered to answer their repetitions.
+const REMEMBERED: usize = 32;
+
+/// The longest answer that is remembered; hints with long addresses.
+const MAX_RESPONSE: usize = 384;

@@ -1,0 +1,278 @@
+//! A lock on a bench: the resource server, a door that counts, a phone, and no network between them.
+#![allow(dead_code, unreachable_pub)] // each test file uses a part
+
+pub mod mint;
+
+use latchwork_ace::aif::Aif;
+use latchwork_ace::{Hints, authz_info};
+use latchwork_coap::endpoint::exchange::Head;
+use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
+use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret};
+use latchwork_oscore::{Context, Material, SentRequest, master_salt};
+use latchwork_rs_lib::nonce::Nonces;
+use latchwork_rs_lib::{
+    Allowed, Event, Freshness, Issuer, Key, NamedScope, Now, Refusal, Reply, ResourceServer, Resources, Room, Sessions,
+    TokenHash, TokenKey, Trust, Uptime, Wall,
+};
+use mint::*;
+
+static KEYS: [Secret<16>; 3] = [Secret::new(KEY), Secret::new([2; 16]), Secret::new([3; 16])];
+
+/// The front door's trust: its server with two keys in use, one of them retired, and a second server.
+pub fn trust(nonces: Option<&'static Nonces>) -> Trust<'static> {
+    let point = es256().verifying_key().to_sec1_point(false);
+    let public = P256Public {
+        x: point.x().unwrap().as_slice().try_into().unwrap(),
+        y: point.y().unwrap().as_slice().try_into().unwrap(),
+    };
+    let key = |kid, key, retired| TokenKey { kid, key, retired };
+    let door = Aif::parse(&[0x81, 0x82, 0x65, b'/', b'd', b'o', b'o', b'r', 2]).unwrap();
+    Trust {
+        audience: LOCK,
+        groups: &[GROUP],
+        issuers: Box::leak(Box::new([
+            Issuer {
+                name: ISSUER,
+                token_uri: "https://as.example/token",
+                keys: Box::leak(Box::new([
+                    key(KID, Key::AesCcm(&KEYS[0]), false),
+                    key(b"front-0", Key::AesCcm(&KEYS[1]), true),
+                    key(b"sign-1", Key::Es256(public), false),
+                    key(b"sign-2", Key::EdDsa(*ed25519().pk), false),
+                ])),
+                ceiling: None,
+            },
+            Issuer {
+                name: "https://other.example",
+                token_uri: "https://other.example/token",
+                keys: Box::leak(Box::new([key(b"other-1", Key::AesCcm(&KEYS[2]), false)])),
+                ceiling: Some(door),
+            },
+        ])),
+        freshness: nonces.map_or(Freshness::Clock, Freshness::Nonce),
+        scopes: Box::leak(Box::new([NamedScope { name: "door:open", grants: door }])),
+    }
+}
+
+/// Numbers that do not repeat; random they need not be.
+pub struct Counting(pub u64);
+
+impl Random for Counting {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
+        self.0 += 1;
+        for (byte, counted) in out.iter_mut().rev().zip(self.0.to_le_bytes().into_iter().chain([0; 32])) {
+            *byte = counted;
+        }
+        Ok(())
+    }
+}
+
+/// What was done to the door, and by the holder of which token.
+#[derive(Default)]
+pub struct Door(pub Vec<TokenHash>);
+
+impl Resources for Door {
+    const PATHS: &'static [&'static str] = &["/door", "/light"];
+
+    fn serve<'r>(&mut self, allowed: Allowed<'_>, _: &Message<'_>, _: &Now, room: &'r mut [u8]) -> Reply<'r> {
+        self.0.push(allowed.holder().token());
+        room[..4].copy_from_slice(b"done");
+        Reply { code: Code::CHANGED, format: Some(ContentFormat::TEXT), payload: &room[..4] }
+    }
+}
+
+pub struct Lock<const N: usize = 4, const P: usize = 2> {
+    pub trust: Trust<'static>,
+    pub sessions: Sessions<N, P>,
+    pub revoked: Vec<TokenHash>,
+    pub now: Now,
+    pub random: Counting,
+    pub door: Door,
+    room: Box<Room<u8, 1024, 2>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Response {
+    pub datagram: Vec<u8>,
+    pub event: Event,
+}
+
+impl Response {
+    pub fn message(&self) -> Message<'_> {
+        Message::parse(&self.datagram).unwrap()
+    }
+
+    pub fn code(&self) -> Code {
+        self.message().code
+    }
+
+    pub fn is_protected(&self) -> bool {
+        self.message().options.get(OptionNumber::OSCORE).is_some()
+    }
+
+    /// An unprotected 4.01 with hints for this lock.
+    pub fn assert_hints(&self) {
+        let message = self.message();
+        assert_eq!(message.code, Code::UNAUTHORIZED, "{:?}", self.event);
+        assert!(!self.is_protected());
+        assert_eq!(message.options.uint(OptionNumber::CONTENT_FORMAT), Some(19));
+        let hints = Hints::decode(message.payload).unwrap();
+        assert_eq!(hints.as_uri, Some("https://as.example/token"));
+        assert_eq!(hints.audience, Some(LOCK));
+    }
+}
+
+impl Lock<4, 2> {
+    pub fn new() -> Self {
+        Self::sized()
+    }
+
+    /// A lock without a clock, which asks for its own nonce in every token.
+    pub fn with_nonces() -> Self {
+        let nonces = Nonces::new(&mut Counting(1 << 40), 600, 3600).unwrap();
+        let mut lock = Self::new();
+        lock.now.wall = Wall::Unknown;
+        lock.trust = trust(Some(Box::leak(Box::new(nonces))));
+        lock
+    }
+}
+
+impl<const N: usize, const P: usize> Lock<N, P> {
+    pub fn sized() -> Self {
+        Self {
+            trust: trust(None),
+            sessions: Sessions::new(),
+            revoked: Vec::new(),
+            now: Now { wall: Wall::exact(NOW), uptime: Uptime(1000) },
+            random: Counting(0x100),
+            door: Door::default(),
+            room: Box::new(Room::new()),
+        }
+    }
+
+    pub fn receive(&mut self, datagram: &[u8]) -> Response {
+        let message = Message::parse(datagram).unwrap();
+        let head = Head { kind: Kind::Ack, id: message.id, token: message.token };
+        let mut server = ResourceServer {
+            trust: &self.trust,
+            sessions: &mut self.sessions,
+            revoked: &self.revoked,
+            now: self.now,
+            crypto: &RustCrypto,
+            random: &mut self.random,
+        };
+        let mut out = [0; 1152];
+        let answer = server.answer(1, &message, head, &mut self.door, &mut self.room, &mut out).unwrap();
+        Response { datagram: answer.datagram.to_vec(), event: answer.event }
+    }
+
+    /// A plain request.
+    pub fn plain(&mut self, code: Code, path: &str, options: &[(OptionNumber, &[u8])], payload: &[u8]) -> Response {
+        self.receive(&request(code, path, options, payload))
+    }
+
+    /// Uploads a payload as RFC 9203 §4.1 wants it.
+    pub fn upload_payload(&mut self, payload: &[u8]) -> Response {
+        self.plain(Code::POST, "/authz-info", FORMAT_19, payload)
+    }
+
+    pub fn upload(&mut self, token: &[u8]) -> Response {
+        self.upload_payload(&upload_payload(token, Some(&[1; 8]), Some(b"me")))
+    }
+
+    /// Uploads a token and derives the context that its holder would.
+    pub fn open(&mut self, token: &[u8], id: &[u8], secret: &[u8]) -> Phone {
+        let response = self.upload_payload(&upload_payload(token, Some(&[1; 8]), Some(id)));
+        Phone::derive(&response, &[], id, secret, None)
+    }
+
+    /// The phone asks for something; the answer, decrypted if it was protected.
+    pub fn ask(&mut self, phone: &mut Phone, code: Code, path: &str) -> (Code, Vec<u8>) {
+        self.ask_with(phone, &request(code, path, &[], &[]))
+    }
+
+    pub fn ask_with(&mut self, phone: &mut Phone, request: &[u8]) -> (Code, Vec<u8>) {
+        let (datagram, mut sent) = phone.protect(request);
+        let response = self.receive(&datagram);
+        phone.open(&mut sent, &response)
+    }
+
+    pub fn moves(&self) -> usize {
+        self.door.0.len()
+    }
+
+    /// The refusal of an upload.
+    pub fn refusal(&mut self, token: &[u8]) -> (Code, Option<Refusal>) {
+        let response = self.upload(token);
+        let refusal = match response.event {
+            Event::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
+        (response.code(), refusal)
+    }
+}
+
+pub const FORMAT_19: &[(OptionNumber, &[u8])] = &[(OptionNumber::CONTENT_FORMAT, &[19])];
+
+pub fn upload_payload(token: &[u8], nonce1: Option<&[u8]>, client_recipient_id: Option<&[u8]>) -> Vec<u8> {
+    let mut out = [0; 1024];
+    let request = authz_info::Request { access_token: token, nonce1, client_recipient_id };
+    request.encode(&mut out).unwrap().to_vec()
+}
+
+pub fn request(code: Code, path: &str, options: &[(OptionNumber, &[u8])], payload: &[u8]) -> Vec<u8> {
+    let mut out = [0; 1152];
+    let mut writer = Writer::new(&mut out, Kind::Con, code, 7, Token::new(&[0xaa]).unwrap());
+    let lower = |option: &&(OptionNumber, &[u8])| option.0 < OptionNumber::URI_PATH;
+    for &(number, value) in options.iter().filter(lower) {
+        writer.option(number, value).unwrap();
+    }
+    writer.path(path).unwrap();
+    for &(number, value) in options.iter().filter(|option| !lower(option)) {
+        writer.option(number, value).unwrap();
+    }
+    writer.payload(payload).unwrap();
+    writer.finish().unwrap().to_vec()
+}
+
+/// The holder of a key, real or pretended.
+pub struct Phone(pub Context);
+
+impl Phone {
+    /// What RFC 9203 §4.3 has the client do with the answer to its upload.
+    pub fn derive(response: &Response, salt: &[u8], id: &[u8], secret: &[u8], id_context: Option<&[u8]>) -> Self {
+        let message = response.message();
+        assert_eq!(message.code, Code::CREATED, "{:?}", response.event);
+        assert_eq!(message.options.uint(OptionNumber::CONTENT_FORMAT), Some(19));
+        let answer = authz_info::Response::decode(message.payload).unwrap();
+        assert_ne!(answer.server_recipient_id, id);
+        let mut buf = [0; 256];
+        let material = Material {
+            master_secret: secret,
+            master_salt: master_salt(salt, &[1; 8], answer.nonce2, &mut buf).unwrap(),
+            sender_id: answer.server_recipient_id,
+            recipient_id: id,
+            id_context,
+        };
+        Self(Context::derive(&RustCrypto, &material).unwrap())
+    }
+
+    pub fn protect(&mut self, request: &[u8]) -> (Vec<u8>, SentRequest) {
+        let mut out = [0; 1152];
+        let message = Message::parse(request).unwrap();
+        let (datagram, sent) = self.0.protect_request(&RustCrypto, &message, &mut out).unwrap();
+        (datagram.to_vec(), sent)
+    }
+
+    /// The code and payload of a response, from inside if it is protected.
+    pub fn open(&self, sent: &mut SentRequest, response: &Response) -> (Code, Vec<u8>) {
+        let outer = response.message();
+        if !response.is_protected() {
+            return (outer.code, outer.payload.to_vec());
+        }
+        let mut out = [0; 1152];
+        let inner = self.0.unprotect_response(&RustCrypto, sent, &outer, &mut out).unwrap();
+        (inner.code, inner.payload.to_vec())
+    }
+}
