@@ -66,10 +66,7 @@ fn open(envelope: &Envelope<'_>, key: &[u8]) -> Vec<u8> {
 
 fn check_signature(envelope: &Envelope<'_>) {
     assert_eq!((envelope.kind, envelope.protected.alg), (Kind::Sign1, Some(Alg::ES256)));
-    let public = P256Public {
-        x: hex(KEY_P256_X).try_into().unwrap(),
-        y: hex(KEY_P256_Y).try_into().unwrap(),
-    };
+    let public = P256Public { x: hex(KEY_P256_X).try_into().unwrap(), y: hex(KEY_P256_Y).try_into().unwrap() };
     let signature = envelope.authenticator.try_into().unwrap();
     RustCrypto.es256(&public, &envelope.sig_structure(), signature).unwrap();
     let mut forged = *signature;
