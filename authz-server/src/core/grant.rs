@@ -146,7 +146,8 @@ pub fn refresh(
         let changes = vec![Change::replace(grant.clone(), *rev)];
         return Ok(InUse { grant, changes, refresh_token: Some(successor) });
     }
-    let repeat = state.previous.as_ref().is_some_and(|(previous, at)| same(&presented, previous) && now.since(*at) <= REPEAT);
+    let repeat =
+        state.previous.as_ref().is_some_and(|(previous, at)| same(&presented, previous) && now.since(*at) <= REPEAT);
     if repeat && same(&hash(&successor), &state.current) {
         return Ok(InUse { grant: old.clone(), changes: Vec::new(), refresh_token: Some(successor) });
     }

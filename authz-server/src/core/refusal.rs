@@ -182,6 +182,9 @@ pub enum AudienceFault {
     /// Nothing that a machine can be granted.
     #[error("{0} is for people")]
     PeopleOnly(Audience),
+    /// Some of its locks have no clock.
+    #[error("{0} has locks without a clock")]
+    GroupWithoutClock(Audience),
 }
 
 /// What is wrong with a confirmation key.

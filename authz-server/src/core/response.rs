@@ -61,13 +61,17 @@ impl IssuedResponse {
         body.insert("access_token".into(), json!(token));
         body.insert("expires_in".into(), json!(self.expires_in));
         if let Some(scope) = &self.scope {
-            body.insert("scope".into(), match scope {
-                ScopeAsked::Text(words) => json!(words.to_string()),
-                ScopeAsked::Aif(aif) => json!(base64url(&aif.0)),
-            });
+            body.insert(
+                "scope".into(),
+                match scope {
+                    ScopeAsked::Text(words) => json!(words.to_string()),
+                    ScopeAsked::Aif(aif) => json!(base64url(&aif.0)),
+                },
+            );
         }
         if let Some(osc) = &self.cnf {
-            let osc = json!({ "id": base64url(&osc.id.0), "ms": base64url(osc.ms.expose()), "salt": base64url(&osc.salt.0) });
+            let osc =
+                json!({ "id": base64url(&osc.id.0), "ms": base64url(osc.ms.expose()), "salt": base64url(&osc.salt.0) });
             body.insert("cnf".into(), json!({ "osc": osc }));
         }
         match &self.rs_cnf {

@@ -177,7 +177,14 @@ mod tests {
     #[test]
     fn too_much_for_a_session_is_no_scope() {
         let nine: Vec<_> = (0..9).map(|n| AifEntry(format!("/{n}"), 1)).collect();
-        for list in [nine, entries(&[]), entries(&[("/a-path-that-is-much-too-long-for-a-session-because-the-whole-scope-may-have-only-96-bytes-in-it", 1)])] {
+        for list in [
+            nine,
+            entries(&[]),
+            entries(&[(
+                "/a-path-that-is-much-too-long-for-a-session-because-the-whole-scope-may-have-only-96-bytes-in-it",
+                1,
+            )]),
+        ] {
             assert_eq!(encode(&list), None, "{list:?}");
         }
     }
@@ -187,7 +194,9 @@ mod tests {
         for (text, words) in [("door:open", 1), ("a b a", 2)] {
             assert_eq!(text.parse::<Scope>().map(|scope| scope.iter().count()), Ok(words), "{text}");
         }
-        for text in ["", " ", "a  b", " a", "a ", "a\"b", "a\\b", "a\tb", "ä", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"] {
+        for text in
+            ["", " ", "a  b", " a", "a ", "a\"b", "a\\b", "a\tb", "ä", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"]
+        {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
     }

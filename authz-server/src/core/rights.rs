@@ -1,0 +1,121 @@
+//! What a token may say: never more than was asked, than the person consented, than the client's ceiling, than policy allows.
+
+use super::facts::Target;
+use super::names::ScopeName;
+use super::policy::{Asked, Policy, Who};
+use super::records::Client;
+use super::refusal::{Refusal, ServerFault};
+use super::scope::{self, AifEntry, Scope, ScopeAsked, ScopeMap};
+use super::time::Timestamp;
+use std::collections::BTreeSet;
+
+/// Rights that were granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// As words.
+    pub words: Scope,
+    /// As the lock reads them.
+    pub aif: Vec<AifEntry>,
+    /// When the owner's consent ends, where the rights hang on it.
+    pub until: Option<Timestamp>,
+    /// The policies that decided.
+    pub by: BTreeSet<String>,
+}
+
+/// Decides what `who` gets at the locks of one audience. No lock, no rights.
+pub fn decide(
+    who: Who<'_>,
+    asked: Option<&ScopeAsked>,
+    consented: Option<&Scope>,
+    targets: &[Target],
+    policy: &dyn Policy,
+    now: Timestamp,
+    by: &mut BTreeSet<String>,
+) -> Result<Rights, Refusal> {
+    let client = match who {
+        Who::Person { app, .. } => app,
+        Who::Machine(client) => client,
+    };
+    let map = &targets.first().ok_or(Refusal::NothingGranted)?.lock.scopes;
+    let named = named(asked, map)?;
+    let common = |word: &ScopeName| targets.iter().all(|target| target.lock.scopes.get(word) == map.get(word));
+    let mut words = named
+        .only(|word| consented.is_none_or(|consented| consented.contains(word)) && below(client, word) && common(word));
+    let mut until: Option<Timestamp> = None;
+    for target in targets {
+        if words.is_empty() {
+            break;
+        }
+        let standing = standing_consent(target, who, now);
+        let (allowed, reasons) = ask(policy, who, target, standing.is_some(), now, &words)?;
+        by.extend(reasons);
+        if let Some(end) = standing {
+            let (without, _) = ask(policy, who, target, false, now, &allowed)?;
+            if !allowed.within(&without) {
+                until = Some(until.map_or(end, |until| until.min(end)));
+            }
+        }
+        words = allowed;
+    }
+    if words.is_empty() {
+        return Err(Refusal::NothingGranted);
+    }
+    let all = scope::union(map, words.iter());
+    let aif = match asked {
+        Some(ScopeAsked::Aif(aif)) => scope::intersection(&scope::decode(aif).unwrap_or_default(), &all),
+        _ => all,
+    };
+    if aif.is_empty() {
+        return Err(Refusal::NothingGranted);
+    }
+    Ok(Rights { words, aif, until, by: by.clone() })
+}
+
+/// The words of `words` that policy grants at one door, and the policies that decided.
+pub fn ask(
+    policy: &dyn Policy,
+    who: Who<'_>,
+    target: &Target,
+    owner_consent: bool,
+    now: Timestamp,
+    words: &Scope,
+) -> Result<(Scope, BTreeSet<String>), Refusal> {
+    let asked = Asked { who, door: &target.door, owner_consent, now };
+    let list: Vec<&ScopeName> = words.iter().collect();
+    let verdicts = policy.decide(&asked, &list).map_err(|_| ServerFault::Policy)?;
+    let allowed = list.iter().zip(&verdicts).filter(|(_, verdict)| verdict.allowed).map(|(word, _)| (*word).clone());
+    Ok((allowed.collect(), verdicts.iter().flat_map(|verdict| verdict.by.iter().cloned()).collect()))
+}
+
+/// Until when an owner's consent stands: given by who owns the door now, to this person, and not over.
+#[must_use]
+pub fn standing_consent(target: &Target, who: Who<'_>, now: Timestamp) -> Option<Timestamp> {
+    let Who::Person { person, .. } = who else { return None };
+    let consent = target.consent.as_ref()?;
+    let stands = consent.door == target.door.name
+        && consent.who == person.id
+        && target.door.owners.contains(&consent.owner)
+        && consent.until > now;
+    stands.then_some(consent.until)
+}
+
+/// The lock's words that the request names; all of them if it names none.
+fn named(asked: Option<&ScopeAsked>, map: &ScopeMap) -> Result<Scope, Refusal> {
+    match asked {
+        None => Ok(map.keys().cloned().collect()),
+        Some(ScopeAsked::Text(words)) => match words.iter().find(|word| !map.contains_key(*word)) {
+            Some(unknown) => Err(Refusal::UnknownScope(unknown.to_string())),
+            None => Ok(words.clone()),
+        },
+        Some(ScopeAsked::Aif(aif)) => {
+            let wanted = scope::decode(aif).ok_or_else(|| Refusal::UnknownScope("(no AIF)".into()))?;
+            let touched = map.iter().filter(|(_, entries)| !scope::intersection(&wanted, entries).is_empty());
+            let words: Scope = touched.map(|(word, _)| word.clone()).collect();
+            if words.is_empty() { Err(Refusal::UnknownScope("(AIF)".into())) } else { Ok(words) }
+        }
+    }
+}
+
+fn below(client: &Client, word: &ScopeName) -> bool {
+    client.ceiling.is_empty() || client.ceiling.contains(word)
+}
