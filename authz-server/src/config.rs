@@ -151,7 +151,10 @@ pub struct ProviderSettings {
 
 impl std::fmt::Debug for ProviderSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProviderSettings").field("name", &self.name).field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("ProviderSettings")
+            .field("name", &self.name)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -265,18 +268,7 @@ impl Config {
             providers.push(provider);
         }
         source.end()?;
-        Ok(Self {
-            issuer,
-            http,
-            coap,
-            store,
-            policy_dir,
-            lifetimes,
-            limits,
-            audit_file,
-            log,
-            providers,
-        })
+        Ok(Self { issuer, http, coap, store, policy_dir, lifetimes, limits, audit_file, log, providers })
     }
 
     /// The issuer, once the HTTPS port is known.
@@ -288,7 +280,9 @@ impl Config {
 
 fn provider(section: &mut Section<'_>) -> Result<ProviderSettings, ConfigError> {
     let name = section.needed("name")?;
-    if !(1..=32).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+    if !(1..=32).contains(&name.len())
+        || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
         return Err(section.wrong("name", "1 to 32 of a-z 0-9 -"));
     }
     let issuer = section.needed("issuer")?;
@@ -328,7 +322,8 @@ fn is_issuer(text: &str) -> bool {
 
 fn is_provider(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     let local = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
     plain && url.has_host() && (url.scheme() == "https" || url.scheme() == "http" && local)
 }
@@ -342,7 +337,8 @@ fn local(port: u16) -> SocketAddr {
 }
 
 const ADDRESS: &str = "an IP address and a port such as 127.0.0.1:8443";
-const ISSUER_RULE: &str = "an https URL without query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
+const ISSUER_RULE: &str =
+    "an https URL without query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
 const DAY: u64 = 86_400;
 
 #[cfg(test)]

@@ -195,11 +195,9 @@ impl Keys {
     /// Makes and writes all keys. Refuses to replace a file.
     pub fn create(dir: &Path) -> Result<Self, KeyError> {
         let keys = Self::random()?;
-        for (name, pem) in [
-            ("es256.pem", keys.es256.to_pem()?),
-            ("eddsa.pem", keys.eddsa.to_pem()?),
-            ("jwt.pem", keys.jwt.to_pem()?),
-        ] {
+        for (name, pem) in
+            [("es256.pem", keys.es256.to_pem()?), ("eddsa.pem", keys.eddsa.to_pem()?), ("jwt.pem", keys.jwt.to_pem()?)]
+        {
             write(&dir.join(name), pem.as_bytes())?;
         }
         for (name, key) in [

@@ -1,2 +1,5 @@
-//! (in the making)
-fn main() {}
+//! The binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    latchwork_authz_server::cli::run()
+}

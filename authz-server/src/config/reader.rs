@@ -55,7 +55,9 @@ pub(super) struct Source<'s> {
 
 impl<'s> Source<'s> {
     pub(super) fn new(text: &str, variables: &BTreeMap<String, String>, dir: &'s Path) -> Result<Self, ConfigError> {
-        let table = text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(error.to_string().trim_end().to_owned()))?;
+        let table = text
+            .parse()
+            .map_err(|error: toml::de::Error| ConfigError::Syntax(error.to_string().trim_end().to_owned()))?;
         let variables = variables
             .iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -66,12 +68,18 @@ impl<'s> Source<'s> {
 
     /// The keys outside any section.
     pub(super) fn top(&mut self) -> Section<'s> {
-        let (inner, outer): (Table, Table) = std::mem::take(&mut self.table)
-            .into_iter()
-            .partition(|(_, value)| !value.is_table() && !matches!(value, Value::Array(items) if items.iter().any(Value::is_table)));
+        let (inner, outer): (Table, Table) = std::mem::take(&mut self.table).into_iter().partition(|(_, value)| {
+            !value.is_table() && !matches!(value, Value::Array(items) if items.iter().any(Value::is_table))
+        });
         self.table = outer;
         let variables = self.variables.remove(&format!("{PREFIX}ISSUER")).map(|value| ("issuer".to_owned(), value));
-        Section { path: String::new(), table: inner, variables: variables.into_iter().collect(), dir: self.dir, seen: Vec::new() }
+        Section {
+            path: String::new(),
+            table: inner,
+            variables: variables.into_iter().collect(),
+            dir: self.dir,
+            seen: Vec::new(),
+        }
     }
 
     pub(super) fn section(&mut self, name: &str) -> Result<Section<'s>, ConfigError> {
@@ -138,7 +146,10 @@ pub(super) struct Section<'s> {
 
 impl Section<'_> {
     /// Reads the rest with `read`, then refuses keys that were not asked for.
-    pub(super) fn finish<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+    pub(super) fn finish<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
         let value = read(&mut self)?;
         self.end()?;
         Ok(value)
@@ -223,7 +234,8 @@ impl Section<'_> {
 
     /// The complaint about a key that was taken.
     pub(super) fn wrong(&self, key: &str, rule: &str) -> ConfigError {
-        let value = self.seen.iter().find(|(seen, _)| *seen == key).map_or_else(String::new, |(_, value)| value.clone());
+        let value =
+            self.seen.iter().find(|(seen, _)| *seen == key).map_or_else(String::new, |(_, value)| value.clone());
         ConfigError::Wrong {
             key: self.name(key),
             value: if key == "client_secret" { "the value".to_owned() } else { value },

@@ -4,7 +4,8 @@ use std::path::Path;
 use super::*;
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
-    let variables: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let variables: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Config::parse(text, &variables, Path::new("/srv/latchwork")).map_err(|error| error.to_string())
 }
 
@@ -78,7 +79,11 @@ fn every_complaint_names_its_key() {
         ("[http]\nlisten = 8443", None, "http.listen: 8443 is not a text in quotes"),
         ("[http]\nlisten = \"8443\"", None, "http.listen: \"8443\" is not an IP address and a port"),
         ("", Some(("LATCHWORK_HTTP_LISTEN", "here")), "http.listen: \"here\" is not an IP address and a port"),
-        ("[http]\nplain_listen = \"0.0.0.0:80\"", None, "http.plain_listen: \"0.0.0.0:80\" is not an address of this machine only"),
+        (
+            "[http]\nplain_listen = \"0.0.0.0:80\"",
+            None,
+            "http.plain_listen: \"0.0.0.0:80\" is not an address of this machine only",
+        ),
         ("[http]\nplain_listen = \"10.0.0.1:80\"", None, "http.plain_listen"),
         ("[http]\nworkers = 0", None, "http.workers: 0 is not a number from 1 to 256"),
         ("[store]\nengine = \"oracle\"", None, "store.engine: \"oracle\" is not one of"),
@@ -105,7 +110,11 @@ fn every_complaint_names_its_key() {
         (&format!("{provider}scopes = [1]"), None, "provider.scopes"),
         (&format!("{provider}ca_file = \"none.pem\""), None, "provider.ca_file"),
         (&format!("{provider}client_secret_file = \"none\""), None, "provider.client_secret_file"),
-        (&format!("{provider}client_secret = 1234567"), None, "provider.client_secret: the value is not a text in quotes"),
+        (
+            &format!("{provider}client_secret = 1234567"),
+            None,
+            "provider.client_secret: the value is not a text in quotes",
+        ),
         ("[http", None, "latchwork.toml: TOML parse error at line 1"),
     ] {
         let refused = parse(text, variable.as_slice()).expect_err(text);

@@ -26,9 +26,7 @@ impl StorageKey {
         let (key, nonce) = self.derive(&salt)?;
         let mut text = Zeroizing::new(secret.to_vec());
         let mut tag = [0_u8; TAG];
-        RustCrypto
-            .ccm_seal(&key, &nonce, place.as_bytes(), &mut text, &mut tag)
-            .map_err(|_| KeyError::Refused)?;
+        RustCrypto.ccm_seal(&key, &nonce, place.as_bytes(), &mut text, &mut tag).map_err(|_| KeyError::Refused)?;
         Ok([&salt[..], &text[..], &tag[..]].concat())
     }
 
@@ -38,17 +36,14 @@ impl StorageKey {
         let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(KeyError::Sealed)?;
         let (key, nonce) = self.derive(salt)?;
         let mut text = Zeroizing::new(text.to_vec());
-        RustCrypto
-            .ccm_open(&key, &nonce, place.as_bytes(), &mut text, tag)
-            .map_err(|_| KeyError::Sealed)?;
+        RustCrypto.ccm_open(&key, &nonce, place.as_bytes(), &mut text, tag).map_err(|_| KeyError::Sealed)?;
         Ok(text)
     }
 
     /// A key and a nonce of its own for every value: the salt makes a repeated pair as unlikely as a repeated 16 bytes.
     fn derive(&self, salt: &[u8; SALT]) -> Result<(Zeroizing<[u8; 16]>, [u8; 13]), KeyError> {
         let mut out = Zeroizing::new([0_u8; 29]);
-        hkdf_sha256_expand(&RustCrypto, self.0.expose(), salt, out.as_mut())
-            .map_err(|_| KeyError::Refused)?;
+        hkdf_sha256_expand(&RustCrypto, self.0.expose(), salt, out.as_mut()).map_err(|_| KeyError::Refused)?;
         let (key, nonce) = out.split_first_chunk::<16>().ok_or(KeyError::Refused)?;
         Ok((Zeroizing::new(*key), nonce.try_into().map_err(|_| KeyError::Refused)?))
     }

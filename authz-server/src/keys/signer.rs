@@ -79,8 +79,7 @@ impl Signer for P256Signer {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
         use p256::ecdsa::signature::Signer as _;
         let key = p256::ecdsa::SigningKey::from(&self.secret);
-        let signature: p256::ecdsa::Signature =
-            key.try_sign(message).map_err(|_| KeyError::Refused)?;
+        let signature: p256::ecdsa::Signature = key.try_sign(message).map_err(|_| KeyError::Refused)?;
         Ok(signature.to_bytes().into())
     }
 }
@@ -101,11 +100,8 @@ impl Ed25519Signer {
         let public = Public::Ed25519 { x };
         Ok(Self {
             #[cfg(feature = "aws-lc")]
-            fast: aws_lc_rs::signature::Ed25519KeyPair::from_seed_and_public_key(
-                secret.as_bytes(),
-                &x,
-            )
-            .map_err(|_| KeyError::Refused)?,
+            fast: aws_lc_rs::signature::Ed25519KeyPair::from_seed_and_public_key(secret.as_bytes(), &x)
+                .map_err(|_| KeyError::Refused)?,
             kid: public.kid(),
             public,
             secret,

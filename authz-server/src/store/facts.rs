@@ -149,19 +149,17 @@ impl Records {
                 guarded.push(change);
             }
             batch.ops.push(match &change.write {
-                Write::Put(record) => Op::Put {
-                    value: encode(&key, record)?,
-                    expires: record.expires().map(|at| at.0),
-                    key,
-                },
+                Write::Put(record) => {
+                    Op::Put { value: encode(&key, record)?, expires: record.expires().map(|at| at.0), key }
+                }
                 Write::Delete(_) => Op::Delete { key },
             });
         }
         Ok(match self.0.commit(batch).await? {
             Outcome::Committed(rev) => Committed::Done(rev),
-            Outcome::Conflict { check } => Committed::Conflict(
-                guarded.get(check).map_or(OnConflict::Retry, |change| change.on_conflict.clone()),
-            ),
+            Outcome::Conflict { check } => {
+                Committed::Conflict(guarded.get(check).map_or(OnConflict::Retry, |change| change.on_conflict.clone()))
+            }
         })
     }
 
@@ -228,18 +226,15 @@ fn key(name: &Name) -> (&'static str, Key) {
         Name::Oscore(id) => (records::OscoreClient::KIND, id.as_str().into()),
         Name::Lock(name) => (records::Lock::KIND, name.as_str().into()),
         Name::Door(name) => (records::Door::KIND, name.as_str().into()),
-        Name::Consent((door, who)) => (
-            records::AdvanceConsent::KIND,
-            [door.as_str(), who.issuer(), who.subject()].join("\0").into_bytes(),
-        ),
+        Name::Consent((door, who)) => {
+            (records::AdvanceConsent::KIND, [door.as_str(), who.issuer(), who.subject()].join("\0").into_bytes())
+        }
         Name::Grant(id) => (records::Grant::KIND, id.0.into()),
         Name::Code(hash) => (records::Code::KIND, hash.0.into()),
         Name::Authorization(hash) => (records::Authorization::KIND, hash.0.into()),
         Name::ConsentRequest(hash) => (records::ConsentRequest::KIND, hash.0.into()),
         Name::Token(hash) => (records::TokenRecord::KIND, hash.0.into()),
-        Name::Context((lock, id)) => {
-            (records::LiveContext::KIND, [lock.as_str().as_bytes(), &[0], &id.0].concat())
-        }
+        Name::Context((lock, id)) => (records::LiveContext::KIND, [lock.as_str().as_bytes(), &[0], &id.0].concat()),
         Name::Seen(hash) => (records::Seen::KIND, hash.0.into()),
         Name::Exi(lock) => (records::ExiCounter::KIND, lock.as_str().into()),
         Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),

@@ -25,12 +25,7 @@ impl Store for Memory {
         Ok(state.records.get(key).cloned())
     }
 
-    async fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+    async fn scan(&self, prefix: &[u8], after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Stored)>, StoreError> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = Key::from(prefix);
         let from = match after {

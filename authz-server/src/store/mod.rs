@@ -170,12 +170,7 @@ pub trait Store: Send + Sync {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
 
     /// Up to `limit` records whose keys start with `prefix`, in key order, beginning after `after`.
-    async fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, Stored)>, StoreError>;
+    async fn scan(&self, prefix: &[u8], after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Stored)>, StoreError>;
 
     /// Applies all of `batch` or nothing, and returns when that is durable.
     async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError>;

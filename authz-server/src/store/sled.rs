@@ -62,10 +62,7 @@ impl Sled {
             revisions,
             next: first,
             reserved: first,
-            progress: Arc::new(Progress {
-                applied: AtomicU64::new(first),
-                durable: watch::Sender::new(first),
-            }),
+            progress: Arc::new(Progress { applied: AtomicU64::new(first), durable: watch::Sender::new(first) }),
         };
         committer.reserve()?;
         committer.sync()?;
@@ -117,12 +114,7 @@ impl Store for Sled {
         }
     }
 
-    async fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, Stored)>, StoreError> {
+    async fn scan(&self, prefix: &[u8], after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Stored)>, StoreError> {
         let mut found = Vec::new();
         let records = match after {
             Some(key) if key.bytes() >= prefix => {
@@ -236,9 +228,7 @@ impl Committer {
     /// Makes a block of revisions ours: none is used twice, whatever a crash takes back.
     fn reserve(&mut self) -> Result<(), StoreError> {
         let end = self.next.saturating_add(BLOCK);
-        self.revisions
-            .insert(REVISIONS, &end.to_be_bytes())
-            .map_err(|error| broken(&self.dir, &error))?;
+        self.revisions.insert(REVISIONS, &end.to_be_bytes()).map_err(|error| broken(&self.dir, &error))?;
         self.reserved = end;
         Ok(())
     }
@@ -273,11 +263,7 @@ fn encode(rev: Rev, expires: Option<i64>, value: &[u8]) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<Stored> {
     let rev = Rev(u64_at(bytes, 0)?);
     let expires = u64_at(bytes, 8)?.cast_signed();
-    Some(Stored {
-        value: bytes.get(HEAD..)?.to_vec(),
-        rev,
-        expires: (expires != NEVER).then_some(expires),
-    })
+    Some(Stored { value: bytes.get(HEAD..)?.to_vec(), rev, expires: (expires != NEVER).then_some(expires) })
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {

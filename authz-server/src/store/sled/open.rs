@@ -59,9 +59,7 @@ fn attempt(dir: &Path, cache: u64) -> Result<sled::Db, Failure> {
     let config = sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(None);
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(db)) => Ok(db),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
-            Err(Failure::Locked)
-        }
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => Err(Failure::Locked),
         // A file cut short reads as damage; a full or failing disk does not.
         Ok(Err(sled::Error::Io(error))) if error.kind() != io::ErrorKind::UnexpectedEof => {
             Err(Failure::Io(error.to_string()))

@@ -1,0 +1,84 @@
+//! The command line. Exit codes: 0 done; 1 refused or failed; 2 not understood; 74 the store failed; 78 the configuration is wrong.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ConfigError;
+use crate::keys::KeyError;
+use crate::store::StoreError;
+use crate::store::sled::EXIT_STORE;
+
+mod init;
+mod serve;
+
+/// Short-lived, key-bound permission to use things that may be offline.
+#[derive(Parser)]
+#[command(name = "latchwork", version)]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Serve(serve::Serve),
+}
+
+/// Runs the verb on this process's command line; says in one line why it failed.
+#[must_use]
+pub fn run() -> ExitCode {
+    crate::shell::tls::install_provider();
+    let done = match Line::parse().verb {
+        Verb::Init(init) => init.run(),
+        Verb::Serve(serve) => serve.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("latchwork: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Why a verb failed; its text is what the operator reads.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A configured thing that cannot be used.
+    #[error("{key}: {cause}")]
+    Setting { key: &'static str, cause: Box<dyn Error + Send + Sync> },
+    #[error("{what}: {cause}")]
+    Io { what: String, cause: std::io::Error },
+    #[error(transparent)]
+    Other(#[from] Box<dyn Error + Send + Sync>),
+}
+
+impl Failure {
+    fn setting(key: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Setting { key, cause: cause.into() }
+    }
+
+    fn io(what: impl std::fmt::Display, cause: std::io::Error) -> Self {
+        Self::Io { what: what.to_string(), cause }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Setting { .. } => ExitCode::from(EXIT_CONFIG),
+            Self::Store(_) => u8::try_from(EXIT_STORE).map_or(ExitCode::FAILURE, ExitCode::from),
+            Self::Keys(_) | Self::Io { .. } | Self::Other(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// EX_CONFIG of sysexits(3).
+const EXIT_CONFIG: u8 = 78;
