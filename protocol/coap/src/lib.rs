@@ -8,13 +8,12 @@
 //! where it was protected, decrypted (options, block-wise transfer, Observe).
 
 #![no_std]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity))]
 
 #[cfg(test)]
 extern crate std;
 
+pub mod endpoint;
 pub mod message;
 
-pub use message::{
-    Code, ContentFormat, Full, Kind, Message, OptionNumber, Options, ParseError, Token, Writer,
-};
+pub use message::{Code, ContentFormat, Full, Kind, Message, OptionNumber, Options, ParseError, Token, Writer};

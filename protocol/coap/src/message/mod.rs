@@ -54,10 +54,7 @@ impl Token {
     /// RFC 7252 §3; RFC 8974's longer tokens are not used.
     pub const MAX_LEN: usize = 8;
     /// The token of no bytes.
-    pub const EMPTY: Self = Self {
-        len: 0,
-        bytes: [0; Self::MAX_LEN],
-    };
+    pub const EMPTY: Self = Self { len: 0, bytes: [0; Self::MAX_LEN] };
 
     /// None if `bytes` is longer than 8.
     pub fn new(bytes: &[u8]) -> Option<Self> {
@@ -136,28 +133,19 @@ impl<'m> Message<'m> {
     pub fn parse(datagram: &'m [u8]) -> Result<Self, ParseError> {
         let header = Header::parse(datagram).ok_or(ParseError::NotCoap)?;
         let rest = datagram.get(4..).unwrap_or_default();
-        let (token, rest) = rest
-            .split_at_checked(header.token_len)
-            .ok_or(ParseError::Truncated)?;
+        let (token, rest) = rest.split_at_checked(header.token_len).ok_or(ParseError::Truncated)?;
         let token = Token::new(token).ok_or(ParseError::TokenTooLong)?;
         if header.code == Code::EMPTY && datagram.len() > 4 {
             return Err(ParseError::NotEmpty);
         }
         let (options, payload) = Options::parse(rest)?;
-        Ok(Self {
-            kind: header.kind,
-            code: header.code,
-            id: header.id,
-            token,
-            options,
-            payload,
-        })
+        Ok(Self { kind: header.kind, code: header.code, id: header.id, token, options, payload })
     }
 
     /// Writes the message as a datagram into `buf`.
     pub fn write<'b>(&self, buf: &'b mut [u8]) -> Result<&'b [u8], Full> {
         let mut writer = Writer::new(buf, self.kind, self.code, self.id, self.token);
-        for (number, value) in self.options.clone() {
+        for (number, value) in self.options {
             writer.option(number, value)?;
         }
         writer.payload(self.payload)?;

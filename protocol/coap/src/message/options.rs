@@ -11,10 +11,7 @@ pub struct Options<'m> {
 
 impl<'m> Options<'m> {
     /// No options at all.
-    pub const EMPTY: Self = Self {
-        bytes: &[],
-        number: 0,
-    };
+    pub const EMPTY: Self = Self { bytes: &[], number: 0 };
 
     /// Checks options and payload as they stand in a message behind the token, or in an OSCORE plaintext behind the
     /// code (RFC 8613 §5.3). Returns the payload too, empty if there was no marker.
@@ -43,20 +40,13 @@ impl<'m> Options<'m> {
     /// Every value of a repeatable option, in order.
     pub fn all(&self, number: OptionNumber) -> impl Iterator<Item = &'m [u8]> + Clone + use<'m> {
         let options = *self;
-        options
-            .skip_while(move |&(n, _)| n < number)
-            .take_while(move |&(n, _)| n == number)
-            .map(|(_, value)| value)
+        options.skip_while(move |&(n, _)| n < number).take_while(move |&(n, _)| n == number).map(|(_, value)| value)
     }
 
     /// An option of format uint (RFC 7252 §3.2). Leading zeros are accepted; more than 4 bytes are no number.
     pub fn uint(&self, number: OptionNumber) -> Option<u32> {
         let value = self.get(number)?;
-        (value.len() <= 4).then(|| {
-            value
-                .iter()
-                .fold(0u32, |sum, &byte| sum << 8 | u32::from(byte))
-        })
+        (value.len() <= 4).then(|| value.iter().fold(0u32, |sum, &byte| sum << 8 | u32::from(byte)))
     }
 
     /// The same for options that are defined as two bytes at most.
@@ -86,10 +76,7 @@ impl<'m> Iterator for Options<'m> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (number, value, rest) = one(self.bytes, self.number).ok()?;
-        *self = Self {
-            bytes: rest,
-            number,
-        };
+        *self = Self { bytes: rest, number };
         Some((OptionNumber(number), value))
     }
 }

@@ -28,18 +28,11 @@ fn refuses() {
         (&[0x40, 1, 0, 0, 0xe0, 0xfe, 0xf2, 0x10], NumberTooLarge),
     ];
     for (bytes, error) in rows {
-        assert_eq!(
-            Message::parse(bytes).map(|_| ()),
-            Err(*error),
-            "{bytes:02x?}"
-        );
+        assert_eq!(Message::parse(bytes).map(|_| ()), Err(*error), "{bytes:02x?}");
     }
     // 65535 itself is a number
     let message = Message::parse(&[0x40, 1, 0, 0, 0xe0, 0xfe, 0xf2]).unwrap();
-    assert_eq!(
-        message.options.map(|(n, _)| n.0).collect::<Vec<_>>(),
-        [65535]
-    );
+    assert_eq!(message.options.map(|(n, _)| n.0).collect::<Vec<_>>(), [65535]);
 }
 
 #[test]
@@ -47,17 +40,11 @@ fn rfc7252_figure_16() {
     // CON [0x7d34], GET, "/temperature", no token, and its piggybacked response (appendix A)
     let datagram = [&[0x40, 0x01, 0x7d, 0x34, 0xbb][..], b"temperature"].concat();
     let message = Message::parse(&datagram).unwrap();
-    assert_eq!(
-        (message.kind, message.code, message.id),
-        (Kind::Con, Code::GET, 0x7d34)
-    );
+    assert_eq!((message.kind, message.code, message.id), (Kind::Con, Code::GET, 0x7d34));
     assert!(message.options.path_eq("/temperature"));
     let datagram = [&[0x60, 0x45, 0x7d, 0x34, 0xff][..], b"22.3 C"].concat();
     let message = Message::parse(&datagram).unwrap();
-    assert_eq!(
-        (message.kind, message.code, message.payload),
-        (Kind::Ack, Code::CONTENT, &b"22.3 C"[..])
-    );
+    assert_eq!((message.kind, message.code, message.payload), (Kind::Ack, Code::CONTENT, &b"22.3 C"[..]));
 }
 
 #[test]
@@ -83,9 +70,7 @@ fn paths_are_compared_exactly() {
         let mut buf = [0; 64];
         let mut writer = Writer::new(&mut buf, Kind::Con, Code::GET, 1, Token::EMPTY);
         for segment in *segments {
-            writer
-                .option(OptionNumber::URI_PATH, segment.as_bytes())
-                .unwrap();
+            writer.option(OptionNumber::URI_PATH, segment.as_bytes()).unwrap();
         }
         let message = Message::parse(writer.finish().unwrap()).unwrap();
         assert_eq!(message.options.path_eq(path), *equal, "{segments:?} {path}");
@@ -94,23 +79,14 @@ fn paths_are_compared_exactly() {
 
 #[test]
 fn uints() {
-    for (value, bytes) in [
-        (0u32, &[][..]),
-        (1, &[1]),
-        (255, &[255]),
-        (256, &[1, 0]),
-        (u32::MAX, &[255; 4]),
-    ] {
+    for (value, bytes) in [(0u32, &[][..]), (1, &[1]), (255, &[255]), (256, &[1, 0]), (u32::MAX, &[255; 4])] {
         let mut buf = [0; 16];
         let mut writer = Writer::new(&mut buf, Kind::Con, Code::GET, 1, Token::EMPTY);
         writer.uint_option(OptionNumber::SIZE1, value).unwrap();
         let message = Message::parse(writer.finish().unwrap()).unwrap();
         assert_eq!(message.options.get(OptionNumber::SIZE1), Some(bytes));
         assert_eq!(message.options.uint(OptionNumber::SIZE1), Some(value));
-        assert_eq!(
-            message.options.uint16(OptionNumber::SIZE1),
-            u16::try_from(value).ok()
-        );
+        assert_eq!(message.options.uint16(OptionNumber::SIZE1), u16::try_from(value).ok());
     }
     let (options, _) = Options::parse(&[0xd2, 47, 0, 7]).unwrap();
     assert_eq!(options.uint(OptionNumber::SIZE1), Some(7), "leading zero");
@@ -123,31 +99,19 @@ fn the_writer_refuses() {
     let mut buf = [0; 8];
     let mut writer = Writer::new(&mut buf, Kind::Con, Code::GET, 1, Token::EMPTY);
     assert!(writer.option(OptionNumber::URI_PATH, b"abc").is_ok());
-    assert!(
-        writer.option(OptionNumber::URI_PATH, b"").is_err(),
-        "no room"
-    );
+    assert!(writer.option(OptionNumber::URI_PATH, b"").is_err(), "no room");
     assert_eq!(writer.finish(), Err(Full));
 
     let mut buf = [0; 64];
     let mut writer = Writer::new(&mut buf, Kind::Con, Code::GET, 1, Token::EMPTY);
     assert!(writer.option(OptionNumber::URI_QUERY, b"").is_ok());
-    assert!(
-        writer.option(OptionNumber::URI_PATH, b"").is_err(),
-        "descending"
-    );
+    assert!(writer.option(OptionNumber::URI_PATH, b"").is_err(), "descending");
     assert_eq!(writer.finish(), Err(Full));
 
     let mut writer = Writer::new(&mut buf, Kind::Con, Code::GET, 1, Token::EMPTY);
     assert!(writer.payload(b"x").is_ok());
-    assert!(
-        writer.option(OptionNumber::URI_PATH, b"").is_err(),
-        "after the payload"
-    );
-    assert_eq!(
-        Writer::new(&mut [0; 3], Kind::Con, Code::GET, 1, Token::EMPTY).finish(),
-        Err(Full)
-    );
+    assert!(writer.option(OptionNumber::URI_PATH, b"").is_err(), "after the payload");
+    assert_eq!(Writer::new(&mut [0; 3], Kind::Con, Code::GET, 1, Token::EMPTY).finish(), Err(Full));
     assert_eq!(Token::new(&[0; 9]), None);
 }
 
@@ -161,11 +125,7 @@ fn classes_of_options() {
         (OptionNumber::OSCORE, true, false),
     ];
     for (number, critical, proxy_unsafe) in rows {
-        assert_eq!(
-            (number.is_critical(), number.is_unsafe()),
-            (critical, proxy_unsafe),
-            "{number:?}"
-        );
+        assert_eq!((number.is_critical(), number.is_unsafe()), (critical, proxy_unsafe), "{number:?}");
     }
     assert!(OptionNumber::SIZE1.is_no_cache_key() && OptionNumber::ECHO.is_no_cache_key());
     assert!(!OptionNumber::REQUEST_TAG.is_no_cache_key());

@@ -34,12 +34,7 @@ impl<'b> Writer<'b> {
         let [high, low] = id.to_be_bytes();
         let token = token.as_bytes();
         let first = 0x40 | kind.bits() << 4 | token.len() as u8; // at most 8
-        let mut writer = Self {
-            buf,
-            at: 0,
-            number: 0,
-            state: State::Options,
-        };
+        let mut writer = Self { buf, at: 0, number: 0, state: State::Options };
         let _ = writer.put(&[first, code.0, high, low]);
         let _ = writer.put(token);
         writer
@@ -47,12 +42,7 @@ impl<'b> Writer<'b> {
 
     /// Begins at the code, without header and token: an OSCORE plaintext (RFC 8613 §5.3).
     pub fn body(buf: &'b mut [u8], code: Code) -> Self {
-        let mut writer = Self {
-            buf,
-            at: 0,
-            number: 0,
-            state: State::Options,
-        };
+        let mut writer = Self { buf, at: 0, number: 0, state: State::Options };
         let _ = writer.put(&[code.0]);
         writer
     }
