@@ -95,7 +95,7 @@ impl<'t> CoseKey<'t> {
         let (mut kid, mut alg) = (None, None);
         let mut kty = None;
         // The meaning of -1 to -4 depends on the key type, which may come after them.
-        let mut param: [Option<Reader<'t>>; 4] = [None; 4];
+        let (mut first, mut second, mut third, mut fourth) = (None, None, None, None);
         codec::map(r, |label, r| {
             match label.map(KeyParam) {
                 Some(KeyParam::KTY) => {
@@ -112,24 +112,25 @@ impl<'t> CoseKey<'t> {
                     });
                 }
                 Some(KeyParam(label @ -4..=-1)) => {
-                    let place = usize::try_from(-label - 1).ok().and_then(|i| param.get_mut(i));
-                    if let Some(place) = place {
-                        *place = Some(*r);
-                    }
+                    let place = match label {
+                        -1 => &mut first,
+                        -2 => &mut second,
+                        -3 => &mut third,
+                        _ => &mut fourth,
+                    };
+                    *place = Some(*r);
                     r.skip()?;
                 }
                 _ => r.skip()?,
             }
             Ok(())
         })?;
-        let [first, second, third, fourth] = param;
-        let missing = |label| Error::Missing(label);
-        let key = match kty.ok_or(missing(KeyParam::KTY.0))? {
+        let key = match kty.ok_or(Error::Missing(KeyParam::KTY.0))? {
             Some(KeyType::EC2) => {
                 refuse_private(fourth)?;
-                let crv = Curve(first.ok_or(missing(CRV))?.int()?);
-                let x = second.ok_or(missing(X))?.bytes()?;
-                let mut y = third.ok_or(missing(Y))?;
+                let crv = Curve(first.ok_or(Error::Missing(CRV))?.int()?);
+                let x = second.ok_or(Error::Missing(X))?.bytes()?;
+                let mut y = third.ok_or(Error::Missing(Y))?;
                 if y.peek()? == Kind::Bool {
                     return Err(Error::CompressedPoint);
                 }
@@ -144,8 +145,8 @@ impl<'t> CoseKey<'t> {
             }
             Some(KeyType::OKP) => {
                 refuse_private(fourth)?;
-                let crv = Curve(first.ok_or(missing(CRV))?.int()?);
-                let x = second.ok_or(missing(X))?.bytes()?;
+                let crv = Curve(first.ok_or(Error::Missing(CRV))?.int()?);
+                let x = second.ok_or(Error::Missing(X))?.bytes()?;
                 let fits = match crv {
                     Curve::X25519 | Curve::ED25519 => x.len() == 32,
                     Curve::X448 => x.len() == 56,
@@ -155,7 +156,7 @@ impl<'t> CoseKey<'t> {
                 fits.then_some(Key::Okp { crv, x }).ok_or(Error::KeyLength)?
             }
             Some(KeyType::SYMMETRIC) => {
-                let k = first.ok_or(missing(K))?.bytes()?;
+                let k = first.ok_or(Error::Missing(K))?.bytes()?;
                 if k.is_empty() {
                     return Err(Error::KeyLength);
                 }

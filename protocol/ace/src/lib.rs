@@ -4,6 +4,22 @@
 //! hashes). Every decoder borrows from its input, checks all of it once, and allocates nothing; whatever it returns has nothing
 //! left to refuse. Unknown members are ignored where the RFCs say so; a member that appears twice never is.
 //!
+//! ```
+//! use latchwork_ace::{Hints, Scope, TokenRequest};
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! // A lock said 4.01; its hints become a request to the authorization server.
+//! let payload = *b"\xa3\x01\x69coap://as\x05\x64lock\x09\x69door:open";
+//! let hints = Hints::decode(&payload)?;
+//! assert_eq!(hints.scope, Some(Scope::Text("door:open")));
+//!
+//! let mut buffer = [0; 64];
+//! let request = TokenRequest { audience: hints.audience, scope: hints.scope, cnonce: hints.cnonce, ..Default::default() };
+//! assert_eq!(request.encode(&mut buffer)?, b"\xa2\x05\x64lock\x09\x69door:open");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing here decides, encrypts or does IO. `Debug` prints no key, secret or token.
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -221,8 +221,10 @@ fn alg_of(header: &Header) -> Option<Alg> {
     })
 }
 
-/// What coset finds in a token: protected header, unprotected header, content, authenticator, and what is signed, MACed or bound.
-fn by_coset(kind: Kind, object: &[u8]) -> Option<(Header, Header, Vec<u8>, Vec<u8>, Vec<u8>)> {
+/// What coset finds: protected header, unprotected header, content, authenticator, and what is signed, MACed or bound.
+type Found = (Header, Header, Vec<u8>, Vec<u8>, Vec<u8>);
+
+fn by_coset(kind: Kind, object: &[u8]) -> Option<Found> {
     match kind {
         Kind::Encrypt0 => {
             let theirs = CoseEncrypt0::from_slice(object).ok()?;

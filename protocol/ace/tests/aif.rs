@@ -112,7 +112,7 @@ fn options_compose_to_uris() {
     assert!(aif.allows_options(options(&["", "/", "", ""]), options(&["//", "?&"]), Method::GET));
 }
 
-/// Trap 71: Figure 3's mask with Dynamic bits; they are kept, and grant nothing here.
+/// Trap 71: Dynamic bits sit 32 above the plain ones; they are kept, and grant nothing here. The first mask has all seven of both.
 #[test]
 fn masks_have_64_bits() {
     let mask = 545_460_846_719;

@@ -8,6 +8,7 @@ use common::hex;
 use latchwork_ace::{
     Claims, Cnf, CoseKey, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest, TokenResponse, authz_info,
     claims::Audience,
+    cose::{self, Envelope, Kind, Token},
     cose_key::Key,
     registry::{Alg, ErrorCode, GrantType, Profile, TokenType},
     token_hash,
@@ -136,6 +137,8 @@ fn every_parameter_both_ways() {
 #[test]
 fn debug_hides_what_nobody_may_read() {
     let secret = [0xA7; 24];
+    let mut token = [0; 64];
+    let token = cose::token(Kind::Sign1, &hex("46a20126044101"), &secret, Some(&secret), &mut token).unwrap().to_vec();
     let shown = [
         format!(
             "{:?}",
@@ -158,6 +161,8 @@ fn debug_hides_what_nobody_may_read() {
         format!("{:?}", authz_info::Request { access_token: &secret, nonce1: None, client_recipient_id: None }),
         format!("{:?}", CoseKey { kid: None, alg: None, key: Key::Symmetric { k: &secret } }),
         format!("{:?}", Cnf::EncryptedCoseKey(&secret)),
+        format!("{:?}", Token::parse(&token).unwrap()),
+        format!("{:?}", Envelope::parse(&token).unwrap()),
     ];
     for text in shown {
         for bad in ["167", "a7", "A7", "password\"", "a secret"] {

@@ -1,14 +1,16 @@
+use core::fmt;
+
 use latchwork_cbor::{Kind as Cbor, Reader};
 
 use super::{
     EMPTY_BYTES, Headers, Kind, enc_structure, mac_structure, sig_structure,
     token::{byte_string, tag},
 };
-use crate::{Error, registry::TAG_CWT};
+use crate::{Error, codec::Hidden, registry::TAG_CWT};
 
 /// A COSE object as others write it: header parameters in either header, the tag 61 optional. For credentials, wrapped keys and
 /// foreign tokens; never for our access tokens, which are [`Token`](super::Token)s.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Envelope<'t> {
     /// Which structure.
     pub kind: Kind,
@@ -87,6 +89,17 @@ impl<'t> Envelope<'t> {
     /// MAC_structure, for a Mac0.
     pub fn mac_structure(&self) -> [&'t [u8]; 4] {
         mac_structure(self.raw_protected, self.raw_content)
+    }
+}
+
+impl fmt::Debug for Envelope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("kind", &self.kind)
+            .field("protected", &self.protected)
+            .field("unprotected", &self.unprotected)
+            .field("content", &Hidden(self.content))
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,12 @@
+use core::fmt;
+
 use latchwork_cbor::{Full, Kind as Cbor, Reader};
 
 use super::{Headers, Kind, enc_structure, join, mac_structure, sig_structure};
 use crate::{
     Error,
-    registry::{Alg, TAG_CWT},
+    codec::Hidden,
+    registry::{Alg, Header, TAG_CWT},
 };
 
 /// An access token as it must travel: `61(16([..]))`, `61(17([..]))` or `61(18([..]))`, every header parameter protected, and the
@@ -21,7 +24,7 @@ pub enum Token<'t> {
 }
 
 /// An encrypted token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Encrypt0<'t> {
     /// AEAD.
     pub alg: Alg,
@@ -35,7 +38,7 @@ pub struct Encrypt0<'t> {
 }
 
 /// A MACed token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Mac0<'t> {
     /// MAC.
     pub alg: Alg,
@@ -50,7 +53,7 @@ pub struct Mac0<'t> {
 }
 
 /// A signed token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Sign1<'t> {
     /// Signature algorithm.
     pub alg: Alg,
@@ -130,11 +133,11 @@ impl<'t> Token<'t> {
         if headers.partial_iv.is_some() {
             return Err(Error::PartialIv);
         }
-        let alg = headers.alg.ok_or(Error::Missing(crate::registry::Header::ALG.0))?;
-        let kid = headers.kid.ok_or(Error::Missing(crate::registry::Header::KID.0))?;
+        let alg = headers.alg.ok_or(Error::Missing(Header::ALG.0))?;
+        let kid = headers.kid.ok_or(Error::Missing(Header::KID.0))?;
         let token = match kind {
             Kind::Encrypt0 => {
-                let iv = headers.iv.ok_or(Error::Missing(crate::registry::Header::IV.0))?;
+                let iv = headers.iv.ok_or(Error::Missing(Header::IV.0))?;
                 Self::Encrypt0(Encrypt0 { alg, kid, iv, ciphertext: payload, protected })
             }
             Kind::Mac0 => Self::Mac0(Mac0 { alg, kid, payload, tag: r.bytes()?, protected, raw_payload }),
@@ -168,6 +171,24 @@ impl<'t> Sign1<'t> {
     /// What the signature is over, in parts.
     pub fn signed(&self) -> [&'t [u8]; 4] {
         sig_structure(self.protected, self.raw_payload)
+    }
+}
+
+impl fmt::Debug for Encrypt0<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encrypt0({:?}, {:02x?}, {:?})", self.alg, self.kid, Hidden(self.ciphertext))
+    }
+}
+
+impl fmt::Debug for Mac0<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mac0({:?}, {:02x?}, {:?})", self.alg, self.kid, Hidden(self.payload))
+    }
+}
+
+impl fmt::Debug for Sign1<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sign1({:?}, {:02x?}, {:?})", self.alg, self.kid, Hidden(self.payload))
     }
 }
 

@@ -5,7 +5,7 @@
 /// Bytes from hexadecimal digits; spaces and line ends are for the reader.
 pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    assert!(digits.len() % 2 == 0, "odd number of digits: {}", digits.len());
+    assert!(digits.len().is_multiple_of(2), "odd number of digits: {}", digits.len());
     digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
