@@ -184,16 +184,24 @@ fn malformed_options() {
     }
 }
 
-/// Encrypts any plaintext the way the client of C.1 would encrypt its request number 0.
-fn sealed(plaintext: &[u8]) -> Vec<u8> {
-    let key = common::hex("f0910ed7295e6ad4b54fc793154302ff").try_into().unwrap();
+/// Encrypts any plaintext the way an end of C.1 would encrypt request number 0 or its response.
+fn sealed(key: &str, option: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let key = common::hex(key).try_into().unwrap();
     let nonce = common::hex("4622d4dd6d944168eefb54987c").try_into().unwrap();
     let aad = common::hex("8368456e63727970743040488501810a40410040");
     let mut payload = plaintext.to_vec();
     let mut tag = [0; 8];
     RustCrypto.ccm_seal(&key, &nonce, &aad, &mut payload, &mut tag).unwrap();
     payload.extend(tag);
-    datagram(Code::POST, &[(9, &[0x09, 0])], &payload)
+    datagram(Code::POST, &[(9, option)], &payload)
+}
+
+fn sealed_request(plaintext: &[u8]) -> Vec<u8> {
+    sealed("f0910ed7295e6ad4b54fc793154302ff", &[0x09, 0], plaintext)
+}
+
+fn sealed_response(plaintext: &[u8]) -> Vec<u8> {
+    sealed("ffb14e093c94c9cac9471648b4f98710", &[], plaintext)
 }
 
 /// The peer has the key and still sends nonsense.
@@ -213,12 +221,19 @@ fn malformed_plaintexts() {
     ];
     for (what, plaintext) in rows {
         let mut server = server();
-        let refused = take(&mut server, &sealed(plaintext)).unwrap_err();
+        let refused = take(&mut server, &sealed_request(plaintext)).unwrap_err();
         assert_eq!((refused, refused.response_code()), (Error::BadPlaintext, Some(Code::BAD_REQUEST)), "{what}");
         // It was genuine, so its number is used up.
-        assert_eq!(take(&mut server, &sealed(plaintext)).unwrap_err(), Error::Replayed, "{what}");
+        assert_eq!(take(&mut server, &sealed_request(plaintext)).unwrap_err(), Error::Replayed, "{what}");
     }
-    assert!(take(&mut server(), &sealed(&[0x02])).is_ok());
+    assert!(take(&mut server(), &sealed_request(&[0x02])).is_ok());
+
+    let (mut client, [content, request]) = (client(), [0x45, 0x02]);
+    let (_, mut sent) = ask(&mut client, &open()).unwrap();
+    for plaintext in [&[][..], &[0], &[request], &[0xe1], &[content, 0xff], &[content, 0x91, 0x00]] {
+        assert_eq!(hear(&client, &mut sent, &sealed_response(plaintext)), Err(Error::BadPlaintext), "{plaintext:02x?}");
+    }
+    assert!(hear(&client, &mut sent, &sealed_response(&[content])).is_ok(), "none of them counted as the response");
 }
 
 #[test]
@@ -255,12 +270,34 @@ fn what_is_outside_does_not_get_inside() {
     assert!(options.iter().map(|(number, value)| (*number, &value[..])).eq(expected.iter().copied()), "{options:?}");
 }
 
+#[test]
+fn what_a_proxy_may_see() {
+    let options: Options<'_> = &[
+        (1, b"tag"),
+        (3, b"host"),
+        (7, &[0x16, 0x33]),
+        (11, b"door"),
+        (15, b"who=me"),
+        (21, b""), // EDHOC
+        (27, &[0x06]),
+        (39, b"coap"),
+        (252, b"echo"),
+        (65535, b"unknown"),
+    ];
+    let (protected, _) = ask(&mut client(), &datagram(Code::PUT, options, b"now")).unwrap();
+    let outer = Message::parse(&protected).unwrap();
+    assert_eq!(outer.code, Code::POST);
+    let seen: Vec<_> = outer.options.map(|(number, value)| (number.0, value)).collect();
+    let expected: Options<'_> = &[(3, b"host"), (7, &[0x16, 0x33]), (9, &[0x09, 0x00]), (21, b""), (39, b"coap")];
+    assert_eq!(seen, expected);
+}
+
 /// A class U option that the peer protected all the same is not doubled by one from outside.
 #[test]
 fn what_is_protected_wins() {
     let mut plaintext = vec![0x02, 0x34];
     plaintext.extend(b"mine");
-    let protected = sealed(&plaintext);
+    let protected = sealed_request(&plaintext);
     let payload = Message::parse(&protected).unwrap().payload.to_vec();
     let outer = datagram(Code::POST, &[(3, b"evil"), (7, &[1]), (9, &[0x09, 0])], &payload);
     let (read, _) = take(&mut server(), &outer).unwrap();
