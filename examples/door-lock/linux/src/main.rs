@@ -1,2 +1,64 @@
-//! (in the making)
-fn main() {}
+//! A door lock on Linux: a UDP socket, a clock, and a file in the place of a bolt.
+
+mod bolt;
+mod clock;
+mod config;
+mod keygen;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A door lock.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Guard the door until killed.
+    Serve {
+        /// What `latchwork lock enroll` wrote for this lock.
+        #[arg(long)]
+        config: PathBuf,
+        /// Address to listen on; port 0 takes a free one and prints it.
+        #[arg(long, default_value = "127.0.0.1:5683")]
+        listen: SocketAddr,
+        /// Where every move of the bolt is recorded, one JSON line each.
+        #[arg(long)]
+        record: PathBuf,
+        /// A file with seconds to add to the system clock, or `unknown`; read whenever the time is asked for.
+        #[arg(long)]
+        clock_offset_file: Option<PathBuf>,
+    },
+    /// Make a static Diffie-Hellman key, and print its credential (a CCS, in hex) for the server to know.
+    Keygen {
+        /// Where the private half goes; must not exist yet.
+        #[arg(long)]
+        key: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match Arguments::parse().verb {
+        Verb::Serve { config, listen, record, clock_offset_file } => {
+            serve::serve(&config, listen, &record, clock_offset_file)
+        }
+        Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            tracing::error!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

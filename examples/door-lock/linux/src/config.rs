@@ -1,0 +1,236 @@
+//! The lock's file, as `latchwork lock enroll` writes it.
+
+use latchwork_ace::Aif;
+use latchwork_ace::aif::Methods;
+use latchwork_crypto::{P256Public, Secret};
+use latchwork_rs_lib::nonce::Nonces;
+use latchwork_rs_lib::{Freshness, Issuer, Key, NamedScope, TokenKey, Trust};
+use serde::Deserialize;
+
+/// The file, key by key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    issuer: String,
+    aud: String,
+    #[serde(default)]
+    groups: Vec<String>,
+    as_uri: String,
+    /// The name people know the door by.
+    pub(crate) door: String,
+    /// How the lock knows that a token is recent.
+    pub(crate) clock: ClockMode,
+    token_key: Symmetric,
+    #[serde(default)]
+    as_keys: Vec<Public>,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+}
+
+/// DESIGN names three; this lock keeps no record over a reboot, so it cannot do `exi`.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClockMode {
+    /// `exp` by the system clock.
+    Clock,
+    /// `exi` from first receipt.
+    Exi,
+    /// `cnonce` of the lock's own.
+    Nonce,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Symmetric {
+    kid: String,
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Public {
+    kid: String,
+    alg: Alg,
+    x: String,
+    y: Option<String>,
+}
+
+#[derive(Deserialize)]
+enum Alg {
+    #[serde(rename = "ES256")]
+    Es256,
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scope {
+    name: String,
+    aif: Vec<(String, u64)>,
+}
+
+/// Which key of the file is wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Wrong {
+    /// Not this file, or not TOML.
+    #[error("{0}")]
+    Toml(String),
+    /// Not the hex that belongs there.
+    #[error("{0}: not {1} bytes in hex")]
+    Hex(&'static str, &'static str),
+    /// ES256 without y, or EdDSA with it.
+    #[error("as_keys.y: belongs to ES256 keys, and to all of them")]
+    Coordinate,
+    /// More rights than fit a token.
+    #[error("scopes.aif: more than tokens can carry")]
+    Scope,
+    /// See [`ClockMode`].
+    #[error("clock: this lock keeps no record over a reboot and cannot do `exi`; enroll it with `clock` or `nonce`")]
+    Exi,
+}
+
+impl Wrong {
+    /// A value of the wrong type may be a key in the wrong place: then the line number has to do.
+    fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let what = if error.message().contains("invalid type") { "a value of the wrong type" } else { error.message() };
+        Self::Toml(format!("line {line}: {what}"))
+    }
+}
+
+impl Config {
+    /// Reads the file's text. The error never quotes a line, since lines hold keys.
+    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+        let config: Self = toml::from_str(text).map_err(|error| Wrong::toml(text, &error))?;
+        if config.clock == ClockMode::Exi { Err(Wrong::Exi) } else { Ok(config) }
+    }
+
+    /// What the lock works with, for as long as the process lives.
+    pub(crate) fn trust(self, nonces: Nonces) -> Result<Trust<'static>, Wrong> {
+        let mut keys = vec![TokenKey {
+            kid: leak(hex("token_key.kid", &self.token_key.kid)?),
+            key: Key::AesCcm(leak_one(Secret::new(fixed("token_key.key", "16", &self.token_key.key)?))),
+            retired: false,
+        }];
+        for public in &self.as_keys {
+            let x = fixed("as_keys.x", "32", &public.x)?;
+            let key = match (&public.alg, &public.y) {
+                (Alg::Es256, Some(y)) => Key::Es256(P256Public { x, y: fixed("as_keys.y", "32", y)? }),
+                (Alg::EdDsa, None) => Key::EdDsa(x),
+                _ => return Err(Wrong::Coordinate),
+            };
+            keys.push(TokenKey { kid: leak(hex("as_keys.kid", &public.kid)?), key, retired: false });
+        }
+        let scopes = self.scopes.into_iter().map(|scope| {
+            let entries: Vec<_> = scope.aif.iter().map(|(path, mask)| (path.as_str(), Methods(*mask))).collect();
+            let grants = Aif::encode(&entries, leak(vec![0; Aif::MAX_LEN])).map_err(|_| Wrong::Scope)?;
+            Ok(NamedScope { name: scope.name.leak(), grants })
+        });
+        Ok(Trust {
+            audience: self.aud.leak(),
+            groups: leak(self.groups.into_iter().map(|group| &*group.leak()).collect()),
+            issuers: leak(vec![Issuer {
+                name: self.issuer.leak(),
+                token_uri: self.as_uri.leak(),
+                keys: leak(keys),
+                ceiling: None,
+            }]),
+            freshness: match self.clock {
+                ClockMode::Nonce => Freshness::Nonce(leak_one(nonces)),
+                ClockMode::Clock | ClockMode::Exi => Freshness::Clock,
+            },
+            scopes: leak(scopes.collect::<Result<_, Wrong>>()?),
+        })
+    }
+}
+
+fn leak<T>(values: Vec<T>) -> &'static mut [T] {
+    values.leak()
+}
+
+fn leak_one<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn fixed<const N: usize>(key: &'static str, length: &'static str, text: &str) -> Result<[u8; N], Wrong> {
+    hex(key, text)?.try_into().map_err(|_| Wrong::Hex(key, length))
+}
+
+fn hex(key: &'static str, text: &str) -> Result<Vec<u8>, Wrong> {
+    let wrong = || Wrong::Hex(key, "whole");
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(wrong)?;
+    digits
+        .chunks_exact(2)
+        .map(|pair| u8::try_from(pair.iter().fold(0, |sum, digit| sum << 4 | digit)).map_err(|_| wrong()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        issuer = "https://127.0.0.1:8443"
+        aud = "urn:latchwork:lock:front"
+        groups = []
+        as_uri = "https://127.0.0.1:8443/token"
+        door = "front"
+        clock = "clock"
+        [token_key]
+        kid = "66726f6e74"
+        key = "000102030405060708090a0b0c0d0e0f"
+        [[as_keys]]
+        kid = "01"
+        alg = "EdDSA"
+        x = "0000000000000000000000000000000000000000000000000000000000000000"
+        [[scopes]]
+        name = "door:open"
+        aif = [["/door", 2]]
+    "#;
+
+    struct Zeros;
+
+    impl latchwork_crypto::Random for Zeros {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), latchwork_crypto::CryptoError> {
+            out.fill(0);
+            Ok(())
+        }
+    }
+
+    fn trust(text: &str) -> Result<Trust<'static>, Wrong> {
+        Config::parse(text)?.trust(Nonces::new(&mut Zeros, 1, 1).unwrap())
+    }
+
+    #[test]
+    fn a_good_file() {
+        let trust = trust(GOOD).unwrap();
+        assert_eq!(trust.audience, "urn:latchwork:lock:front");
+        assert_eq!(trust.issuers[0].keys[0].kid, b"front");
+        assert_eq!(trust.scopes[0].grants.as_bytes(), b"\x81\x82\x65/door\x02");
+    }
+
+    #[test]
+    fn wrong_files_name_the_key_and_show_no_secret() {
+        for (from, to, says) in [
+            ("issuer", "isuer", "unknown field `isuer`"),
+            ("kid = \"66726f6e74\"", "", "missing field `kid`"),
+            ("66726f6e74", "6672zz6e74", "token_key.kid"),
+            ("0d0e0f\"", "0d0e\"", "token_key.key"),
+            ("0d0e0f\"", "0d0e0\"", "token_key.key"),
+            ("EdDSA", "ES256", "as_keys.y"),
+            ("EdDSA", "RS256", "unknown variant `RS256`"),
+            ("clock = \"clock\"", "clock = \"exi\"", "clock:"),
+            ("\"/door\", 2", "\"/door\"", "invalid length 1"),
+            ("key = \"0001", "key = 0001", "line 10: "),
+            ("[token_key]", "token_key = \"000102030405060708\"\n[x]", "line 8: a value of the wrong type"),
+        ] {
+            let text = GOOD.replace(from, to);
+            let error = trust(&text).err().unwrap_or_else(|| panic!("accepted {to}")).to_string();
+            assert!(error.contains(says), "{to}: {error}");
+            assert!(!error.contains("0405060708"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The real binary over a real socket: a token of the test's making moves the bolt, and nothing else does. What the bolt
+//! did is read from its record, not from what the lock answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../../../rs-lib/tests/support/mint.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod mint;
+
+use latchwork_ace::{Hints, authz_info};
+use latchwork_coap::{Code, Kind, Message, OptionNumber, Token, Writer};
+use latchwork_crypto::RustCrypto;
+use latchwork_oscore::{Context, Material, master_salt};
+use mint::*;
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const SECRET: &[u8] = b"sixteen secrets!";
+
+struct Lock {
+    process: Child,
+    dir: TempDir,
+    socket: UdpSocket,
+    id: u16,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Lock {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("front.lock"), config()).unwrap();
+        let mut lock = Command::new(env!("CARGO_BIN_EXE_door-lock"));
+        lock.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.path().join("front.lock"));
+        lock.arg("--record").arg(dir.path().join("record"));
+        lock.arg("--clock-offset-file").arg(dir.path().join("offset"));
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        lock.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(log);
+        let mut process = lock.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on coap://").expect("says where it listens");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self { process, dir, socket, id: 0 }
+    }
+
+    fn exchange(&mut self, datagram: &[u8]) -> Vec<u8> {
+        self.socket.send(datagram).unwrap();
+        let mut buf = [0; 2048];
+        let length = self.socket.recv(&mut buf).unwrap();
+        buf[..length].to_vec()
+    }
+
+    fn request(&mut self, code: Code, path: &str, format: Option<u32>, payload: &[u8]) -> Vec<u8> {
+        self.id += 1;
+        let mut buf = [0; 1100];
+        let mut writer = Writer::new(&mut buf, Kind::Con, code, self.id, Token::new(&[1, 2]).unwrap());
+        writer.path(path).unwrap();
+        if let Some(format) = format {
+            writer.uint_option(OptionNumber::CONTENT_FORMAT, format).unwrap();
+        }
+        writer.payload(payload).unwrap();
+        writer.finish().unwrap().to_vec()
+    }
+
+    fn upload(&mut self, token: &[u8]) -> (Code, Vec<u8>) {
+        let mut payload = [0; 1024];
+        let request =
+            authz_info::Request { access_token: token, nonce1: Some(&[1; 8]), client_recipient_id: Some(b"ph") };
+        let payload = request.encode(&mut payload).unwrap().to_vec();
+        let datagram = self.request(Code::POST, "/authz-info", Some(19), &payload);
+        let answer = self.exchange(&datagram);
+        let message = Message::parse(&answer).unwrap();
+        (message.code, message.payload.to_vec())
+    }
+
+    fn open(&mut self, token: &[u8], secret: &[u8]) -> Context {
+        let (code, payload) = self.upload(token);
+        assert_eq!(code, Code::CREATED);
+        let answer = authz_info::Response::decode(&payload).unwrap();
+        let mut salt = [0; 64];
+        let material = Material {
+            master_secret: secret,
+            master_salt: master_salt(&[], &[1; 8], answer.nonce2, &mut salt).unwrap(),
+            sender_id: answer.server_recipient_id,
+            recipient_id: b"ph",
+            id_context: None,
+        };
+        Context::derive(&RustCrypto, &material).unwrap()
+    }
+
+    fn ask(&mut self, context: &mut Context, code: Code) -> (Code, Vec<u8>) {
+        let plain = self.request(code, "/door", None, &[]);
+        let mut out = [0; 1152];
+        let (datagram, mut sent) =
+            context.protect_request(&RustCrypto, &Message::parse(&plain).unwrap(), &mut out).unwrap();
+        let answer = self.exchange(datagram);
+        let outer = Message::parse(&answer).unwrap();
+        if outer.options.get(OptionNumber::OSCORE).is_none() {
+            return (outer.code, outer.payload.to_vec());
+        }
+        let mut out = [0; 1152];
+        let inner = context.unprotect_response(&RustCrypto, &mut sent, &outer, &mut out).unwrap();
+        (inner.code, inner.payload.to_vec())
+    }
+
+    /// Moves the lock's clock.
+    fn offset(&self, text: &str) {
+        let (new, name) = (self.dir.path().join("new"), self.dir.path().join("offset"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, name).unwrap();
+    }
+
+    /// How often the bolt opened.
+    fn openings(&self) -> usize {
+        let record = std::fs::read_to_string(self.dir.path().join("record")).unwrap();
+        record.lines().filter(|line| line.contains(r#""bolt":"unlocked""#)).count()
+    }
+}
+
+fn config() -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!(
+        r#"
+issuer = "{ISSUER}"
+aud = "{LOCK}"
+groups = []
+as_uri = "{ISSUER}/token"
+door = "front"
+clock = "clock"
+[token_key]
+kid = "{}"
+key = "{}"
+[[scopes]]
+name = "door:open"
+aif = [["/door", 2]]
+"#,
+        hex(KID),
+        hex(&KEY)
+    )
+}
+
+/// A token that ends ten minutes from now, by the system's clock.
+fn claims() -> Claims {
+    #[allow(clippy::disallowed_methods)] // the lock under test goes by the system's clock
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    good(osc(b"7", SECRET)).set(EXP, now + 600).set(SCOPE, aif(&[("/door", 3)]))
+}
+
+#[test]
+fn a_token_opens_the_door() {
+    let mut lock = Lock::start();
+    let token = encrypted(&claims());
+    let mut phone = lock.open(&token, SECRET);
+    assert_eq!(lock.openings(), 0);
+    assert_eq!(lock.ask(&mut phone, Code::GET), (Code::CONTENT, b"locked".to_vec()));
+    assert_eq!(lock.ask(&mut phone, Code::POST), (Code::CHANGED, vec![]));
+    assert_eq!(lock.openings(), 1);
+    assert_eq!(lock.ask(&mut phone, Code::PUT).0, Code::METHOD_NOT_ALLOWED);
+
+    let record = std::fs::read_to_string(lock.dir.path().join("record")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(record.lines().next().unwrap()).unwrap();
+    assert_eq!(line["bolt"], "unlocked");
+    assert_eq!(line["holder"].as_str().unwrap().len(), 64);
+
+    let log = std::fs::read(lock.dir.path().join("log")).unwrap();
+    let contains = |needle: &[u8]| log.windows(needle.len()).any(|window| window == needle);
+    assert!(contains(line["holder"].as_str().unwrap().as_bytes()), "the log names the token by its hash");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for (what, secret) in [("token", &token[..]), ("secret", SECRET), ("key", &KEY)] {
+        assert!(!contains(secret) && !contains(hex(secret).as_bytes()), "{what} in the log");
+    }
+}
+
+#[test]
+fn nothing_else_does() {
+    let mut lock = Lock::start();
+    let plain = lock.request(Code::POST, "/door", None, &[]);
+    let answer = lock.exchange(&plain);
+    let answer = Message::parse(&answer).unwrap();
+    let hints = Hints::decode(answer.payload).unwrap();
+    assert_eq!((answer.code, hints.audience), (Code::UNAUTHORIZED, Some(LOCK)));
+
+    for (what, token, code) in [
+        ("forged", encrypted_with(header(KID, &[1; 13]), &[7; 16], &claims().encode()), Code::UNAUTHORIZED),
+        ("unknown key", encrypted_with(header(b"x", &[1; 13]), &KEY, &claims().encode()), Code::UNAUTHORIZED),
+        ("another lock's", encrypted(&claims().set(AUD, "urn:latchwork:lock:back")), Code::FORBIDDEN),
+        ("expired", encrypted(&claims().set(EXP, 1_700_000_000)), Code::UNAUTHORIZED),
+        ("noise", vec![1, 2, 3], Code::BAD_REQUEST),
+    ] {
+        assert_eq!(lock.upload(&token).0, code, "{what}");
+    }
+    let mut thief = lock.open(&encrypted(&claims()), b"a guess");
+    assert_eq!(lock.ask(&mut thief, Code::POST).0, Code::BAD_REQUEST);
+    assert_eq!(lock.openings(), 0);
+}
+
+#[test]
+fn a_right_ends_by_the_clock_of_the_lock() {
+    let mut lock = Lock::start();
+    let token = encrypted(&claims());
+    let mut phone = lock.open(&token, SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::CHANGED);
+    lock.offset("unknown\n");
+    assert_eq!(lock.upload(&token).0, Code::UNAUTHORIZED);
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::UNAUTHORIZED);
+    lock.offset("3600\n");
+    assert_eq!(lock.upload(&token).0, Code::UNAUTHORIZED);
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::UNAUTHORIZED);
+    lock.offset("0\n");
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::UNAUTHORIZED, "the session is gone");
+    assert_eq!(lock.openings(), 1);
+}
+
+/// The same datagram again is a repetition, and the same bytes under another message ID or from another port a replay.
+#[test]
+fn a_repetition_moves_nothing() {
+    let mut lock = Lock::start();
+    let mut phone = lock.open(&encrypted(&claims()), SECRET);
+    let plain = lock.request(Code::POST, "/door", None, &[]);
+    let mut out = [0; 1152];
+    let (datagram, _) = phone.protect_request(&RustCrypto, &Message::parse(&plain).unwrap(), &mut out).unwrap();
+    let mut datagram = datagram.to_vec();
+    let first = lock.exchange(&datagram);
+    assert_eq!(lock.exchange(&datagram), first);
+    datagram[2] ^= 1;
+    let code = |bytes: &[u8]| Message::parse(bytes).unwrap().code;
+    assert_eq!(code(&lock.exchange(&datagram)), Code::UNAUTHORIZED);
+    let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
+    elsewhere.connect(lock.socket.peer_addr().unwrap()).unwrap();
+    lock.socket = elsewhere;
+    lock.socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    datagram[2] ^= 1;
+    assert_eq!(code(&lock.exchange(&datagram)), Code::UNAUTHORIZED);
+    assert_eq!(lock.openings(), 1);
+}
+
+#[test]
+fn datagrams_that_are_no_requests() {
+    let mut lock = Lock::start();
+    for silent in [&[][..], &[0; 3], &[0xff; 100], &[0x55, 1, 0, 0], &[0; 1300], &[0x50; 1152]] {
+        lock.socket.send(silent).unwrap();
+    }
+    assert_eq!(lock.exchange(&[0x45, 1, 0x43, 0x21]), [0x70, 0, 0x43, 0x21], "malformed, but confirmable");
+    assert_eq!(
+        lock.exchange(&[0x40, 0, 0x12, 0x34]),
+        [0x70, 0, 0x12, 0x34],
+        "a ping"
+    );
+    assert_eq!(lock.process.try_wait().unwrap(), None);
+}
+
+#[test]
+fn keygen_keeps_the_private_half() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    let keygen = || Command::new(env!("CARGO_BIN_EXE_door-lock")).args(["keygen", "--key"]).arg(&key).output().unwrap();
+    let made = keygen();
+    assert!(made.status.success());
+    let private = std::fs::read_to_string(&key).unwrap();
+    assert_eq!(private.trim().len(), 64);
+    assert!(!String::from_utf8(made.stdout).unwrap().contains(private.trim()));
+    assert!(!keygen().status.success(), "never overwrites");
+}
