@@ -1,3 +1,5 @@
+//! Why something was refused.
+
 use core::fmt;
 
 /// Why a message or token was refused. For our log; what the peer learns is the caller's matter.

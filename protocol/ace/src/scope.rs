@@ -1,3 +1,5 @@
+//! Scope, as text or as bytes.
+
 use latchwork_cbor::{Full, Kind, Reader, Writer};
 
 use crate::{Error, codec::Put};

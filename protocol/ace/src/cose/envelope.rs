@@ -1,3 +1,5 @@
+//! COSE objects in the forms that others use.
+
 use core::fmt;
 
 use latchwork_cbor::{Kind as Cbor, Reader};

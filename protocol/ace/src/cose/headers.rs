@@ -1,3 +1,5 @@
+//! Header parameters.
+
 use latchwork_cbor::{Kind, Reader};
 
 use crate::{

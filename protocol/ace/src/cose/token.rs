@@ -1,3 +1,5 @@
+//! Access tokens in the one form in which they may travel.
+
 use core::fmt;
 
 use latchwork_cbor::{Full, Kind as Cbor, Reader};
