@@ -21,6 +21,8 @@ struct Entry<P> {
 pub(super) enum State {
     /// Somebody is working on it.
     Running { unacknowledged: bool },
+    /// Its answer, which is also its acknowledgement, is being written.
+    Answering,
     /// Done with.
     Answered,
 }
@@ -58,11 +60,22 @@ impl<P: Copy + Eq, K: Keep> Incoming<P, K> {
     }
 
     pub(super) fn is_unacknowledged(&self) -> bool {
-        self.entry.is_some_and(|entry| entry.state == State::Running { unacknowledged: true })
+        let unacknowledged = |state| matches!(state, State::Running { unacknowledged: true } | State::Answering);
+        self.entry.is_some_and(|entry| unacknowledged(entry.state))
+    }
+
+    /// Acknowledging is left to the answer from now on, if that is still possible.
+    pub(super) fn begin_answer(&mut self) -> bool {
+        let possible = self.is_unacknowledged();
+        if let Some(entry) = self.entry.as_mut().filter(|_| possible) {
+            entry.state = State::Answering;
+        }
+        possible
     }
 
     pub(super) fn ack_due(&self) -> Option<Millis> {
-        self.entry.filter(|_| self.is_unacknowledged()).map(|entry| entry.at.plus(times::ACK_DELAY))
+        let entry = self.entry.filter(|entry| entry.state == State::Running { unacknowledged: true })?;
+        Some(entry.at.plus(times::ACK_DELAY))
     }
 
     /// Turns the exchange into one with a separate response.

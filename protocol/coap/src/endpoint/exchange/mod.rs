@@ -177,10 +177,11 @@ where
     }
 
     /// How the answer's header must look: piggybacked while the request is unacknowledged, else a message of its own
-    /// (RFC 7252 §5.2).
+    /// (RFC 7252 §5.2). The answer is to follow soon, since no acknowledgement goes out before it any more.
     pub fn head(&mut self, exchange: &Exchange<P>) -> Head {
-        let unacknowledged =
-            self.remembered(exchange).is_some_and(|index| self.slot_in(index).is_some_and(Incoming::is_unacknowledged));
+        let index = self.remembered(exchange);
+        let slot = index.and_then(|index| self.incoming.as_mut().get_mut(index));
+        let unacknowledged = slot.is_some_and(Incoming::begin_answer);
         let token = exchange.token;
         match (exchange.confirmable, unacknowledged) {
             (true, true) => Head { kind: Kind::Ack, id: exchange.id, token },

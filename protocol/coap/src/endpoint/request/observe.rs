@@ -21,8 +21,16 @@ struct Entry<P, X> {
     token: Token,
     number: u32,
     extra: X,
-    sent: Option<SentId>,
+    flight: Flight,
     stale: bool,
+}
+
+/// A notification on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    None,
+    Making,
+    Sent(SentId),
 }
 
 impl<P, X, K: Keep> Default for Observer<P, X, K> {
@@ -34,8 +42,6 @@ impl<P, X, K: Keep> Default for Observer<P, X, K> {
 /// A notification to be made: run `request` again and send the outcome to `peer`.
 #[derive(Debug)]
 pub struct Notification<'s, P, X> {
-    /// Names the registration.
-    pub index: usize,
     /// To whom.
     pub peer: P,
     /// Under which token.
@@ -59,8 +65,9 @@ where
         Self { slots, of: core::marker::PhantomData }
     }
 
-    /// Adds an observer, or renews the one under the same token, and returns the Observe value of the response. Without
-    /// room the request is answered like any other (RFC 7641 §4.1).
+    /// Adds an observer, or renews the one under the same token, and returns the Observe value of the response. Nothing
+    /// is due before that response is [`out`](Self::out). Without room the request is answered like any other
+    /// (RFC 7641 §4.1).
     pub fn register(&mut self, peer: P, token: Token, request: &[u8], extra: X) -> Result<u32, Full> {
         let slots = self.slots.as_mut();
         let known = slots.iter().position(|slot| slot.is(peer, token));
@@ -69,8 +76,13 @@ where
         let number = slot.entry.as_ref().map_or(1, |entry| entry.number + 1);
         slot.entry = None;
         slot.request.keep(request)?;
-        slot.entry = Some(Entry { peer, token, number, extra, sent: None, stale: false });
+        slot.entry = Some(Entry { peer, token, number, extra, flight: Flight::Making, stale: false });
         Ok(number)
+    }
+
+    /// The response to the registration went out.
+    pub fn out(&mut self, peer: P, token: Token) {
+        self.fly(peer, token, Flight::None);
     }
 
     /// Removes an observer; true if there was one.
@@ -80,14 +92,14 @@ where
 
     /// The peer rejected a notification, or never acknowledged it (RFC 7641 §4.5).
     pub fn lost(&mut self, sent: SentId) -> bool {
-        self.remove(|slot| slot.entry.as_ref().is_some_and(|entry| entry.sent == Some(sent)))
+        self.remove(|slot| slot.entry.as_ref().is_some_and(|entry| entry.flight == Flight::Sent(sent)))
     }
 
     /// A notification was acknowledged, so that the next may go out.
     pub fn acknowledged(&mut self, sent: SentId) {
         let mut entries = self.slots.as_mut().iter_mut().filter_map(|slot| slot.entry.as_mut());
-        if let Some(entry) = entries.find(|entry| entry.sent == Some(sent)) {
-            entry.sent = None;
+        if let Some(entry) = entries.find(|entry| entry.flight == Flight::Sent(sent)) {
+            entry.flight = Flight::None;
         }
     }
 
@@ -102,32 +114,37 @@ where
         }
     }
 
-    /// The next notification to make: one at a time for each observer, always of the latest state (RFC 7641 §4.5.1).
-    pub fn next(&mut self) -> Option<Notification<'_, P, X>> {
+    /// The next notification to make, then [`sent`](Self::sent) or [`deregister`](Self::deregister): one at a time for each observer, always of the latest state (RFC 7641 §4.5.1).
+    pub fn due(&mut self) -> Option<Notification<'_, P, X>> {
         let slots = self.slots.as_mut();
-        let due =
-            |slot: &Observer<P, X, K>| slot.entry.as_ref().is_some_and(|entry| entry.stale && entry.sent.is_none());
+        let due = |slot: &Observer<P, X, K>| {
+            slot.entry.as_ref().is_some_and(|entry| entry.stale && entry.flight == Flight::None)
+        };
         let index = slots.iter().position(due)?;
         let slot = slots.get_mut(index)?;
         let entry = slot.entry.as_mut()?;
         entry.stale = false;
+        entry.flight = Flight::Making;
         entry.number = entry.number.wrapping_add(1) & 0xff_ffff;
         let (peer, token, number) = (entry.peer, entry.token, entry.number);
-        Some(Notification { index, peer, token, number, request: slot.request.kept(), extra: &entry.extra })
+        Some(Notification { peer, token, number, request: slot.request.kept(), extra: &entry.extra })
     }
 
     /// The notification for `peer` and `token` is under way as `sent`.
     pub fn sent(&mut self, peer: P, token: Token, sent: SentId) {
-        if let Some(slot) = self.slots.as_mut().iter_mut().find(|slot| slot.is(peer, token))
-            && let Some(entry) = slot.entry.as_mut()
-        {
-            entry.sent = Some(sent);
-        }
+        self.fly(peer, token, Flight::Sent(sent));
     }
 
     /// How many there are.
     pub fn count(&mut self) -> usize {
         self.slots.as_mut().iter().filter(|slot| slot.entry.is_some()).count()
+    }
+
+    fn fly(&mut self, peer: P, token: Token, flight: Flight) {
+        let slot = self.slots.as_mut().iter_mut().find(|slot| slot.is(peer, token));
+        if let Some(entry) = slot.and_then(|slot| slot.entry.as_mut()) {
+            entry.flight = flight;
+        }
     }
 
     fn remove(&mut self, which: impl Fn(&Observer<P, X, K>) -> bool) -> bool {

@@ -1,0 +1,169 @@
+//! One message and its response.
+
+use latchwork_coap::endpoint::exchange::{Due, Received, SentId};
+use latchwork_coap::endpoint::request::{Transfer, check_response};
+use latchwork_coap::{Message, OptionNumber, Token};
+use latchwork_crypto::RustCrypto;
+use latchwork_oscore::{MAX_OVERHEAD, SentRequest};
+
+use super::{CoapClient, Error};
+use crate::heap::Heap;
+use crate::random;
+
+/// A request under way.
+pub(super) struct Sent {
+    pub(super) id: SentId,
+    /// What its responses are verified against, if it went out protected.
+    pub(super) protection: Option<SentRequest>,
+}
+
+/// A response that was accepted: a message as it was before protection.
+pub(super) struct Reply {
+    bytes: Vec<u8>,
+    pub(super) protected: bool,
+}
+
+impl Reply {
+    fn new(message: &Message<'_>, protected: bool) -> Result<Self, Error> {
+        let options: usize = message.options.map(|(_, value)| value.len() + 5).sum();
+        let mut bytes = vec![0; options + message.payload.len() + 16];
+        let length = message.write(&mut bytes)?.len();
+        bytes.truncate(length);
+        Ok(Self { bytes, protected })
+    }
+
+    pub(super) fn message(&self) -> Result<Message<'_>, Error> {
+        Message::parse(&self.bytes).map_err(|_| Error::Unfit)
+    }
+}
+
+impl CoapClient {
+    /// Sends the next message of a transfer and waits for its response. The caller forgets the request.
+    pub(super) async fn round_trip(
+        &mut self,
+        transfer: &mut Transfer<'_, Heap>,
+        token: Token,
+        more: Option<(OptionNumber, &[u8])>,
+    ) -> Result<(Sent, Reply), Error> {
+        let mut sent = self.send(transfer, token, more).await?;
+        let reply = tokio::time::timeout(self.patience, self.response(&mut sent)).await;
+        match reply.map_err(|_| Error::Timeout).flatten() {
+            Ok(reply) => {
+                self.traffic.round_trips += 1;
+                Ok((sent, reply))
+            }
+            Err(error) => {
+                self.exchanges.forget(sent.id);
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(
+        &mut self,
+        transfer: &mut Transfer<'_, Heap>,
+        token: Token,
+        more: Option<(OptionNumber, &[u8])>,
+    ) -> Result<Sent, Error> {
+        let head = self.head(token);
+        let mut buf = vec![0; MAX_REQUEST];
+        let plain = transfer.write(head, more, &mut buf)?;
+        let mut out = vec![0; plain.len() + MAX_OVERHEAD];
+        let (datagram, protection) = match &mut self.context {
+            None => (plain, None),
+            Some(context) => {
+                let message = Message::parse(plain).map_err(|_| Error::Unfit)?;
+                let protected = context.protect_request(&RustCrypto, &message, &mut out).map_err(Error::Oscore)?;
+                (protected.0, Some(protected.1))
+            }
+        };
+        let sent = self.exchanges.send(self.clock.now(), (), datagram, random::u16()?);
+        let id = sent.map_err(|_| Error::Unfit)?;
+        self.traffic.sent += datagram.len() as u64;
+        self.socket.send(datagram).await?;
+        Ok(Sent { id, protection })
+    }
+
+    /// Waits for a response to `sent` that holds.
+    pub(super) async fn response(&mut self, sent: &mut Sent) -> Result<Reply, Error> {
+        loop {
+            let until = self.exchanges.next_due().map(|due| self.clock.until(due));
+            let received = tokio::select! {
+                received = self.socket.recv(&mut self.buf) => Some(received?),
+                () = tokio::time::sleep(until.unwrap_or_default()), if until.is_some() => None,
+            };
+            match received {
+                Some(length) => {
+                    if let Some(reply) = self.receive(length, sent).await? {
+                        return Ok(reply);
+                    }
+                }
+                None => self.poll(sent).await?,
+            }
+        }
+    }
+
+    async fn poll(&mut self, sent: &Sent) -> Result<(), Error> {
+        while let Some(due) = self.exchanges.poll(self.clock.now()) {
+            match due {
+                Due::Send((), bytes) => {
+                    self.traffic.retransmissions += 1;
+                    self.traffic.sent += bytes.len() as u64;
+                    self.socket.send(bytes).await?;
+                }
+                Due::GaveUp(id, ()) if id == sent.id => return Err(Error::Timeout),
+                Due::GaveUp(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, length: usize, sent: &mut Sent) -> Result<Option<Reply>, Error> {
+        self.traffic.received += length as u64;
+        let datagram = self.buf.get(..length).unwrap_or_default();
+        let (reply, outcome) = match self.exchanges.receive(self.clock.now(), (), datagram) {
+            Received::Response { to, message, ack } if to == sent.id => {
+                let mut inner = vec![0; 2 * length];
+                let accepted = accept(self.context.as_ref(), sent, &message, &mut inner);
+                let outcome = accepted.map(|(message, protected)| match check_response(&message) {
+                    Ok(()) => Reply::new(&message, protected),
+                    Err(number) => Err(Error::BadOption(number.0)),
+                });
+                let rejected = matches!(outcome, Some(Err(_)));
+                let reply = if rejected { self.exchanges.reject((), &message) } else { ack };
+                (reply.map(Vec::from), outcome)
+            }
+            Received::Response { ack, .. } => (ack.map(Vec::from), None),
+            Received::Reset(id) if id == sent.id => return Err(Error::Reset),
+            Received::Reply(bytes) => (Some(bytes.to_vec()), None),
+            Received::Request(exchange, _) => (Some(self.exchanges.refused(exchange).to_vec()), None), // we serve nothing
+            Received::Reset(_) | Received::Acknowledged(_) | Received::Ignored(_) => (None, None),
+        };
+        if let Some(bytes) = reply {
+            self.traffic.sent += bytes.len() as u64;
+            self.socket.send(&bytes).await?;
+        }
+        outcome.transpose()
+    }
+}
+
+/// Takes the protection off. None drops the response: waiting goes on (RFC 8613 §8.4).
+fn accept<'o>(
+    context: Option<&latchwork_oscore::Context>,
+    sent: &mut Sent,
+    message: &Message<'o>,
+    inner: &'o mut [u8],
+) -> Option<(Message<'o>, bool)> {
+    let (Some(context), Some(request)) = (context, sent.protection.as_mut()) else {
+        return Some((message.clone(), false));
+    };
+    if message.options.get(OptionNumber::OSCORE).is_some() {
+        let message = context.unprotect_response(&RustCrypto, request, message, inner);
+        return message.inspect_err(|error| tracing::debug!(%error, "response dropped")).ok().map(|m| (m, true));
+    }
+    // The server could not verify our request and says so in the clear (RFC 8613 §8.2).
+    matches!(message.code.class(), 4 | 5).then(|| (message.clone(), false))
+}
+
+/// Room for one message: a block, and options.
+const MAX_REQUEST: usize = 8192;

@@ -1,0 +1,245 @@
+//! The server: one socket, one loop that never waits for anybody, one task for each request.
+
+mod answer;
+mod message;
+pub mod resources;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use latchwork_coap::Token;
+use latchwork_coap::endpoint::exchange::{Due, Exchange, Received};
+use latchwork_coap::endpoint::request::{self, Download, Observer, Upload};
+use tokio::net::{ToSocketAddrs, UdpSocket};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::heap::Heap;
+use crate::oscore::Contexts;
+use crate::{Exchanges, MAX_DATAGRAM, exchanges};
+use answer::Observation;
+pub use message::{Handler, Peer, Request, Response};
+
+/// A CoAP server on one UDP socket.
+pub struct Server {
+    socket: UdpSocket,
+    contexts: Option<Arc<dyn Contexts>>,
+    notifier: Notifier,
+}
+
+impl Server {
+    /// Binds the socket; port 0 takes a free one.
+    pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let state = State {
+            exchanges: exchanges(REMEMBERED, UNDER_WAY)?,
+            bodies: request::Server::new(table(BODIES), table(BODIES), BLOCK_EXPONENT),
+            observers: request::Observers::new(table(OBSERVERS)),
+        };
+        let notifier = Notifier(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }));
+        Ok(Self { socket: UdpSocket::bind(addr).await?, contexts: None, notifier })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts OSCORE under these contexts. Without, a protected request is answered 4.02.
+    pub fn with_contexts(self, contexts: Arc<dyn Contexts>) -> Self {
+        Self { contexts: Some(contexts), ..self }
+    }
+
+    /// Tells observers about changes.
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
+    }
+
+    /// Serves until the future is dropped, which ends the handlers too; fails only with the socket.
+    pub async fn serve(self, handler: impl Handler) -> io::Result<()> {
+        let serving = Arc::new(Serving {
+            socket: self.socket,
+            contexts: self.contexts,
+            shared: self.notifier.0,
+            clock: Clock::start(),
+            handler,
+        });
+        let mut tasks = JoinSet::new();
+        let mut buf = vec![0; MAX_DATAGRAM];
+        loop {
+            let due = serving.shared.lock().exchanges.next_due();
+            let until = due.map(|due| serving.clock.until(due));
+            tokio::select! {
+                received = serving.socket.recv_from(&mut buf) => {
+                    let (length, peer) = received?;
+                    serving.receive(&mut tasks, peer, buf.get(..length).unwrap_or_default()).await;
+                }
+                () = tokio::time::sleep(until.unwrap_or_default()), if until.is_some() => serving.poll().await,
+                // its answer may have brought a new time to wake up
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                () = serving.shared.changed.notified() => {}
+            }
+            serving.notify(&mut tasks);
+        }
+    }
+}
+
+/// Tells observers about changes. Cheap to clone.
+#[derive(Clone)]
+pub struct Notifier(Arc<Shared>);
+
+impl Notifier {
+    /// The resource at `path` has a new state: its handler runs once more for each observer.
+    pub fn changed(&self, path: &str) {
+        self.0.lock().observers.changed(path);
+        self.0.changed.notify_one();
+    }
+
+    /// How many observers there are, of all resources.
+    pub fn observers(&self) -> usize {
+        self.0.lock().observers.count()
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells blocks apart: the address, and the context that proved it.
+type BlockPeer = (SocketAddr, Option<u64>);
+
+type Bodies<P> = request::Server<P, Heap, Vec<Upload<P, Heap>>, Vec<Download<P, Heap>>>;
+type Observers<P, X> = request::Observers<P, X, Heap, Vec<Observer<P, X, Heap>>>;
+
+struct State {
+    exchanges: Exchanges<SocketAddr>,
+    bodies: Bodies<BlockPeer>,
+    observers: Observers<SocketAddr, Arc<Observation>>,
+}
+
+struct Serving<H> {
+    socket: UdpSocket,
+    contexts: Option<Arc<dyn Contexts>>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    handler: H,
+}
+
+/// A notification to make, taken out of the table.
+struct Notification {
+    peer: SocketAddr,
+    token: Token,
+    number: u32,
+    request: Vec<u8>,
+    observation: Arc<Observation>,
+}
+
+impl<H: Handler> Serving<H> {
+    async fn receive(self: &Arc<Self>, tasks: &mut JoinSet<()>, peer: SocketAddr, datagram: &[u8]) {
+        let reply = {
+            let mut state = self.shared.lock();
+            let State { exchanges, observers, .. } = &mut *state;
+            match exchanges.receive(self.clock.now(), peer, datagram) {
+                Received::Request(exchange, _) => {
+                    self.start(tasks, exchanges, exchange, datagram);
+                    None
+                }
+                Received::Reply(bytes) => Some(bytes.to_vec()),
+                Received::Acknowledged(sent) => {
+                    observers.acknowledged(sent);
+                    None
+                }
+                Received::Reset(sent) => {
+                    observers.lost(sent);
+                    None
+                }
+                Received::Response { .. } | Received::Ignored(_) => None, // we ask nothing
+            }
+        };
+        if let Some(bytes) = reply {
+            self.send(peer, &bytes).await;
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<()>,
+        exchanges: &mut Exchanges<SocketAddr>,
+        exchange: Exchange<SocketAddr>,
+        datagram: &[u8],
+    ) {
+        if tasks.len() < CONCURRENT {
+            let (serving, datagram) = (self.clone(), datagram.to_vec());
+            tasks.spawn(async move { serving.answer(exchange, &datagram).await });
+        } else {
+            exchanges.abandon(exchange); // it will be sent again
+        }
+    }
+
+    async fn poll(&self) {
+        loop {
+            let (peer, bytes) = {
+                let mut state = self.shared.lock();
+                let State { exchanges, observers, .. } = &mut *state;
+                match exchanges.poll(self.clock.now()) {
+                    Some(Due::Send(peer, bytes)) => (peer, bytes.to_vec()),
+                    Some(Due::GaveUp(sent, _)) => {
+                        observers.lost(sent);
+                        continue;
+                    }
+                    None => return,
+                }
+            };
+            self.send(peer, &bytes).await;
+        }
+    }
+
+    fn notify(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
+        while tasks.len() < CONCURRENT {
+            let notification = {
+                let mut state = self.shared.lock();
+                let Some(due) = state.observers.due() else { return };
+                Notification {
+                    peer: due.peer,
+                    token: due.token,
+                    number: due.number,
+                    request: due.request.to_vec(),
+                    observation: due.extra.clone(),
+                }
+            };
+            let serving = self.clone();
+            tasks.spawn(async move { serving.send_notification(notification).await });
+        }
+    }
+
+    async fn send(&self, peer: SocketAddr, bytes: &[u8]) {
+        if let Err(error) = self.socket.send_to(bytes, peer).await {
+            tracing::debug!(%peer, %error, "datagram not sent"); // as good as lost on the way
+        }
+    }
+}
+
+fn table<T: Default>(size: usize) -> Vec<T> {
+    std::iter::repeat_with(T::default).take(size).collect()
+}
+
+/// Requests whose answers are remembered for repetitions.
+const REMEMBERED: usize = 8192;
+/// Separate responses and notifications that wait for an acknowledgement.
+const UNDER_WAY: usize = 1024;
+/// Block-wise transfers at once, in either direction.
+const BODIES: usize = 64;
+/// Observers of all resources together.
+const OBSERVERS: usize = 1024;
+/// Requests worked on at once.
+const CONCURRENT: usize = 512;
+/// Blocks of 1024 bytes: with OSCORE they still fit an Ethernet frame.
+const BLOCK_EXPONENT: u8 = 6;

@@ -1,0 +1,313 @@
+//! Real sockets on the loopback interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use common::{Peers, contexts, drive, house, house_with};
+use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
+use latchwork_transport::{CoapClient, Error, Response};
+use tokio::net::UdpSocket;
+
+#[tokio::test]
+async fn requests() {
+    let house = house().await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    let text = Some(ContentFormat::TEXT);
+    let large = vec![b'x'; 5000];
+    let rows: &[(Code, &str, &[u8], Code, &[u8])] = &[
+        (Code::POST, "/echo", b"hello", Code::CHANGED, b"hello"),
+        (Code::POST, "/echo", b"", Code::CHANGED, b""),
+        (Code::POST, "/echo", &large, Code::CHANGED, &large),
+        (Code::POST, "/echo", &large[..1024], Code::CHANGED, &large[..1024]),
+        (Code::POST, "/echo", &large[..1025], Code::CHANGED, &large[..1025]),
+        (Code::POST, "/echo", &vec![0; 65_537], Code::REQUEST_ENTITY_TOO_LARGE, b""),
+        (Code::GET, "/who", b"", Code::CONTENT, b"nobody"),
+        (Code::GET, "/who/", b"", Code::NOT_FOUND, b""),
+        (Code::GET, "/who/else", b"", Code::NOT_FOUND, b""),
+        (Code::GET, "/Who", b"", Code::NOT_FOUND, b""),
+        (Code::GET, "//who", b"", Code::NOT_FOUND, b""),
+        (Code::GET, "/", b"", Code::NOT_FOUND, b""),
+        (Code(9), "/who", b"", Code::METHOD_NOT_ALLOWED, b""),
+        (Code::GET, "/panic", b"", Code::INTERNAL_SERVER_ERROR, b""),
+        (Code::GET, "/who", b"", Code::CONTENT, b"nobody"),
+    ];
+    for (method, path, payload, code, answer) in rows {
+        let response = client.request(*method, path, text, None, payload).await.unwrap();
+        assert_eq!((response.code, &response.payload[..]), (*code, *answer), "{method} {path}");
+    }
+    let core = client.request(Code::GET, "/.well-known/core", None, None, b"").await.unwrap();
+    assert_eq!(core.content_format(), Some(ContentFormat::LINK_FORMAT));
+    assert_eq!(core.payload, b"</echo>;rt=\"echo\",</counter>;obs");
+    assert!(matches!(client.request(Code::GET, "who", None, None, b"").await, Err(Error::Unfit)));
+}
+
+#[tokio::test]
+async fn datagrams() {
+    let post = |kind, id, options: &[(u16, &[u8])], payload: &[u8]| {
+        let mut buf = [0; 2048];
+        let mut writer = Writer::new(&mut buf, kind, Code::POST, id, Token::new(&[id as u8]).unwrap());
+        for (number, value) in options {
+            writer.option(OptionNumber(*number), value).unwrap();
+        }
+        writer.payload(payload).unwrap();
+        writer.finish().unwrap().to_vec()
+    };
+    let count = (11, &b"runs"[..]);
+    let unknown = post(Kind::Con, 20, &[count, (65_001, b"")], b"");
+    // what is sent, and the type and code of what comes back
+    let rows: &[(&str, Vec<u8>, Option<(Kind, Code)>)] = &[
+        ("ping", vec![0x40, 0, 0, 1], Some((Kind::Rst, Code::EMPTY))),
+        ("malformed", vec![0x40, 1, 0, 2, 0xff], Some((Kind::Rst, Code::EMPTY))),
+        ("unknown critical option", unknown, Some((Kind::Ack, Code::BAD_OPTION))),
+        ("the same in a NON", post(Kind::Non, 21, &[count, (65_001, b"")], b""), Some((Kind::Rst, Code::EMPTY))),
+        ("OSCORE without contexts", post(Kind::Con, 22, &[(9, b""), count], b"x"), Some((Kind::Ack, Code::BAD_OPTION))),
+        (
+            "Proxy-Uri",
+            post(Kind::Con, 23, &[count, (35, b"coap://a/b")], b""),
+            Some((Kind::Ack, Code::PROXYING_NOT_SUPPORTED)),
+        ),
+        (
+            "Proxy-Scheme",
+            post(Kind::Con, 24, &[count, (39, b"coap")], b""),
+            Some((Kind::Ack, Code::PROXYING_NOT_SUPPORTED)),
+        ),
+        ("path is no UTF-8", post(Kind::Con, 25, &[(11, &[0xff])], b""), Some((Kind::Ack, Code::BAD_REQUEST))),
+        (
+            "second block first",
+            post(Kind::Con, 26, &[count, (27, &[0x10])], b"x"),
+            Some((Kind::Ack, Code::REQUEST_ENTITY_INCOMPLETE)),
+        ),
+        (
+            "reserved block size",
+            post(Kind::Con, 27, &[count, (27, &[0x07])], b"x"),
+            Some((Kind::Ack, Code::BAD_OPTION)),
+        ),
+        ("short block", post(Kind::Con, 28, &[count, (27, &[0x08])], b"x"), Some((Kind::Ack, Code::BAD_REQUEST))),
+        ("first block", post(Kind::Con, 29, &[count, (27, &[0x08])], &[0; 16]), Some((Kind::Ack, Code::CONTINUE))),
+        ("CON", post(Kind::Con, 30, &[count], b""), Some((Kind::Ack, Code::CHANGED))),
+        ("NON", post(Kind::Non, 31, &[count], b""), Some((Kind::Non, Code::CHANGED))),
+    ];
+    let house = house().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(house.addr).await.unwrap();
+    let mut buf = [0; 2048];
+    for (name, datagram, answer) in rows {
+        socket.send(datagram).await.unwrap();
+        let length = socket.recv(&mut buf).await.unwrap();
+        let message = Message::parse(&buf[..length]).unwrap();
+        assert_eq!(Some((message.kind, message.code)), *answer, "{name}");
+    }
+    assert_eq!(house.runs.load(Relaxed), 2, "only the good ones ran");
+}
+
+#[tokio::test]
+async fn duplicates_run_once() {
+    let house = house().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(house.addr).await.unwrap();
+    let request = [&[0x41, 2, 0, 9, 0xaa, 0xb4][..], b"runs"].concat();
+    for _ in 0..3 {
+        socket.send(&request).await.unwrap();
+    }
+    let mut buf = [0; 64];
+    let length = socket.recv(&mut buf).await.unwrap();
+    let first = buf[..length].to_vec();
+    socket.send(&request).await.unwrap();
+    let length = socket.recv(&mut buf).await.unwrap();
+    assert_eq!(buf[..length], first);
+    assert_eq!((Message::parse(&first).unwrap().payload, house.runs.load(Relaxed)), (&b"1"[..], 1));
+}
+
+#[tokio::test]
+async fn a_slow_handler_is_acknowledged_first() {
+    let house = house().await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    let request = tokio::spawn(async move { client.request(Code::GET, "/slow", None, None, b"").await });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(house.addr).await.unwrap();
+    socket.send(&[&[0x41, 1, 0, 9, 0xaa, 0xb4][..], b"slow"].concat()).await.unwrap();
+    let mut buf = [0; 64];
+    let length = socket.recv(&mut buf).await.unwrap();
+    assert_eq!(buf[..length], [0x60, 0, 0, 9], "an empty acknowledgement");
+    house.gate.add_permits(2);
+    let length = socket.recv(&mut buf).await.unwrap();
+    let message = Message::parse(&buf[..length]).unwrap();
+    assert_eq!((message.kind, message.payload), (Kind::Con, &b"slow"[..]));
+    let first = buf[..length].to_vec();
+    let length = socket.recv(&mut buf).await.unwrap();
+    assert_eq!(buf[..length], first, "sent again until acknowledged");
+    assert_eq!(request.await.unwrap().unwrap().payload, b"slow");
+}
+
+#[tokio::test]
+async fn observing() {
+    for oscore in [false, true] {
+        let (server, client_context) = contexts();
+        let house = house_with(oscore.then(|| Peers::known(server))).await;
+        let mut client = CoapClient::connect(house.addr).await.unwrap();
+        client.set_context(oscore.then_some(client_context));
+        let (first, observation) = client.observe("/counter", None).await.unwrap();
+        assert_eq!((&first.payload[..], first.protected), (&b"0"[..], oscore));
+        let mut observation = observation.unwrap();
+        for n in 1..4 {
+            house.count();
+            let next = observation.next().await.unwrap();
+            assert_eq!((next.payload, next.protected), (n.to_string().into_bytes(), oscore));
+        }
+        observation.cancel().await.unwrap();
+        assert_eq!(house.notifier.observers(), 0);
+        let (_, none) = client.observe("/who", None).await.unwrap();
+        assert!(none.is_none(), "not observable");
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_resets_is_forgotten() {
+    let house = house().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(house.addr).await.unwrap();
+    let mut buf = [0; 64];
+    socket.send(&[&[0x41, 1, 0, 9, 0xaa, 0x60, 0x57][..], b"counter"].concat()).await.unwrap();
+    socket.recv(&mut buf).await.unwrap();
+    assert_eq!(house.notifier.observers(), 1);
+    house.count();
+    socket.recv(&mut buf).await.unwrap();
+    socket.send(&[0x70, 0, buf[2], buf[3]]).await.unwrap();
+    socket.send(&[0x40, 0, 0, 1]).await.unwrap(); // a ping: its answer shows that the reset was read
+    socket.recv(&mut buf).await.unwrap();
+    assert_eq!(house.notifier.observers(), 0);
+}
+
+#[tokio::test]
+async fn protected_requests() {
+    let (server, context) = contexts();
+    let house = house_with(Some(Peers::known(server))).await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    let plain = client.request(Code::GET, "/who", None, None, b"").await.unwrap();
+    assert_eq!((&plain.payload[..], plain.protected), (&b"nobody"[..], false));
+    client.set_context(Some(context));
+    let large = vec![7; 3000];
+    for (method, path, payload, answer) in [
+        (Code::GET, "/who", &b""[..], &b"phone"[..]),
+        (Code::POST, "/echo", b"x", b"x"),
+        (Code::POST, "/echo", &large, &large),
+    ] {
+        let response = client.request(method, path, None, None, payload).await.unwrap();
+        assert!(response.protected && response.payload == answer, "{path}");
+    }
+    let trips = client.traffic().round_trips;
+    client.request(Code::GET, "/who", None, None, b"").await.unwrap();
+    assert_eq!(client.traffic().round_trips, trips + 1, "warm: one round trip");
+}
+
+#[tokio::test]
+async fn a_restarted_server_asks_for_an_echo_once() {
+    let (server, context) = common::restored();
+    let house = house_with(Some(Peers::known(server))).await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    client.set_context(Some(context));
+    for trips in [2, 3, 4] {
+        let response = client.request(Code::POST, "/runs", None, None, b"").await.unwrap();
+        assert_eq!((response.code, response.protected), (Code::CHANGED, true));
+        assert_eq!(client.traffic().round_trips, trips);
+    }
+    assert_eq!(house.runs.load(Relaxed), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_verified() {
+    let (server, _) = contexts();
+    let house = house_with(Some(Peers::known(server))).await;
+    let (_, stranger) = common::derived(b"other secret", b"s", b"c");
+    let (_, unknown) = common::derived(b"secret", b"s", b"x");
+    for (name, context, code) in
+        [("wrong key", stranger, Code::BAD_REQUEST), ("unknown kid", unknown, Code::UNAUTHORIZED)]
+    {
+        let mut client = CoapClient::connect(house.addr).await.unwrap();
+        client.set_context(Some(context));
+        let response = client.request(Code::POST, "/runs", None, None, b"").await.unwrap();
+        assert_eq!((response.code, response.protected), (code, false), "{name}");
+    }
+    // the same bytes under another message ID, from another port
+    let (server, mut context) = contexts();
+    let house = house_with(Some(Peers::known(server))).await;
+    let mut buf = [0; 128];
+    let plain = [&[0x41, 2, 0, 9, 0xaa, 0xb4][..], b"runs"].concat();
+    let crypto = latchwork_crypto::RustCrypto;
+    let (protected, _) = context.protect_request(&crypto, &Message::parse(&plain).unwrap(), &mut buf).unwrap();
+    let mut protected = protected.to_vec();
+    for (id, code) in [(9, Code::CHANGED), (10, Code::UNAUTHORIZED)] {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        protected[3] = id;
+        socket.send_to(&protected, house.addr).await.unwrap();
+        let mut answer = [0; 128];
+        let length = socket.recv(&mut answer).await.unwrap();
+        assert_eq!(Message::parse(&answer[..length]).unwrap().code, code);
+    }
+    assert_eq!(house.runs.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_client_is_not_fooled() {
+    // A server that answers whatever it is told to, in order.
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let addr = socket.local_addr().unwrap();
+    type Make = fn(&Message<'_>, &mut [u8]) -> usize;
+    let forged: Make = |request, out| reply(request, Code::CONTENT, &[], b"forged", out);
+    let critical: Make = |request, out| reply(request, Code::CONTENT, &[(65_001, b"")], b"x", out);
+    let good: Make = |request, out| reply(request, Code::CONTENT, &[], b"good", out);
+    let other: Make = |request, out| {
+        let other = Message { token: Token::new(b"else").unwrap(), ..request.clone() };
+        reply(&other, Code::CONTENT, &[], b"forged", out)
+    };
+    let reset: Make = |request, out| {
+        out[..4].copy_from_slice(&[0x70, 0, (request.id >> 8) as u8, request.id as u8]);
+        4
+    };
+    type Row = (&'static str, bool, Vec<Make>, Result<&'static str, &'static str>);
+    let rows: Vec<Row> = vec![
+        ("another token", false, vec![other, good], Ok("good")),
+        ("unknown critical option", false, vec![critical], Err("response with unknown critical option 65001")),
+        ("reset", false, vec![reset], Err("the server rejected the message")),
+        ("success in the clear", true, vec![forged], Err("no response in time")),
+    ];
+    for (name, oscore, answers, outcome) in rows {
+        let mut client = CoapClient::connect(addr).await.unwrap();
+        client.set_context(oscore.then(|| contexts().1));
+        client.set_patience(Duration::from_millis(300));
+        let serve = async {
+            let (mut buf, mut out) = ([0; 256], [0; 256]);
+            let (length, peer) = socket.recv_from(&mut buf).await.unwrap();
+            for make in answers {
+                let length = make(&Message::parse(&buf[..length]).unwrap(), &mut out);
+                socket.send_to(&out[..length], peer).await.unwrap();
+            }
+        };
+        let (response, ()) = tokio::join!(client.request(Code::GET, "/", None, None, b""), serve);
+        let got = response.map(|response: Response| String::from_utf8(response.payload).unwrap());
+        assert_eq!(got.map_err(|error| error.to_string()), outcome.map(String::from).map_err(String::from), "{name}");
+    }
+}
+
+fn reply(request: &Message<'_>, code: Code, options: &[(u16, &[u8])], payload: &[u8], out: &mut [u8]) -> usize {
+    let mut writer = Writer::new(out, Kind::Ack, code, request.id, request.token);
+    for (number, value) in options {
+        writer.option(OptionNumber(*number), value).unwrap();
+    }
+    writer.payload(payload).unwrap();
+    writer.finish().unwrap().len()
+}
+
+#[tokio::test]
+async fn one_thread_and_its_own_answers() {
+    let (addr, stop) = drive();
+    let mut client = CoapClient::connect(addr).await.unwrap();
+    for n in 1..4 {
+        let response = client.request(Code::POST, "/any", None, None, b"").await.unwrap();
+        assert_eq!(response.payload, n.to_string().into_bytes());
+    }
+    stop.store(true, Relaxed);
+}
