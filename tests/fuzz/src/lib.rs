@@ -1,8 +1,8 @@
 //! What the targets share.
 
-use latchwork_crypto::{CryptoError, RustCrypto, Symmetric};
+use latchwork_crypto::{CryptoError, P256Public, RustCrypto, Symmetric, Verify};
 
-/// Takes every tag and encrypts nothing, so that what stands behind the decryption gets the fuzzer's bytes. Keys are derived as ever.
+/// Takes every tag and every signature and encrypts nothing, so that what stands behind the decryption gets the fuzzer's bytes. Keys are derived as ever.
 pub struct TakesEveryTag;
 
 impl Symmetric for TakesEveryTag {
@@ -21,5 +21,15 @@ impl Symmetric for TakesEveryTag {
 
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
         RustCrypto.hmac_sha256(key, parts)
+    }
+}
+
+impl Verify for TakesEveryTag {
+    fn es256(&self, _: &P256Public, _: &[&[u8]], _: &[u8; 64]) -> Result<(), CryptoError> {
+        Ok(())
+    }
+
+    fn eddsa(&self, _: &[u8; 32], _: &[&[u8]], _: &[u8; 64]) -> Result<(), CryptoError> {
+        Ok(())
     }
 }

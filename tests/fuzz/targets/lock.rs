@@ -1,0 +1,107 @@
+//! Datagrams at a door, one after the other: without a key nothing opens it, and with every key nothing breaks it.
+#![no_main]
+
+use latchwork_ace::Aif;
+use latchwork_coap::endpoint::exchange::Head;
+use latchwork_coap::{Kind, Message};
+use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret, Symmetric, Verify};
+use latchwork_fuzz::TakesEveryTag;
+use latchwork_rs_lib::{
+    Allowed, Event, Freshness, Issuer, Key, NamedScope, Now, Reply, ResourceServer, Resources, Room, Sessions,
+    TokenKey, Trust, Uptime, Wall,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let stranger = visit(data, &RustCrypto);
+    assert_eq!((stranger.tokens, stranger.opened), (0, 0), "came in without a key");
+    let insider = visit(data, &TakesEveryTag);
+    assert!(insider.opened == 0 || insider.tokens > 0, "came in without a token");
+});
+
+/// What a series of datagrams achieved.
+#[derive(Default)]
+struct Visit {
+    tokens: usize,
+    opened: usize,
+}
+
+fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
+    let token_key = Secret::new([7; 16]);
+    let public = P256Public { x: [1; 32], y: [2; 32] }; // beside the curve: no signature is good under it
+    let door = Aif::parse(&[0x81, 0x82, 0x65, b'/', b'd', b'o', b'o', b'r', 2]).expect("rights");
+    let keys = [
+        TokenKey { kid: b"k", key: Key::AesCcm(&token_key), retired: false },
+        TokenKey { kid: b"s", key: Key::Es256(public), retired: false },
+    ];
+    let issuer = Issuer { name: "as", token_uri: "https://as.example/token", keys: &keys, ceiling: None };
+    let trust = Trust {
+        audience: "lock",
+        groups: &["all"],
+        issuers: &[issuer],
+        freshness: Freshness::Clock,
+        scopes: &[NamedScope { name: "door:open", grants: door }],
+    };
+    let (mut sessions, mut random, mut room) =
+        (Sessions::<2, 2>::new(), Counting(0), Box::new(Room::<u8, 768, 1>::new()));
+    let (mut resources, mut visit) = (Door(0), Visit::default());
+
+    // Each datagram behind its length, and the sender's address behind that.
+    while let Some(([high, low, peer], rest)) = data.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (datagram, rest) = rest.split_at(length);
+        data = rest;
+        let Ok(message) = Message::parse(datagram) else { continue };
+        if !message.code.is_request() {
+            continue;
+        }
+        let mut server = ResourceServer {
+            trust: &trust,
+            sessions: &mut sessions,
+            revoked: &[],
+            now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
+            crypto,
+            random: &mut random,
+        };
+        let head = Head { kind: Kind::Ack, id: message.id, token: message.token };
+        let mut out = [0; 1024];
+        let answer =
+            server.answer(*peer, &message, head, &mut resources, &mut room, &mut out).expect("room for an answer");
+        let response = Message::parse(answer.datagram).expect("an answer");
+        assert!(response.code.is_response() && response.token == message.token);
+        match answer.event {
+            Event::Uploaded(_) | Event::Updated(_) => visit.tokens += 1,
+            Event::Served(..) => visit.opened += 1,
+            _ => {}
+        }
+        assert_eq!(resources.0, visit.opened, "served behind the server's back");
+    }
+    visit
+}
+
+/// Counts how often it was opened.
+struct Door(usize);
+
+impl Resources for Door {
+    const PATHS: &'static [&'static str] = &["/door"];
+
+    fn serve<'r>(&mut self, _: Allowed<'_>, request: &Message<'_>, _: &Now, _: &'r mut [u8]) -> Reply<'r> {
+        assert!(request.options.path_eq("/door"), "allowed elsewhere");
+        self.0 += 1;
+        Reply::code(latchwork_coap::Code::CHANGED)
+    }
+}
+
+/// Numbers that do not repeat, and that a seed can foresee.
+struct Counting(u64);
+
+impl Random for Counting {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
+        self.0 += 1;
+        out.fill(0);
+        for (byte, counted) in out.iter_mut().rev().zip(self.0.to_le_bytes()) {
+            *byte = counted;
+        }
+        Ok(())
+    }
+}
