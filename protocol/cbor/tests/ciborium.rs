@@ -91,11 +91,11 @@ fn nearly_cbor() -> impl Strategy<Value = Vec<u8>> {
 fn agrees(bytes: &[u8]) {
     let mut whole = Reader::new(bytes);
     let Ok(item) = whole.item() else { return };
-    let theirs: Value = ciborium::from_reader(item).expect("ciborium refuses what we take");
-    // Bignums are tags to us, but ciborium folds them into integers where they fit.
+    // Bignums are tags to us; ciborium makes integers of them, of 128 bits at most.
     if item.iter().any(|byte| matches!(byte, 0xc2 | 0xc3)) {
         return;
     }
+    let theirs: Value = ciborium::from_reader(item).expect("ciborium refuses what we take");
     let mut verbs = Reader::new(bytes);
     let ours = read(&mut verbs).expect("the verbs refuse what `item` takes");
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}")); // as text, in which NaN equals itself

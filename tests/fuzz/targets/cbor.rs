@@ -20,9 +20,13 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(cbor.written(), item);
     assert_eq!(item.len() + verbs.rest().len(), data.len());
 
+    // To ciborium bignums are integers, of 128 bits at most.
+    if item.iter().any(|byte| matches!(byte, 0xc2 | 0xc3)) {
+        return;
+    }
     let theirs: Value = ciborium::from_reader(item).expect("ciborium refuses what we take");
-    // ciborium shortens floats, and makes integers of bignums.
-    if !item.iter().any(|byte| matches!(byte, 0xc2 | 0xc3 | 0xf9..=0xfb)) {
+    // It shortens floats.
+    if !item.iter().any(|byte| matches!(byte, 0xf9..=0xfb)) {
         let mut again = Vec::new();
         ciborium::into_writer(&theirs, &mut again).expect("a vector has room");
         assert_eq!(again, item);
