@@ -13,6 +13,7 @@ use crate::core::names::{ClientId, DoorName, GroupName, LockName, PersonId};
 use crate::core::records::{
     AdvanceConsent, Client, ClientAuth, ClientKey, ClientKind, ClockMode, Door, GrantKind, Lock, OscoreClient,
 };
+use crate::core::redirect;
 use crate::core::scope::{AifEntry, Scope, ScopeMap};
 use crate::core::secret;
 use crate::core::time::{Seconds, Timestamp};
@@ -331,7 +332,11 @@ impl DeclaredClient {
             },
         };
         for uri in &self.redirect_uris {
-            check_redirect(uri).map_err(refuse)?;
+            if redirect::kind(uri).is_none() {
+                return Err(refuse(
+                    "a redirect URI is http://127.0.0.1/…, http://[::1]/…, https://…, or a private scheme with a dot; no fragment",
+                ));
+            }
         }
         let grants = self.grants.unwrap_or_else(|| match (self.kind, self.redirect_uris.is_empty()) {
             (Kind::Native, _) | (Kind::Confidential, false) => {
@@ -446,23 +451,6 @@ impl DeclaredLock {
             lock.lifetime = lifetime;
         }
         Ok(lock)
-    }
-}
-
-/// RFC 8252 §7: loopback addresses, never `localhost`; private-use schemes with a dot; claimed https.
-fn check_redirect(uri: &str) -> Result<(), &'static str> {
-    use openidconnect::url::{Host, Url};
-    let url = Url::parse(uri).map_err(|_| "a redirect URI is an absolute URI")?;
-    if url.fragment().is_some() || uri.contains('#') || uri.contains('*') || !url.username().is_empty() || url.password().is_some() {
-        return Err("a redirect URI has no fragment, no wildcard, no user name");
-    }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(Host::Ipv4(ip))) if ip == std::net::Ipv4Addr::LOCALHOST => Ok(()),
-        ("http", Some(Host::Ipv6(ip))) if ip == std::net::Ipv6Addr::LOCALHOST => Ok(()),
-        ("http" | "https", _) => Err("an http redirect goes to 127.0.0.1 or [::1], never to a name"),
-        (scheme, _) if scheme.contains('.') => Ok(()),
-        _ => Err("a private-use scheme is a reversed domain name, with a dot"),
     }
 }
 

@@ -20,18 +20,12 @@ impl Form {
     /// # Errors
     /// Not UTF-8, broken percent-encoding, too many parameters, or one twice.
     pub fn parse(body: &[u8], repeatable: &[&str]) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed("the form is not UTF-8"))?;
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            if pairs.len() == MAX_PARAMETERS {
-                return Err(Refusal::Malformed("too many parameters"));
-            }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, decode(value)?);
-            if !repeatable.contains(&name.as_str()) && pairs.iter().any(|(known, _)| *known == name) {
+        let pairs = pairs(body)?;
+        for (place, (name, _)) in pairs.iter().enumerate() {
+            let before = pairs.iter().take(place);
+            if !repeatable.contains(&name.as_str()) && before.clone().any(|(known, _)| known == name) {
                 return Err(Refusal::Repeated(name.chars().filter(|c| !c.is_control()).take(40).collect()));
             }
-            pairs.push((name, value));
         }
         Ok(Self(pairs))
     }
@@ -39,25 +33,18 @@ impl Form {
     /// The value; a parameter without a value counts as not sent (RFC 6749 §3.2).
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     /// Every value of a repeatable parameter.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> + use<'_> {
-        let name = name.to_owned();
-        self.0.iter().filter(move |(known, value)| *known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        self.0.iter().filter(move |(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     /// Whether the parameter came at all, even without a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
-    }
-
-    /// The decoded pairs as they came.
-    #[must_use]
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.0
     }
 
     /// What is asked for at `/token`.
@@ -123,6 +110,42 @@ impl Form {
             (None, None, None) => Ok(named.map_or(Credential::Nothing, |id| Credential::Public { id })),
             _ => Err(Refusal::Malformed("the client authenticates in two ways")),
         }
+    }
+}
+
+/// The decoded pairs of a form or query as they came, repetitions and empty values included.
+///
+/// # Errors
+/// Not UTF-8, broken percent-encoding, or too many parameters.
+pub fn pairs(body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed("the form is not UTF-8"))?;
+    let mut pairs = Vec::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        if pairs.len() == MAX_PARAMETERS {
+            return Err(Refusal::Malformed("too many parameters"));
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.push((decode(name)?, decode(value)?));
+    }
+    Ok(pairs)
+}
+
+/// A CBOR payload's credential, or that of the `Authorization: Basic` header beside it; never both.
+///
+/// # Errors
+/// Both came, or the header is not of its form.
+pub fn beside_header(inside: Credential, basic: Option<&str>) -> Result<Credential, Refusal> {
+    match (inside, basic) {
+        (inside, None) => Ok(inside),
+        (Credential::Nothing, Some(header)) => {
+            let (id, secret) = basic_credentials(header)?;
+            Ok(Credential::Secret { id, secret })
+        }
+        (Credential::Public { id: named }, Some(header)) => {
+            let (id, secret) = basic_credentials(header)?;
+            if named == id { Ok(Credential::Secret { id, secret }) } else { Err(Refusal::Malformed("two client ids")) }
+        }
+        (_, Some(_)) => Err(Refusal::Malformed("the client authenticates in two ways")),
     }
 }
 
@@ -199,7 +222,7 @@ fn decode(text: &str) -> Result<String, Refusal> {
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const MAX_PARAMETERS: usize = 32;
+const MAX_PARAMETERS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -234,7 +257,7 @@ mod tests {
             let refusal = asked(body).expect_err(body);
             assert_eq!(refusal.error().name, error, "{body}: {refusal}");
         }
-        let many = (0..40).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        let many = (0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
         assert!(Form::parse(many.as_bytes(), &[]).is_err());
         assert!(Form::parse(b"\xff=1", &[]).is_err());
     }

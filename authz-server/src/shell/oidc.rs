@@ -144,16 +144,17 @@ impl Provider {
         &self.settings.issuer
     }
 
-    /// Prepares a sign-in. `callback` is our own `/callback/{name}` URL.
+    /// Prepares a sign-in. `callback` is our own `/callback/{name}` URL; `state` starts with `prefix` and ends unguessably.
     ///
     /// # Errors
     /// The provider is unreachable or its discovery document is unusable.
-    pub async fn depart(&self, callback: &str, now: i64) -> Result<Departure, SignInError> {
+    pub async fn depart(&self, callback: &str, prefix: &str, now: i64) -> Result<Departure, SignInError> {
         let metadata = self.metadata(now, MAX_AGE).await?;
         let party = self.party(&metadata, callback)?;
+        let state = CsrfToken::new(format!("{prefix}{}", CsrfToken::new_random().secret()));
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = party
-            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state, Nonce::new_random)
             .set_pkce_challenge(challenge);
         for scope in &self.settings.scopes {
             if scope != "openid" {

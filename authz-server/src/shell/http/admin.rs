@@ -1,0 +1,377 @@
+//! `/admin/api/v1`: what the command line speaks to. Bearer tokens of administrators only, by their hash; never valid at `/token`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Ready, ready};
+
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::core::bytes::{Blob, Hash32, from_base64url};
+use crate::core::change::{Change, Key, OnConflict};
+use crate::core::names::{ClientId, DoorName, GroupName, LockName};
+use crate::core::records::{AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient};
+use crate::keys::Public;
+use crate::shell::declaration::{Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, hex, rekey};
+use crate::shell::throttle::Wait;
+use crate::shell::{Shell, cbor};
+use crate::store::StoreError;
+use crate::store::facts::Committed;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::scope("/admin/api/v1")
+            .route("/apply", web::post().to(apply))
+            .route("/clients", web::get().to(clients))
+            .route("/clients/{id}", web::delete().to(remove_client))
+            .route("/locks", web::get().to(locks))
+            .route("/locks/{name}", web::delete().to(remove_lock))
+            .route("/locks/{name}/enroll", web::post().to(enroll)),
+    );
+}
+
+#[derive(Deserialize)]
+struct Mode {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Makes the declaration true, or with `dry_run=true` says what that would take.
+async fn apply(
+    who: Presented,
+    shell: web::Data<Shell>,
+    mode: web::Query<Mode>,
+    body: Result<web::Json<Declaration>, actix_web::Error>,
+) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let declaration = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let (changes, differences) = declaration.compare(&existing(&shell).await?, &shell.keys)?;
+    if !mode.dry_run {
+        commit(&shell, &changes).await?;
+        for difference in differences.iter().filter(|difference| difference.action != Action::Keep) {
+            written_down(&shell, difference);
+        }
+    }
+    Ok(HttpResponse::Ok().json(json!({ "dry_run": mode.dry_run, "differences": differences })))
+}
+
+async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
+    let records = &shell.records;
+    Ok(Existing {
+        clients: records.all::<Client>().await?.into_iter().map(|(it, _)| (it.id.clone(), it)).collect(),
+        oscore: records.all::<OscoreClient>().await?.into_iter().map(|(it, _)| (it.client.clone(), it)).collect(),
+        locks: records.all::<Lock>().await?.into_iter().map(|(it, _)| (it.name.clone(), it)).collect(),
+        doors: records.all::<Door>().await?.into_iter().map(|(it, _)| (it.name.clone(), it)).collect(),
+        consents: records.all::<AdvanceConsent>().await?.into_iter().map(|(it, _)| it).collect(),
+    })
+}
+
+async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let list: Vec<_> = shell
+        .records
+        .all::<Client>()
+        .await?
+        .into_iter()
+        .map(|(client, _)| {
+            let auth = match client.auth {
+                ClientAuth::None => "none",
+                ClientAuth::SecretHash(_) => "client_secret",
+                ClientAuth::PrivateKeyJwt(_) => "private_key_jwt",
+                ClientAuth::Oscore => "oscore",
+            };
+            let redirect_uris = client.kind.redirect_uris().to_vec();
+            json!({
+                "id": client.id, "title": client.title, "auth": auth, "grants": client.grants,
+                "redirect_uris": redirect_uris, "attributes": client.attributes,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "clients": list })))
+}
+
+async fn remove_client(who: Presented, shell: web::Data<Shell>, id: web::Path<String>) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let id: ClientId = id.parse().map_err(|_| AdminError::NotFound)?;
+    let key = Key::Client(id.clone());
+    shell.records.find::<Client>(&key).await?.ok_or(AdminError::NotFound)?;
+    commit(&shell, &[Change::delete(key), Change::delete(Key::Oscore(id.clone()))]).await?;
+    written_down(&shell, &gone("client", id.to_string()));
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn locks(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let list: Vec<_> = shell
+        .records
+        .all::<Lock>()
+        .await?
+        .into_iter()
+        .map(|(lock, _)| {
+            json!({
+                "name": lock.name, "aud": lock.audience(), "door": lock.door, "address": lock.address, "clock": lock.clock,
+                "groups": lock.groups, "lifetime": lock.lifetime, "enrolled": !lock.token_kid.0.is_empty(),
+                "signed_tokens": lock.credential.is_some(),
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "locks": list })))
+}
+
+async fn remove_lock(who: Presented, shell: web::Data<Shell>, name: web::Path<String>) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let name: LockName = name.parse().map_err(|_| AdminError::NotFound)?;
+    let key = Key::Lock(name.clone());
+    shell.records.find::<Lock>(&key).await?.ok_or(AdminError::NotFound)?;
+    commit(&shell, &[Change::delete(key)]).await?;
+    written_down(&shell, &gone("lock", name.to_string()));
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What `lock enroll` sends.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrolment {
+    /// The CCS that the lock printed, base64url; needed for signed tokens only.
+    pub credential: Option<String>,
+    /// Further audiences, for signed tokens.
+    pub groups: BTreeSet<GroupName>,
+    /// The door, if not of the lock's name.
+    pub door: Option<DoorName>,
+    /// Where the door's people reach it.
+    pub address: Option<String>,
+    /// What it knows of the time.
+    pub clock: Option<ClockMode>,
+    /// Replace the key of a lock that has one. Its old file is void then.
+    pub replace: bool,
+}
+
+/// What the lock has to know: the content of its file, shown this once.
+#[derive(Serialize, Deserialize)]
+pub struct LockFile {
+    issuer: String,
+    aud: String,
+    groups: Vec<String>,
+    as_uri: String,
+    door: DoorName,
+    clock: ClockMode,
+    token_key: TokenKey,
+    as_keys: Vec<AsKey>,
+    scopes: Vec<NamedScope>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenKey {
+    kid: String,
+    key: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AsKey {
+    kid: String,
+    alg: String,
+    x: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NamedScope {
+    name: String,
+    aif: Vec<(String, u64)>,
+}
+
+/// Creates the lock where it is missing, gives it a new token key, and shows that key this once.
+async fn enroll(
+    who: Presented,
+    shell: web::Data<Shell>,
+    name: web::Path<String>,
+    body: Result<web::Json<Enrolment>, actix_web::Error>,
+) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let name: LockName = name.parse().map_err(|cause: crate::core::names::NotAName| AdminError::Wrong(cause.to_string()))?;
+    let wanted = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let found = shell.records.find::<Lock>(&Key::Lock(name.clone())).await?;
+    let mut lock = match &found {
+        Some((lock, _)) if !lock.token_kid.0.is_empty() && !wanted.replace => return Err(AdminError::Enrolled),
+        Some((lock, _)) => lock.clone(),
+        None => fresh_lock(name, &shell.keys)?,
+    };
+    if let Some(credential) = wanted.credential {
+        let ccs = from_base64url(&credential).unwrap_or_default();
+        if !matches!(cbor::kccs(&ccs), crate::core::request::ReqCnf::Kccs { .. }) {
+            return Err(AdminError::Wrong("the credential is not the CCS of a lock (door-lock keygen)".into()));
+        }
+        lock.credential = Some(Blob(ccs));
+    }
+    lock.groups.extend(wanted.groups);
+    lock.door = wanted.door.unwrap_or(lock.door);
+    lock.address = wanted.address.unwrap_or(lock.address);
+    lock.clock = wanted.clock.unwrap_or(lock.clock);
+    let key = rekey(&mut lock, &shell.keys)?;
+    let mut changes = vec![match &found {
+        Some((_, rev)) => Change::replace(lock.clone(), *rev),
+        None => Change::create(lock.clone()),
+    }];
+    if shell.records.find::<Door>(&Key::Door(lock.door.clone())).await?.is_none() {
+        changes.push(Change::create(Door {
+            name: lock.door.clone(),
+            title: lock.door.to_string(),
+            lock: lock.name.clone(),
+            owners: Vec::new(),
+            zone: None,
+            attributes: BTreeMap::new(),
+        }));
+    }
+    commit(&shell, &changes).await?;
+    let action = if found.is_some() { Action::Update } else { Action::Create };
+    written_down(
+        &shell,
+        &Difference { kind: "lock".into(), name: lock.name.to_string(), action, fields: vec!["token_key".into()] },
+    );
+    let groups = lock.groups.iter().map(|group| format!("urn:latchwork:group:{group}")).collect();
+    Ok(HttpResponse::Created().json(LockFile {
+        issuer: shell.issuer.clone(),
+        aud: lock.audience().to_string(),
+        groups,
+        as_uri: format!("{}/token", shell.issuer),
+        door: lock.door.clone(),
+        clock: lock.clock,
+        token_key: TokenKey { kid: hex(&lock.token_kid.0), key: hex(key.as_ref()) },
+        as_keys: shell.keys.published().map(|key| as_key(&key)).collect(),
+        scopes: lock
+            .scopes
+            .iter()
+            .map(|(word, entries)| NamedScope {
+                name: word.to_string(),
+                aif: entries.iter().map(|entry| (entry.0.clone(), entry.1)).collect(),
+            })
+            .collect(),
+    }))
+}
+
+fn as_key(key: &Public) -> AsKey {
+    let (kid, alg) = (hex(&key.kid()), key.alg().name().to_owned());
+    match key {
+        Public::P256 { x, y } => AsKey { kid, alg, x: hex(x), y: Some(hex(y)) },
+        Public::Ed25519 { x } => AsKey { kid, alg, x: hex(x), y: None },
+    }
+}
+
+async fn commit(shell: &Shell, changes: &[Change]) -> Result<(), AdminError> {
+    match shell.records.commit(changes).await? {
+        Committed::Done(_) => Ok(()),
+        Committed::Conflict(OnConflict::Retry | OnConflict::Refuse(_)) => Err(AdminError::Conflict),
+    }
+}
+
+fn gone(kind: &str, name: String) -> Difference {
+    Difference { kind: kind.to_owned(), name, action: Action::Delete, fields: Vec::new() }
+}
+
+fn written_down(shell: &Shell, difference: &Difference) {
+    #[derive(Serialize)]
+    struct Line<'l> {
+        at: i64,
+        event: &'static str,
+        #[serde(flatten)]
+        difference: &'l Difference,
+    }
+    shell.audit.record(&Line { at: shell.now().0, event: "administration", difference });
+}
+
+/// The bearer token of the request, if one came.
+struct Presented {
+    token: Option<String>,
+    from: Option<std::net::IpAddr>,
+}
+
+impl FromRequest for Presented {
+    type Error = AdminError;
+    type Future = Ready<Result<Self, AdminError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let token = request
+            .headers()
+            .get("authorization")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .map(|(_, token)| token.trim().to_owned());
+        ready(Ok(Self { token, from: request.peer_addr().map(|peer| peer.ip()) }))
+    }
+}
+
+impl Presented {
+    async fn check(&self, shell: &Shell) -> Result<(), AdminError> {
+        shell.admit(self.from, Some(ADMIN)).map_err(AdminError::Slow)?;
+        let token = self.token.as_deref().unwrap_or_default();
+        let key = Key::AdminToken(Hash32::of(&[token.as_bytes()]));
+        let known = shell.records.find::<AdminToken>(&key).await?;
+        let good = known.is_some_and(|(known, _)| shell.now() < known.expires);
+        shell.authenticated(self.from, Some(ADMIN), good);
+        if good { Ok(()) } else { Err(AdminError::NotAdmin) }
+    }
+}
+
+/// Stands for administrators where clients are counted; no client can have this name.
+const ADMIN: &str = " admin";
+
+/// What an administrator's request can come to. The text is for the administrator: no secret in it.
+#[derive(Debug, thiserror::Error)]
+enum AdminError {
+    #[error("this needs an administrator's token that is still good")]
+    NotAdmin,
+    #[error("{0}")]
+    Wrong(String),
+    #[error("nothing of this name")]
+    NotFound,
+    #[error("this lock has a key already; enrolling it again voids its file and needs --replace")]
+    Enrolled,
+    #[error("somebody changed the same records at this moment; try again")]
+    Conflict,
+    #[error("too many tries; wait {} s", .0.0)]
+    Slow(Wait),
+    #[error("{0}")]
+    Ours(String),
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Ours(error.to_string())
+    }
+}
+
+impl From<Undeclarable> for AdminError {
+    fn from(error: Undeclarable) -> Self {
+        match error {
+            Undeclarable::Wrong { .. } => Self::Wrong(error.to_string()),
+            Undeclarable::Keys(_) => Self::Ours(error.to_string()),
+        }
+    }
+}
+
+impl ResponseError for AdminError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotAdmin => StatusCode::UNAUTHORIZED,
+            Self::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Enrolled | Self::Conflict => StatusCode::CONFLICT,
+            Self::Slow(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Ours(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status_code());
+        match self {
+            Self::NotAdmin => drop(answer.insert_header(("www-authenticate", "Bearer realm=\"admin\""))),
+            Self::Slow(Wait(seconds)) => drop(answer.insert_header(("retry-after", *seconds))),
+            Self::Ours(cause) => tracing::error!(%cause, "administration failed"),
+            _ => {}
+        }
+        answer.json(json!({ "error": self.to_string() }))
+    }
+}

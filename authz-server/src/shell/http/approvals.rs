@@ -1,0 +1,230 @@
+//! `GET /approvals`: an owner signs in, sees what is asked of the own doors, and answers. Nobody sees or answers for another's door.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Stop, page, see_other};
+use super::authorize::commit;
+use super::guard::{BrowserKey, cookie, csrf, same};
+use super::sign_in::{self, Purpose, Returned, STALE, away, choose, state_hash};
+use super::token::peer;
+use crate::core::authorize;
+use crate::core::bytes::{Hash32, base64url, from_base64url};
+use crate::core::change::{Change, Key};
+use crate::core::entropy::Os;
+use crate::core::names::PersonId;
+use crate::core::records::{Client, ConsentRequest, Door, Seen};
+use crate::core::refusal::Refusal;
+use crate::core::time::Timestamp;
+use crate::shell::Shell;
+use crate::shell::form::Form;
+use crate::web::{Approvals, Question, date, may};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/approvals", web::get().to(list))
+        .route("/approvals/sign-out", web::post().to(sign_out))
+        .route("/approvals/{id}", web::post().to(answered));
+}
+
+/// `GET /approvals`
+async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
+    shell.admit(peer(&request), None)?;
+    let Some(session) = Session::of(&shell, &request) else {
+        return depart(&request, &shell).await;
+    };
+    let now = shell.now();
+    let doors: Vec<Door> = shell
+        .records
+        .all::<Door>()
+        .await?
+        .into_iter()
+        .map(|(door, _)| door)
+        .filter(|door| door.owners.contains(&session.said.person))
+        .collect();
+    let mut requests = Vec::new();
+    for (question, _) in shell.records.all::<ConsentRequest>().await? {
+        let Some(door) = doors.iter().find(|door| door.name == question.door) else { continue };
+        if !authorize::may_answer(&question, door, &session.said.person, now) {
+            continue;
+        }
+        let client = shell.records.find::<Client>(&Key::Client(question.client.clone())).await?;
+        requests.push(Question {
+            id: question.id.to_string(),
+            door: door.title.clone(),
+            asker: question.asker.name.clone(),
+            asker_id: question.asker.id.to_string(),
+            app: client.map_or_else(|| question.client.to_string(), |(client, _)| client.title),
+            may: may(&question.scope),
+            until: date(question.until),
+        });
+    }
+    let approvals = Approvals {
+        person: &session.said.name,
+        person_id: &session.said.person.to_string(),
+        owned: doors.into_iter().map(|door| door.title).collect(),
+        requests,
+        csrf: &csrf(&session.value),
+    };
+    Ok(page(StatusCode::OK, &approvals, None))
+}
+
+/// `POST /approvals/{id}`: the owner's answer.
+async fn answered(
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: web::Bytes,
+    shell: web::Data<Shell>,
+) -> Result<HttpResponse, Stop> {
+    shell.admit(peer(&request), None)?;
+    let session = Session::of(&shell, &request).ok_or(ENDED)?;
+    let form = Form::parse(&body, &[]).map_err(|_| ENDED)?;
+    session.check(&form)?;
+    let yes = match form.value("answer") {
+        Some("allow") => true,
+        Some("deny") => false,
+        _ => return Err(ENDED),
+    };
+    let id = Hash32::from_text(&id).ok_or(GONE)?;
+    let (question, rev) = shell.records.find::<ConsentRequest>(&Key::ConsentRequest(id)).await?.ok_or(GONE)?;
+    let (door, _) = shell.records.find::<Door>(&Key::Door(question.door.clone())).await?.ok_or(GONE)?;
+    let changes = authorize::answer(&question, rev, &door, &session.said.person, yes, shell.now()).ok_or(GONE)?;
+    commit(&shell, &changes).await?;
+    shell.audit.record(&serde_json::json!({
+        "at": shell.now(), "event": "owner's consent", "outcome": if yes { "granted" } else { "refused" },
+        "door": question.door, "owner": session.said.person, "person": question.asker.id, "client": question.client,
+        "until": question.until,
+    }));
+    Ok(see_other("/approvals"))
+}
+
+/// `POST /approvals/sign-out`
+async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
+    let session = Session::of(&shell, &request).ok_or(ENDED)?;
+    session.check(&Form::parse(&body, &[]).map_err(|_| ENDED)?)?;
+    let message = crate::web::Message {
+        title: "Signed out",
+        what: "This browser no longer answers for your doors.",
+        link: Some(("/approvals", "Sign in again")),
+        ..Default::default()
+    };
+    let mut answer = page(StatusCode::OK, &message, None);
+    answer.add_cookie(&cookie(SESSION.to_owned(), String::new(), 0)).map_err(|cause| Stop::Ours(cause.to_string()))?;
+    Ok(answer)
+}
+
+async fn depart(request: &HttpRequest, shell: &Shell) -> Result<HttpResponse, Stop> {
+    let query = sign_in::query(request)?;
+    let named = query.iter().find(|(name, _)| name == sign_in::PROVIDER).map(|(_, value)| value.as_str());
+    let provider = match choose(shell, named, "/approvals") {
+        Ok(provider) => provider,
+        Err(page) => return Ok(page),
+    };
+    let mut browser = BrowserKey::fresh(&mut Os)?;
+    let departure = match sign_in::depart(shell, provider, Purpose::Page, &browser).await {
+        Ok(departure) => departure,
+        Err(error) => return Ok(sign_in::failed(shell, provider.name(), &error, Some(AGAIN))),
+    };
+    let life = i64::from(shell.lifetimes.sign_in);
+    let under_way = Departed {
+        provider: provider.name().to_owned(),
+        state: state_hash(&departure.state),
+        nonce: departure.nonce.clone(),
+        verifier: departure.verifier.clone(),
+        expires: shell.now().plus(life),
+    };
+    browser.value = seal(shell, DEPARTED, &under_way)?;
+    Ok(away(&departure, browser.cookie(life)))
+}
+
+/// The provider sent the browser back.
+pub(super) async fn signed_in(
+    shell: &Shell,
+    browser: &BrowserKey,
+    state: &str,
+    returned: Returned<'_>,
+) -> Result<HttpResponse, Stop> {
+    let under_way: Departed = open(shell, DEPARTED, &browser.value).ok_or(STALE)?;
+    let own = under_way.provider == returned.provider.name() && under_way.state == state_hash(state);
+    if !own || under_way.expires <= shell.now() {
+        return Err(STALE);
+    }
+    // Spent before it is used, and remembered for as long as the cookie would still be good.
+    let spent = Seen { what: Hash32::of(&[b"state", &under_way.state.0]), until: under_way.expires };
+    commit(shell, &[Change::once(spent, Refusal::NotPresented)]).await?;
+    let person = match returned.person(shell, &under_way.nonce, &under_way.verifier).await {
+        Ok(person) => person,
+        Err(error) => return Ok(sign_in::failed(shell, returned.provider.name(), &error, Some(AGAIN))),
+    };
+    let life = i64::from(shell.lifetimes.session);
+    let said = Said { person: person.id, name: person.name, expires: shell.now().plus(life) };
+    let session = cookie(SESSION.to_owned(), seal(shell, SESSION, &said)?, life);
+    let mut answer = see_other("/approvals");
+    for cookie in [session, browser.cookie(0)] {
+        answer.add_cookie(&cookie).map_err(|cause| Stop::Ours(cause.to_string()))?;
+    }
+    Ok(answer)
+}
+
+/// What the cookie of a sign-in under way holds, sealed.
+#[derive(Serialize, Deserialize)]
+struct Departed {
+    provider: String,
+    state: Hash32,
+    nonce: String,
+    verifier: String,
+    expires: Timestamp,
+}
+
+/// What the session cookie says, sealed: nobody but this server could have written it.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    person: PersonId,
+    name: String,
+    expires: Timestamp,
+}
+
+struct Session {
+    said: Said,
+    value: String,
+}
+
+impl Session {
+    fn of(shell: &Shell, request: &HttpRequest) -> Option<Self> {
+        let value = request.cookie(SESSION)?.value().to_owned();
+        let said: Said = open(shell, SESSION, &value)?;
+        (shell.now() < said.expires).then_some(Self { said, value })
+    }
+
+    fn check(&self, form: &Form) -> Result<(), Stop> {
+        if same(form.value("csrf").unwrap_or_default(), &csrf(&self.value)) { Ok(()) } else { Err(ENDED) }
+    }
+}
+
+fn seal(shell: &Shell, place: &str, value: &impl Serialize) -> Result<String, Stop> {
+    let text = serde_json::to_vec(value).map_err(|cause| Stop::Ours(cause.to_string()))?;
+    Ok(base64url(&shell.keys.storage.seal(place, &text)?))
+}
+
+fn open<T: DeserializeOwned>(shell: &Shell, place: &str, cookie: &str) -> Option<T> {
+    let text = shell.keys.storage.open(place, &from_base64url(cookie)?).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+const SESSION: &str = "__Host-lw-session";
+const DEPARTED: &str = "a page's sign-in";
+const AGAIN: (&str, &str) = ("/approvals", "Try again");
+
+const ENDED: Stop = Stop::Theirs {
+    title: "You are not signed in any more",
+    what: "Your answer was not taken.",
+    advice: "Open the approvals page again, sign in, and answer there.",
+};
+
+const GONE: Stop = Stop::Theirs {
+    title: "This question is gone",
+    what: "It was answered already, nobody waits for it any more, or it is not about a door of yours.",
+    advice: "Open the approvals page again to see what is still asked.",
+};

@@ -1,0 +1,156 @@
+//! `GET /api/v1/doors`: a person's own doors, for the app that holds the person's grant. `Authorization: DPoP` (RFC 9449 §7).
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use latchwork_ace::registry::Profile;
+use serde::Serialize;
+
+use super::token::{one_header, peer};
+use crate::core::api_token::{self, ApiRefusal};
+use crate::core::authorize::{self, Need};
+use crate::core::bytes::base64url;
+use crate::core::change::Key;
+use crate::core::names::{Audience, DoorName};
+use crate::core::records::{Client, Grant, Lock};
+use crate::core::refusal::ProofFault;
+use crate::core::request::{AuthorizationRequest, Proof};
+use crate::core::scope::Scope;
+use crate::keys::Signer as _;
+use crate::shell::Shell;
+use crate::shell::throttle::Wait;
+use crate::store::StoreError;
+use crate::store::facts::Committed;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.route("/api/v1/doors", web::get().to(doors));
+}
+
+/// A door as the app sees it.
+#[derive(Serialize)]
+struct OwnDoor {
+    name: DoorName,
+    title: String,
+    audience: Audience,
+    address: String,
+    as_uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rs_cnf: Option<serde_json::Value>,
+    scopes: String,
+    profile: &'static str,
+    state: State,
+}
+
+/// What it takes to open the door.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Nothing: the grant has it, a refresh gives the token.
+    Granted,
+    /// A sign-in that names its audience.
+    Available,
+    /// The same, and an owner's yes.
+    NeedsConsent,
+}
+
+async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
+    shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
+    let grant = holder(&request, &shell).await?;
+    let Some((app, _)) = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await? else {
+        return Err(ApiRefusal::NotOurs.into());
+    };
+    let everything = AuthorizationRequest {
+        client: app.id.clone(),
+        redirect_uri: String::new(),
+        state: None,
+        challenge: crate::core::bytes::Hash32([0; 32]),
+        jkt: grant.jkt,
+        audience: Vec::new(),
+        scope: Scope::default(),
+    };
+    let mut own = Vec::new();
+    for (lock, _) in shell.records.all::<Lock>().await? {
+        let Some(target) = shell.records.target(&lock.name, Some(&grant.person.id)).await? else { continue };
+        let targets = std::slice::from_ref(&target);
+        let policy = shell.policy.as_ref();
+        let needs = authorize::consents_needed(&everything, &app, &grant.person, targets, policy, shell.now());
+        let Some(need) = needs.ok().and_then(|needs| needs.into_iter().next()) else { continue };
+        let audience = lock.audience();
+        let in_grant = grant.consented.iter().any(|member| member.audience == audience);
+        let (scopes, state) = match need {
+            Need::Nothing(scope) if in_grant => (scope, State::Granted),
+            Need::Nothing(scope) => (scope, State::Available),
+            Need::Owner(scope) => (scope, State::NeedsConsent),
+        };
+        own.push(OwnDoor {
+            name: target.door.name,
+            title: target.door.title,
+            audience,
+            address: lock.address,
+            as_uri: format!("{}/token", shell.issuer),
+            rs_cnf: lock.credential.map(|ccs| serde_json::json!({ "kccs": base64url(&ccs.0) })),
+            scopes: scopes.to_string(),
+            profile: Profile::COAP_OSCORE.name().unwrap_or_default(),
+            state,
+        });
+    }
+    Ok(HttpResponse::Ok().json(own))
+}
+
+/// The grant behind the request, which is spent so that it cannot be replayed.
+async fn holder(request: &HttpRequest, shell: &Shell) -> Result<Grant, NoDoors> {
+    let authorization = one_header(request, header::AUTHORIZATION.as_str()).map_err(|()| ApiRefusal::NotOurs)?;
+    let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(NoDoors::Nothing)?;
+    if !scheme.eq_ignore_ascii_case("DPoP") {
+        return Err(NoDoors::Nothing);
+    }
+    let jwt = one_header(request, "dpop").map_err(|()| ProofFault::Malformed).map_err(ApiRefusal::Proof)?;
+    let proof = Proof {
+        jwt: jwt.ok_or(ApiRefusal::Proof(ProofFault::Missing))?.to_owned(),
+        method: "GET".to_owned(),
+        url: format!("{}/api/v1/doors", shell.issuer),
+    };
+    let now = shell.now();
+    let holder = api_token::check(token, &proof, &shell.issuer, &shell.keys.jwt.public(), now)?;
+    match shell.records.commit(&[holder.key.spend()]).await? {
+        Committed::Done(_) => {}
+        Committed::Conflict(_) => return Err(ApiRefusal::Proof(ProofFault::Replayed).into()),
+    }
+    let found = shell.records.find::<Grant>(&Key::Grant(holder.grant)).await?;
+    let live = |grant: &Grant| grant.revoked.is_none() && now < grant.ends && grant.client == holder.client;
+    found.map(|(grant, _)| grant).filter(live).ok_or_else(|| ApiRefusal::NotOurs.into())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NoDoors {
+    #[error("no credential")]
+    Nothing,
+    #[error(transparent)]
+    Refused(#[from] ApiRefusal),
+    #[error("too many requests")]
+    Slow(Wait),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl actix_web::ResponseError for NoDoors {
+    fn error_response(&self) -> HttpResponse {
+        let challenge = |error: &str| format!("DPoP algs=\"ES256 EdDSA\"{error}");
+        let (error, challenge) = match self {
+            Self::Nothing => ("invalid_token", challenge("")),
+            Self::Refused(ApiRefusal::Proof(_)) => ("invalid_dpop_proof", challenge(", error=\"invalid_dpop_proof\"")),
+            Self::Refused(_) => ("invalid_token", challenge(", error=\"invalid_token\"")),
+            Self::Slow(Wait(seconds)) => {
+                return HttpResponse::TooManyRequests()
+                    .insert_header((header::RETRY_AFTER, *seconds))
+                    .json(serde_json::json!({ "error": "temporarily_unavailable" }));
+            }
+            Self::Store(cause) => {
+                tracing::error!(%cause, "the store failed");
+                return HttpResponse::InternalServerError().json(serde_json::json!({ "error": "server_error" }));
+            }
+        };
+        HttpResponse::Unauthorized()
+            .insert_header((header::WWW_AUTHENTICATE, challenge))
+            .json(serde_json::json!({ "error": error }))
+    }
+}

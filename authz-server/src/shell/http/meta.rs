@@ -1,0 +1,80 @@
+//! What the server says about itself: metadata, keys, health, the pages' style sheet.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+use crate::core::bytes::base64url;
+use crate::keys::{Public, Signer as _};
+use crate::shell::Shell;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/.well-known/oauth-authorization-server", web::get().to(metadata))
+        .route("/jwks.json", web::get().to(jwks))
+        .route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readyz))
+        .route("/style.css", web::get().to(style));
+}
+
+/// RFC 8414 §2, with what is built so far.
+async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
+    let issuer = &shell.issuer;
+    HttpResponse::Ok().json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks.json"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA"],
+        "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA"],
+        "authorization_response_iss_parameter_supported": true,
+        "scopes_supported": ["door:open", "door:state"],
+        "ace_profiles_supported": ["coap_oscore"],
+    }))
+}
+
+/// The public halves of the keys that sign tokens and API tokens (RFC 7517).
+async fn jwks(shell: web::Data<Shell>) -> HttpResponse {
+    let keys: Vec<Value> = shell.keys.published().chain([shell.keys.jwt.public()]).map(|key| jwk(&key)).collect();
+    HttpResponse::Ok().json(json!({ "keys": keys }))
+}
+
+fn jwk(key: &Public) -> Value {
+    let (alg, kid) = (key.alg().name(), base64url(&key.kid()));
+    match key {
+        Public::P256 { x, y } => {
+            json!({ "kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y), "alg": alg, "use": "sig", "kid": kid })
+        }
+        Public::Ed25519 { x } => {
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(x), "alg": alg, "use": "sig", "kid": kid })
+        }
+    }
+}
+
+/// The process answers.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// The store answers as well.
+async fn readyz(shell: web::Data<Shell>) -> HttpResponse {
+    match shell.records.store().scan(b"client", None, 1).await {
+        Ok(_) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
+        Err(cause) => {
+            tracing::error!(%cause, "not ready");
+            HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body("the store does not answer\n")
+        }
+    }
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
+        .content_type("text/css; charset=utf-8")
+        .body(crate::web::STYLE)
+}

@@ -1,0 +1,99 @@
+//! The HTTP face (actix-web): routes, limits and listeners.
+
+pub mod admin;
+mod answer;
+mod approvals;
+mod authorize;
+mod doors;
+mod guard;
+mod meta;
+mod sign_in;
+mod token;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpServer, web};
+
+use super::Shell;
+
+/// Sockets and sizes of the HTTP face.
+pub struct Listeners {
+    /// HTTPS and its certificate.
+    pub https: Option<(TcpListener, rustls::ServerConfig)>,
+    /// Plain HTTP on a loopback address, for a reverse proxy on this machine.
+    pub plain: Option<TcpListener>,
+    /// Threads.
+    pub workers: usize,
+    /// Bytes of a request body.
+    pub body: usize,
+    /// Open connections, over all threads.
+    pub connections: usize,
+}
+
+/// Starts to serve; the future ends when the server is stopped through its handle.
+///
+/// # Errors
+/// A socket cannot be used.
+pub fn serve(shell: Arc<Shell>, listeners: Listeners) -> std::io::Result<Server> {
+    let data = web::Data::from(shell);
+    let body = listeners.body;
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .wrap(from_fn(in_time))
+            .wrap(guard::headers())
+            .configure(|config| routes(config, data.clone(), body))
+    })
+    .workers(listeners.workers)
+    .max_connections(listeners.connections.div_ceil(listeners.workers.max(1)))
+    .client_request_timeout(HEAD_TIMEOUT)
+    .client_disconnect_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals();
+    if let Some((socket, tls)) = listeners.https {
+        server = server.listen_rustls_0_23(socket, tls)?;
+    }
+    if let Some(socket) = listeners.plain {
+        server = server.listen(socket)?;
+    }
+    Ok(server.run())
+}
+
+/// All routes, on any actix application: also those of tests.
+pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: usize) {
+    config
+        .app_data(shell)
+        .app_data(web::PayloadConfig::new(body))
+        .app_data(web::JsonConfig::default().limit(MAX_DECLARATION))
+        .configure(meta::routes)
+        .configure(admin::routes)
+        .configure(token::routes)
+        .configure(sign_in::routes)
+        .configure(authorize::routes)
+        .configure(approvals::routes)
+        .configure(doors::routes);
+}
+
+/// A request that takes longer than this is given up, so that slow bodies hold nothing.
+async fn in_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.call(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(actix_web::error::ErrorRequestTimeout("")),
+    }
+}
+
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Longer than a provider may take for discovery, keys, token and user information.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const SHUTDOWN_SECONDS: u64 = 10;
+/// Bytes of a declaration: many more doors than fit a form.
+const MAX_DECLARATION: usize = 8 << 20;

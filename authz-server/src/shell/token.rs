@@ -1,0 +1,98 @@
+//! `/token`, whichever face it came by: look up, decide, record, and only then answer.
+
+use std::net::IpAddr;
+
+use super::Shell;
+use super::throttle::Wait;
+use crate::core::change::OnConflict;
+use crate::core::entropy::Os;
+use crate::core::entry::{Entry, Outcome};
+use crate::core::grant::Lifetimes;
+use crate::core::issue::{Minting, issue};
+use crate::core::refusal::{OAuthError, Refusal, ServerFault};
+use crate::core::request::{Presented, TokenRequest};
+use crate::core::response::IssuedResponse;
+use crate::core::time::Seconds;
+use crate::keys::Alg;
+use crate::store::facts::Committed;
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum Denied {
+    /// Decided, and written down.
+    Refused(Refusal),
+    /// Not even looked at.
+    Slow(Wait),
+}
+
+impl Shell {
+    /// Answers a request at `/token`. What comes back is durable already. `from` is where it came from, for counting.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub async fn token(
+        &self,
+        presented: &Presented,
+        request: &TokenRequest,
+        from: Option<IpAddr>,
+    ) -> Result<IssuedResponse, Denied> {
+        let claimed = presented.claimed_client();
+        let claimed = claimed.as_ref().map(|id| id.as_str());
+        self.admit(from, claimed).map_err(Denied::Slow)?;
+        let decided = self.decide(presented, request).await;
+        let guessed = decided.as_ref().is_err_and(|refusal| refusal.error() == OAuthError::INVALID_CLIENT);
+        self.authenticated(from, claimed, !guessed);
+        decided.map_err(Denied::Refused)
+    }
+
+    async fn decide(&self, presented: &Presented, request: &TokenRequest) -> Result<IssuedResponse, Refusal> {
+        let lifetimes = Lifetimes {
+            grant: Seconds(self.lifetimes.grant),
+            idle: Seconds(self.lifetimes.grant_idle),
+            api: Seconds(self.lifetimes.api_token),
+        };
+        let minting = Minting {
+            issuer: &self.issuer,
+            keys: &self.keys,
+            alg: Alg::Es256,
+            policy: self.policy.as_ref(),
+            lifetimes: &lifetimes,
+        };
+        let store_failed = |cause| {
+            tracing::error!(%cause, "the store failed");
+            Refusal::Server(ServerFault::Store)
+        };
+        let mut last: Option<Entry> = None;
+        for _ in 0..ATTEMPTS {
+            let facts = self.records.facts(presented, request).await.map_err(store_failed)?;
+            let (changes, mut entry, answer) = match issue(presented, request, &facts, &minting, self.now(), &mut Os) {
+                Ok(issued) => (issued.changes, issued.entry, Ok(issued.response)),
+                Err(refused) => (refused.changes, refused.entry, Err(refused.refusal)),
+            };
+            let committed = match changes.as_slice() {
+                [] => Committed::Done(Default::default()),
+                changes => self.records.commit(changes).await.map_err(store_failed)?,
+            };
+            match committed {
+                Committed::Done(_) => {
+                    self.audit.record(&entry);
+                    return answer;
+                }
+                Committed::Conflict(OnConflict::Refuse(refusal)) => {
+                    entry.outcome = Outcome::refused(&refusal);
+                    self.audit.record(&entry);
+                    return Err(refusal);
+                }
+                Committed::Conflict(OnConflict::Retry) => last = Some(entry),
+            }
+        }
+        if let Some(mut entry) = last {
+            entry.outcome = Outcome::refused(&Refusal::Busy);
+            self.audit.record(&entry);
+        }
+        Err(Refusal::Busy)
+    }
+}
+
+/// How often a decision is made anew because somebody else was faster.
+const ATTEMPTS: usize = 8;
