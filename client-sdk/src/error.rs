@@ -1,0 +1,79 @@
+//! Why something did not work, and what the person holding the phone can do about it.
+
+use crate::key::KeyUnavailable;
+
+/// What happened to us. [`Error::advice`] is for the person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nobody signed in on this phone, or the server ended the sign-in.
+    #[error("nobody is signed in")]
+    SignedOut,
+    /// The person, the company or the door's owner said no (RFC 6749 §4.1.2.1).
+    #[error("the sign-in was refused: {0}")]
+    SignInRefused(String),
+    /// An answer came to our redirect that is not the answer to our question: wrong `state` or `iss` (RFC 9207).
+    #[error("the answer to the sign-in is not for us")]
+    ForeignAnswer,
+    /// The server refused the request with this OAuth error (RFC 6749 §5.2, RFC 9200 §5.8.3).
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// The server cannot be reached, or TLS failed.
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server or the lock sent something that makes no sense.
+    #[error("an answer makes no sense: {0}")]
+    Nonsense(&'static str),
+    /// This person has no such door.
+    #[error("no such door")]
+    UnknownDoor,
+    /// There is no valid token for this door, and no way to get one now.
+    #[error("no valid token for this door")]
+    NoToken,
+    /// The lock did not answer.
+    #[error("the lock does not answer")]
+    LockSilent,
+    /// The lock answered, and did not open.
+    #[error("the lock refused: {0}.{1:02}", code >> 5, code & 0x1f)]
+    LockRefused {
+        /// The CoAP code (RFC 7252 §5.9).
+        code: u8,
+    },
+    /// The lock pointed to a server or an audience that is not in this person's list: it may be a trap (RFC 9200 §6.4).
+    #[error("the lock points elsewhere than our list of doors")]
+    ForeignHints,
+    /// The installation key could not be used.
+    #[error(transparent)]
+    Key(#[from] KeyUnavailable),
+    /// The system gave no randomness.
+    #[error("no randomness")]
+    NoRandomness,
+    /// What must be kept could not be written or read.
+    #[error("the app's own storage failed")]
+    Storage(#[from] std::io::Error),
+}
+
+impl Error {
+    /// What the person can do.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::SignedOut | Self::ForeignAnswer => "Sign in again.",
+            Self::SignInRefused(_) | Self::Refused(_) => "Ask the owner of the door.",
+            Self::Unreachable(_) => "Check the network and try again.",
+            Self::NoToken => "Go online once, so that the app can fetch a new permission.",
+            Self::UnknownDoor => "Look for the door in your list.",
+            Self::LockSilent => "Go nearer to the lock and try again.",
+            Self::LockRefused { .. } => "Your permission does not open this door, or has ended.",
+            Self::ForeignHints => "Do not use this lock; tell the facility manager.",
+            Self::Key(_) => "Unlock the phone and try again.",
+            Self::Nonsense(_) | Self::NoRandomness | Self::Storage(_) => "Try again; if it stays, reinstall the app.",
+        }
+    }
+}
+
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Self {
+        // The URL of a request may carry a code or a state.
+        Self::Unreachable(Box::new(error.without_url()))
+    }
+}

@@ -1,0 +1,175 @@
+//! A machine: no person, no browser. It shares an OSCORE context with the server and asks for tokens over CoAP (RFC 9203 §3).
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use latchwork_ace::registry::GrantType;
+use latchwork_ace::token_request::AskedProfile;
+use latchwork_ace::{ErrorResponse, Scope, TokenRequest, TokenResponse};
+use latchwork_coap::{Code, ContentFormat};
+use latchwork_crypto::RustCrypto;
+use latchwork_oscore::{Context, Material, SenderNumbers};
+use latchwork_transport::CoapClient;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::clock::now;
+use crate::door::{Door, Permission};
+use crate::encoding::{hex, random};
+use crate::error::Error;
+use crate::open::{Opened, Session};
+use crate::store::{FileStore, TokenStore as _};
+
+/// What a machine is configured with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineConfig {
+    /// The issuer whose tokens it uses.
+    pub issuer: String,
+    /// The server over CoAP, host and port.
+    pub server: String,
+    /// The context it shares with the server.
+    pub oscore: SharedContext,
+    /// Its doors.
+    #[serde(rename = "door")]
+    pub doors: Vec<Door>,
+}
+
+/// An OSCORE context with the server. All in hexadecimal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedContext {
+    /// Master Secret.
+    pub master_secret: String,
+    /// Master Salt, if any.
+    #[serde(default)]
+    pub master_salt: String,
+    /// The machine's Sender ID.
+    pub sender_id: String,
+    /// The server's Sender ID.
+    pub recipient_id: String,
+    /// ID Context, if any.
+    pub id_context: Option<String>,
+}
+
+/// A machine that opens doors.
+pub struct Machine {
+    config: MachineConfig,
+    numbers: NumberFile,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    server: Option<CoapClient>,
+    permissions: HashMap<String, Permission>,
+    sessions: HashMap<String, Session>,
+}
+
+impl Machine {
+    /// `numbers` is a file where the machine reserves its sender numbers: no number is used twice, also after a crash
+    /// (RFC 8613 B.1.1). Its directory must exist.
+    pub fn new(config: MachineConfig, numbers: PathBuf) -> Result<Self, Error> {
+        Ok(Self { config, numbers: NumberFile(numbers), inner: Mutex::default() })
+    }
+
+    /// Opens a door; asks the server for a token where none is valid.
+    pub async fn open(&self, door: &str) -> Result<Opened, Error> {
+        let door = self.config.doors.iter().find(|known| known.name == door).ok_or(Error::UnknownDoor)?;
+        let inner = &mut *self.inner.lock().await;
+        if !inner.permissions.get(&door.audience).is_some_and(|permission| permission.is_valid(now())) {
+            let permission = self.ask(&mut inner.server, door).await?;
+            inner.permissions.insert(door.audience.clone(), permission);
+        }
+        let permission = inner.permissions.get(&door.audience).ok_or(Error::NoToken)?;
+        crate::open::open(&mut inner.sessions, door, permission).await
+    }
+
+    /// `POST /token` over CoAP and OSCORE: client credentials, where the context says who asks (RFC 9200 §5.8).
+    async fn ask(&self, server: &mut Option<CoapClient>, door: &Door) -> Result<Permission, Error> {
+        let client = match server {
+            Some(client) => client,
+            None => server.insert(self.connect().await?),
+        };
+        let context = client.context().ok_or(Error::SignedOut)?;
+        if context.numbers_left() < NUMBERS_OF_A_REQUEST {
+            context.reserve(BLOCK, &mut &self.numbers)?;
+        }
+        let request = TokenRequest {
+            grant_type: Some(GrantType::CLIENT_CREDENTIALS),
+            audience: Some(&door.audience),
+            scope: Some(&*door.scope).filter(|scope| !scope.is_empty()).map(Scope::Text),
+            ace_profile: Some(AskedProfile::Tell),
+            ..TokenRequest::default()
+        };
+        let mut payload = [0; 512];
+        let payload = request.encode(&mut payload).map_err(|_| Error::Nonsense("a token request that is too long"))?;
+        let format = Some(ContentFormat::ACE_CBOR);
+        let response = client
+            .request(Code::POST, "/token", format, format, payload)
+            .await
+            .map_err(|error| Error::Unreachable(Box::new(error)))?;
+        if !response.protected {
+            // It may come from anybody, and there is nothing in it that we could use.
+            return Err(Error::Refused(format!("{}.{:02}", response.code.class(), response.code.detail())));
+        }
+        if response.code != Code::CREATED {
+            let error =
+                ErrorResponse::decode(&response.payload).map_err(|_| Error::Nonsense("an error of the server"))?;
+            return Err(Error::Refused(error.error.name().unwrap_or("an unknown error").to_owned()));
+        }
+        let answer = TokenResponse::decode(&response.payload).map_err(|_| Error::Nonsense("a token response"))?;
+        Permission::granted(&answer, now())
+    }
+
+    async fn connect(&self) -> Result<CoapClient, Error> {
+        let shared = &self.config.oscore;
+        let bytes = |text: &str| hex(text).map(Zeroizing::new).ok_or(Error::Nonsense("the machine's configuration"));
+        let id_context = shared.id_context.as_deref().map(bytes).transpose()?;
+        let (master_secret, master_salt) = (bytes(&shared.master_secret)?, bytes(&shared.master_salt)?);
+        let (sender_id, recipient_id) = (bytes(&shared.sender_id)?, bytes(&shared.recipient_id)?);
+        let material = Material {
+            master_secret: &master_secret,
+            master_salt: &master_salt,
+            sender_id: &sender_id,
+            recipient_id: &recipient_id,
+            id_context: id_context.as_ref().map(|id| id.as_slice()),
+        };
+        let context = Context::restore(&RustCrypto, &material, self.numbers.read()?, random()?)
+            .map_err(|_| Error::Nonsense("the machine's configuration"))?;
+        let unreachable = |error| Error::Unreachable(Box::new(error));
+        let mut client = CoapClient::connect(&self.config.server).await.map_err(unreachable)?;
+        client.set_context(Some(context));
+        Ok(client)
+    }
+}
+
+/// How many sender numbers one reservation takes: a write for each 64 messages.
+const BLOCK: u32 = 64;
+
+/// A request and its repetition with an Echo, each with a few blocks.
+const NUMBERS_OF_A_REQUEST: u64 = 8;
+
+/// The bound below which sender numbers may have been used, in a file.
+struct NumberFile(PathBuf);
+
+impl NumberFile {
+    fn read(&self) -> Result<u64, Error> {
+        match fs::read_to_string(&self.0) {
+            Ok(text) => text.trim().parse().map_err(|_| Error::Nonsense("the file of sender numbers")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl SenderNumbers for &NumberFile {
+    type Error = io::Error;
+
+    fn reserve(&mut self, below: u64) -> io::Result<()> {
+        FileStore::new(&self.0).save(below.to_string().as_bytes())
+    }
+}

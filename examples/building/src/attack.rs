@@ -1,0 +1,123 @@
+//! What somebody can try who has no key: datagrams to a lock, made by hand.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use latchwork_ace::authz_info;
+use latchwork_coap::message::{Code, Kind, Message, OptionNumber, Token, Writer};
+use latchwork_crypto::RustCrypto;
+use latchwork_oscore::{Context, Material};
+
+use crate::Outcome;
+
+const ACE_CBOR: u32 = 19;
+
+/// How long a lock may take to answer. A silent lock is an answer too.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a lock answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The code, as in `4.01`; `silence` for none.
+    pub code: String,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// One attacker at one lock, with a port of their own.
+pub struct Attacker {
+    socket: UdpSocket,
+    next_id: u16,
+}
+
+impl Attacker {
+    /// Stands before the lock.
+    pub fn at(lock: SocketAddr) -> Outcome<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.connect(lock)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let mut id = [0; 2];
+        getrandom::fill(&mut id)?;
+        Ok(Self { socket, next_id: u16::from_be_bytes(id) })
+    }
+
+    /// Sends bytes as they are and waits for an answer.
+    pub fn send(&self, datagram: &[u8]) -> Outcome<Answer> {
+        self.socket.send(datagram)?;
+        let mut buffer = [0; 2048];
+        match self.socket.recv(&mut buffer) {
+            Ok(length) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                let message = Message::parse(bytes).map_err(|e| format!("{e:?}"))?;
+                let code = match message.kind {
+                    Kind::Rst => "reset".to_owned(),
+                    _ => format!("{}.{:02}", message.code.class(), message.code.detail()),
+                };
+                Ok(Answer { code, payload: message.payload.to_vec() })
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Ok(Answer { code: "silence".to_owned(), payload: Vec::new() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Posts a token to `/authz-info` with nonces of the attacker's own (RFC 9203 §4.1).
+    pub fn upload(&mut self, token: &[u8]) -> Outcome<Answer> {
+        let (nonce1, id1): ([u8; 8], [u8; 1]) = ([7; 8], [0x77]);
+        let request =
+            authz_info::Request { access_token: token, nonce1: Some(&nonce1), client_recipient_id: Some(&id1) };
+        let mut payload = [0; 1024];
+        let payload = request.encode(&mut payload).map_err(|e| format!("{e:?}"))?;
+        let mut buffer = [0; 1280];
+        let datagram = self.request(&mut buffer, Code::POST, "/authz-info", payload)?;
+        self.send(datagram)
+    }
+
+    /// Asks for the door without any protection.
+    pub fn knock(&mut self) -> Outcome<Answer> {
+        let mut buffer = [0; 64];
+        let datagram = self.request(&mut buffer, Code::POST, "/door", &[])?;
+        self.send(datagram)
+    }
+
+    /// Asks for the door under OSCORE, with a secret that is a guess, and the identifier `kid`.
+    pub fn guess(&mut self, kid: &[u8]) -> Outcome<Answer> {
+        let material = Material {
+            master_secret: &[0x42; 16],
+            master_salt: &[],
+            sender_id: kid,
+            recipient_id: &[0x77],
+            id_context: None,
+        };
+        let mut context = Context::derive(&RustCrypto, &material).map_err(|e| format!("{e:?}"))?;
+        let (mut inner, mut outer) = ([0; 64], [0; 256]);
+        let plain = self.request(&mut inner, Code::POST, "/door", &[])?;
+        let plain = Message::parse(plain).map_err(|e| format!("{e:?}"))?;
+        let (datagram, _) = context.protect_request(&RustCrypto, &plain, &mut outer).map_err(|e| format!("{e:?}"))?;
+        self.send(datagram)
+    }
+
+    /// Sends again what went by before: the same bytes, and the same under a message id of its own.
+    pub fn replay(&mut self, datagram: &[u8]) -> Outcome<[Answer; 2]> {
+        let mut renamed = datagram.to_vec();
+        self.next_id = self.next_id.wrapping_add(1);
+        if let Some(id) = renamed.get_mut(2..4) {
+            id.copy_from_slice(&self.next_id.to_be_bytes());
+        }
+        Ok([self.send(datagram)?, self.send(&renamed)?])
+    }
+
+    fn request<'b>(&mut self, buffer: &'b mut [u8], method: Code, path: &str, payload: &[u8]) -> Outcome<&'b [u8]> {
+        self.next_id = self.next_id.wrapping_add(1);
+        let full = |_| "a datagram too small for its content";
+        let mut writer = Writer::new(buffer, Kind::Con, method, self.next_id, Token::EMPTY);
+        writer.path(path).map_err(full)?;
+        if !payload.is_empty() {
+            writer.uint_option(OptionNumber::CONTENT_FORMAT, ACE_CBOR).map_err(full)?;
+            writer.payload(payload).map_err(full)?;
+        }
+        Ok(writer.finish().map_err(full)?)
+    }
+}

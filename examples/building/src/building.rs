@@ -1,0 +1,229 @@
+//! The company: its provider, its server, its locks. Everything lives in one directory and ends with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::{Browser, Lock, Outcome, Phone, Process};
+
+/// What the company runs.
+pub struct Building {
+    directory: TempDir,
+    /// The provider's issuer URL.
+    pub provider_url: String,
+    /// The server's issuer URL.
+    pub issuer: String,
+    /// The server over CoAP, `127.0.0.1:PORT`.
+    pub coap: String,
+    /// The locks by name.
+    pub locks: BTreeMap<String, Lock>,
+    /// The master secret that the robot shares with the server, in hexadecimal.
+    pub robot_secret: String,
+    /// The secret of the client `service`.
+    pub service_secret: String,
+    provider: Option<Process>,
+    server: Option<Process>,
+}
+
+/// The doors that have a running lock.
+const LOCKS: [&str; 2] = ["front", "lab"];
+
+impl Building {
+    /// Starts everything and declares the building.
+    pub fn open() -> Outcome<Self> {
+        let directory = TempDir::with_prefix("latchwork-")?;
+        let at = directory.path();
+        for part in ["logs", "locks", "phones"] {
+            fs::create_dir(at.join(part))?;
+        }
+        let issuer = format!("https://127.0.0.1:{}", free_port()?);
+        let provider_secret = random_hex(32)?;
+        write_private(&at.join("provider.secret"), &provider_secret)?;
+        let mut provider = start_provider(at, &issuer)?;
+        let provider_url = provider.line("provider ")?;
+        let mut building = Self {
+            provider_url,
+            issuer,
+            coap: String::new(),
+            locks: BTreeMap::new(),
+            robot_secret: random_hex(16)?,
+            service_secret: random_hex(32)?,
+            provider: Some(provider),
+            server: None,
+            directory,
+        };
+        building.initialise()?;
+        building.start_server()?;
+        for name in LOCKS {
+            let file = building.enroll(name)?;
+            let lock = Lock::start(name, &file, &building.path("locks"), &building.path("logs"))?;
+            building.locks.insert(name.to_owned(), lock);
+        }
+        building.enroll("server-room")?;
+        building.apply()?;
+        Ok(building)
+    }
+
+    /// A path in the building's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Leaves the directory where it is, also after the end.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
+    }
+
+    /// A lock by its name.
+    pub fn lock(&self, name: &str) -> Outcome<&Lock> {
+        self.locks.get(name).ok_or_else(|| format!("no lock {name}").into())
+    }
+
+    /// A browser that trusts the server's development certificate.
+    pub fn browser(&self) -> Outcome<Browser> {
+        Browser::new(&fs::read(self.certificate())?)
+    }
+
+    /// Somebody's phone, with a key of its own.
+    pub fn phone(&self, owner: &str) -> Phone {
+        Phone::new(self.path("phones").join(owner), &self.issuer, &self.certificate(), self.path("logs"))
+    }
+
+    /// The server's development certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.path("server/tls/cert.pem")
+    }
+
+    /// Runs `latchwork VERB` against this server and returns what it printed.
+    pub fn latchwork(&self, arguments: &[&str]) -> Outcome<String> {
+        let output = Command::new(program("latchwork")?).args(arguments).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(printed);
+        }
+        Err(format!("latchwork {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr)).into())
+    }
+
+    /// Writes the file of a lock, creating the lock where it is new.
+    pub fn enroll(&self, name: &str) -> Outcome<PathBuf> {
+        let file = self.path("locks").join(format!("{name}.lock"));
+        let (directory, out) = (self.path("server"), file.to_string_lossy().into_owned());
+        self.latchwork(&["lock", "enroll", name, "--dir", &directory.to_string_lossy(), "--out", &out])?;
+        Ok(file)
+    }
+
+    /// Declares `building.toml` with the addresses of today.
+    pub fn apply(&self) -> Outcome<String> {
+        let mut declaration = include_str!("../building.toml").to_owned();
+        let address =
+            |name| self.locks.get(name).map(|lock: &Lock| lock.corridor.address.to_string()).unwrap_or_default();
+        for (word, value) in [
+            ("\"PROVIDER\"", &self.provider_url),
+            ("\"FRONT\"", &address("front")),
+            ("\"LAB\"", &address("lab")),
+            ("\"ROBOT_SECRET\"", &self.robot_secret),
+            ("\"SERVICE_SECRET\"", &self.service_secret),
+        ] {
+            declaration = declaration.replace(word, &format!("{value:?}"));
+        }
+        let file = self.path("building.toml");
+        write_private(&file, &declaration)?;
+        self.latchwork(&["apply", "-f", &file.to_string_lossy(), "--dir", &self.path("server").to_string_lossy()])
+    }
+
+    /// Ends the server, as a power cut would.
+    pub fn stop_server(&mut self) {
+        self.server = None;
+    }
+
+    /// Ends the provider.
+    pub fn stop_provider(&mut self) {
+        self.provider = None;
+    }
+
+    /// Whether the provider runs.
+    pub fn has_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    /// Starts the server, or starts it again on the same data and HTTPS port.
+    pub fn start_server(&mut self) -> Outcome<()> {
+        let mut command = Command::new(program("latchwork")?);
+        command.arg("serve").arg("--dir").arg(self.path("server"));
+        command.env("LATCHWORK_COAP_LISTEN", "127.0.0.1:0");
+        if let Some(filter) = std::env::var_os("BUILDING_LOG") {
+            command.env("LATCHWORK_LOG_FILTER", filter);
+        }
+        let _ = fs::remove_file(self.path("logs").join("server.log"));
+        let mut server = Process::start("server", &self.path("logs"), &mut command)?;
+        server.line("https://")?;
+        self.coap = server.line("coap://")?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// The server's process id.
+    pub fn server_id(&self) -> Option<u32> {
+        self.server.as_ref().map(Process::id)
+    }
+
+    fn initialise(&self) -> Outcome<()> {
+        let server = self.path("server");
+        self.latchwork(&["init", &server.to_string_lossy(), "--issuer", &self.issuer])?;
+        let config = server.join("latchwork.toml");
+        let listen = self.issuer.trim_start_matches("https://");
+        let text = fs::read_to_string(&config)?
+            .replace("#listen = \"127.0.0.1:8443\"", &format!("listen = {listen:?}"))
+            + &format!(
+                "\n[[provider]]\nname = \"company\"\nissuer = {:?}\nclient_id = \"latchwork\"\n\
+                 client_secret_file = {:?}\nscopes = [\"openid\"]\ngroups_claim = \"groups\"\n",
+                self.provider_url,
+                self.path("provider.secret"),
+            );
+        Ok(fs::write(config, text)?)
+    }
+}
+
+fn start_provider(at: &Path, issuer: &str) -> Outcome<Process> {
+    let here = repository()?.join("examples/building/provider");
+    let mut command = Command::new(repository()?.join("target/tools/bin/node"));
+    command.arg(here.join("provider.mjs")).args(["--client-id", "latchwork"]);
+    command.arg("--client-secret-file").arg(at.join("provider.secret"));
+    command.arg("--redirect-uri").arg(format!("{issuer}/callback/company"));
+    Ok(Process::start("provider", &at.join("logs"), &mut command)?)
+}
+
+/// The path of one of our programs: beside this one, where cargo put them all.
+pub fn program(name: &str) -> Outcome<PathBuf> {
+    let here = std::env::current_exe()?;
+    let found = here.ancestors().skip(1).take(2).map(|directory| directory.join(name)).find(|path| path.exists());
+    found.ok_or_else(|| format!("{name} is not built; make builds it").into())
+}
+
+/// The root of the repository.
+pub fn repository() -> Outcome<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no repository")?.to_path_buf())
+}
+
+/// A TCP port that is free at this moment. The provider has to know the server's address before the server starts.
+fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Random bytes in hexadecimal.
+pub fn random_hex(bytes: usize) -> Outcome<String> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn write_private(path: &Path, text: &str) -> Outcome<()> {
+    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
+}

@@ -1,0 +1,306 @@
+//! The scenes. Each says what happened in values that were measured, and whether the bolts did what they should.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchwork_building::attack::Attacker;
+use latchwork_building::people::{EMMA, OLIVIA, THEO, VICTOR, sign_in_at_provider};
+use latchwork_building::{Browser, Building, Outcome, Page};
+
+const FRONT: &str = "urn:latchwork:lock:front";
+const LAB: &str = "urn:latchwork:lock:lab";
+const SERVER_ROOM: &str = "urn:latchwork:lock:server-room";
+
+/// Prints the scenes and counts them.
+#[derive(Default)]
+pub(crate) struct Teller {
+    pub(crate) all: usize,
+    pub(crate) good: usize,
+}
+
+/// What a scene measured, and whether it is as it should be.
+struct Scene {
+    good: bool,
+    measured: String,
+}
+
+impl Scene {
+    fn new(good: bool, measured: impl Into<String>) -> Outcome<Self> {
+        Ok(Self { good, measured: measured.into() })
+    }
+}
+
+impl Teller {
+    fn chapter(&self, title: &str) {
+        println!("\n{title}");
+    }
+
+    fn scene(&mut self, title: &str, play: impl FnOnce() -> Outcome<Scene>) {
+        let scene = play().unwrap_or_else(|error| Scene { good: false, measured: error.to_string() });
+        self.all += 1;
+        self.good += usize::from(scene.good);
+        let mark = if scene.good { "ok  " } else { "FAIL" };
+        println!("  {mark}  {title:54}  {}", scene.measured);
+    }
+}
+
+/// Whatever needs the server: sign-ins, consents, tokens.
+pub(crate) fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
+    let building = &*building;
+    told.chapter("In the morning, with a network");
+    told.scene("refused: a wrong password at the provider", || wrong_password(building));
+    told.scene("refused: the employee at the server room, by policy", || server_room(building));
+    told.scene("Emma signs in and her phone fetches a token", || emma_fetches(building));
+    told.scene("refused: a stolen refresh token, without the phone's key", || stolen_refresh_token(building));
+    told.scene("refused: the visitor at the lab, before its owner agrees", || before_consent(building));
+    told.scene("Olivia, who owns the lab, lets the visitor in", || owner_consents(building));
+    told.scene("opened: the robot, with a token got over CoAP and OSCORE", || robot(building));
+    Ok(())
+}
+
+/// What doors do when the server and the provider are gone.
+pub(crate) fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
+    building.stop_server();
+    building.stop_provider();
+    let building = &*building;
+    told.chapter("In the evening, server and provider stopped");
+    told.scene("opened: the employee's door", || opens(building, "emma", "front"));
+    told.scene("opened: the same door again, at once", || opens_twice(building, "emma", "front"));
+    told.scene("opened: the visitor's door", || opens(building, "victor", "lab"));
+    told.scene("refused: a stolen token, without its key", || stolen_token(building));
+    told.scene("refused: everything that went by, sent again", || replay(building));
+    told.scene("refused: a token for the other lock", || other_lock(building));
+    told.scene("refused: a forged token", || forged(building));
+    told.scene("refused: a token whose end has passed", || expired(building));
+    Ok(())
+}
+
+fn wrong_password(building: &Building) -> Outcome<Scene> {
+    let browser = building.browser()?;
+    let started = building.phone("nobody").start_sign_in(&[])?;
+    let page = sign_in_at_provider(&browser, browser.open(&started.url)?, ("emma", "123456"))?;
+    let still_there = page.url.as_str().starts_with(&building.provider_url);
+    Scene::new(page.status == 401 && still_there, format!("the provider answers {}", page.status))
+}
+
+fn server_room(building: &Building) -> Outcome<Scene> {
+    let browser = building.browser()?;
+    match building.phone("emma-at-the-server-room").sign_in(&browser, EMMA, &[SERVER_ROOM]) {
+        Ok(_) => Scene::new(false, "the sign-in succeeded"),
+        Err(error) => {
+            let answer = error.to_string();
+            let refused = ["access_denied", "invalid_scope", "invalid_target"].iter().find(|e| answer.contains(**e));
+            Scene::new(refused.is_some(), refused.map_or(answer.clone(), |error| format!("the server answers {error}")))
+        }
+    }
+}
+
+fn emma_fetches(building: &Building) -> Outcome<Scene> {
+    let (browser, phone) = (building.browser()?, building.phone("emma"));
+    let started = Instant::now();
+    phone.sign_in(&browser, EMMA, &[])?;
+    let signed_in = started.elapsed();
+    phone.run(&["fetch", "front"])?;
+    let token = token_of(building, "emma", FRONT)?;
+    Scene::new(true, format!("sign-in {} ms; token of {} B", signed_in.as_millis(), token.len()))
+}
+
+fn stolen_refresh_token(building: &Building) -> Outcome<Scene> {
+    let (browser, thief) = (building.browser()?, building.phone("theo"));
+    thief.sign_in(&browser, THEO, &[])?;
+    fs::copy(building.phone("emma").home().join("tokens.json"), thief.home().join("tokens.json"))?;
+    let mut state: serde_json::Value = serde_json::from_slice(&fs::read(thief.home().join("tokens.json"))?)?;
+    // Only the refresh token: what happens to a stolen door token comes later.
+    state["permissions"] = serde_json::json!({});
+    fs::write(thief.home().join("tokens.json"), serde_json::to_vec(&state)?)?;
+    let refusal = thief.run(&["fetch", "front"]).err().map(|error| error.to_string()).unwrap_or_default();
+    let refused = refusal.contains("invalid_grant");
+    let unharmed = building.phone("emma").run(&["fetch", "front"]).is_ok();
+    let measured = if refused { "the server answers invalid_grant; Emma's phone still works" } else { &refusal };
+    Scene::new(refused && unharmed, measured)
+}
+
+fn before_consent(building: &Building) -> Outcome<Scene> {
+    let (browser, phone) = (building.browser()?, building.phone("victor-early"));
+    let started = phone.start_sign_in(&[LAB])?;
+    let page = started.consent(&browser, VICTOR)?;
+    let waits = page.url.as_str().starts_with(&building.issuer);
+    let refusal = phone.run(&["open", "lab"]).err().map(|error| error.to_string()).unwrap_or_default();
+    let moves = building.lock("lab")?.moves()?;
+    // The owner says no to this one, and the app hears it.
+    answer_as_owner(building, "Deny")?;
+    let page = wait_for_owner(building, &browser, page)?;
+    let denied = started.end(&page).is_err_and(|error| error.to_string().contains("access_denied"));
+    Scene::new(
+        waits && !refusal.is_empty() && moves == 0 && denied,
+        format!(
+            "bolt moves {moves}; the owner denies, the app hears {}",
+            if denied { "access_denied" } else { "nothing" }
+        ),
+    )
+}
+
+fn owner_consents(building: &Building) -> Outcome<Scene> {
+    let (browser, phone) = (building.browser()?, building.phone("victor"));
+    let started = phone.start_sign_in(&[LAB])?;
+    let page = started.consent(&browser, VICTOR)?;
+    answer_as_owner(building, "Allow")?;
+    let page = wait_for_owner(building, &browser, page)?;
+    started.end(&page)?;
+    phone.run(&["fetch", "lab"])?;
+    let token = token_of(building, "victor", LAB)?;
+    Scene::new(true, format!("token of {} B", token.len()))
+}
+
+/// Olivia opens her page and presses a button on the first question there.
+fn answer_as_owner(building: &Building, label: &str) -> Outcome<()> {
+    let browser = building.browser()?;
+    let page = browser.open(&format!("{}/approvals", building.issuer))?;
+    let page = sign_in_at_provider(&browser, page, OLIVIA)?;
+    browser.press(&page, label, &[])?;
+    Ok(())
+}
+
+/// Looks again at the page that waits, until it leads back to the app.
+fn wait_for_owner(building: &Building, browser: &Browser, mut page: Page) -> Outcome<Page> {
+    for _ in 0..600 {
+        if !page.url.as_str().starts_with(&building.issuer) {
+            return Ok(page);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        page = browser.open(page.url.as_str())?;
+    }
+    Err(format!("still waiting at {}", page.url).into())
+}
+
+fn robot(building: &Building) -> Outcome<Scene> {
+    let front = building.lock("front")?;
+    let before = front.moves()?;
+    let config = building.path("robot.toml");
+    fs::write(
+        &config,
+        format!(
+            "issuer = {issuer:?}\nserver = {server:?}\n\n[oscore]\nmaster_secret = {secret:?}\nsender_id = \"0a\"\n\
+             recipient_id = \"0b\"\n\n[[door]]\nname = \"front\"\naudience = {FRONT:?}\naddress = {address:?}\n\
+             as_uri = \"{issuer}/token\"\nscope = \"door:open\"\n",
+            issuer = building.issuer,
+            server = building.coap,
+            secret = building.robot_secret,
+            address = front.corridor.address.to_string(),
+        ),
+    )?;
+    let said = building.phone("robot").run(&["machine", "--config", &config.to_string_lossy(), "front"])?;
+    let moves = front.moves()? - before;
+    Scene::new(moves == 1, format!("{}; bolt moves {moves}", said.trim_start_matches("opened front: ")))
+}
+
+fn opens(building: &Building, who: &str, door: &str) -> Outcome<Scene> {
+    let lock = building.lock(door)?;
+    let before = lock.moves()?;
+    lock.corridor.take();
+    let said = building.phone(who).run(&["open", door])?;
+    let (moves, seen) = (lock.moves()? - before, lock.corridor.take());
+    let bytes: usize = seen.iter().map(|datagram| datagram.bytes.len()).sum();
+    let round_trips = seen.iter().filter(|datagram| !datagram.to_lock).count();
+    let took = said.rsplit(", ").next().unwrap_or_default().to_owned();
+    Scene::new(
+        moves == 1 && !building.has_provider(),
+        format!("{round_trips} round trips, {bytes} B in all, {took}; bolt moves {moves}"),
+    )
+}
+
+fn opens_twice(building: &Building, who: &str, door: &str) -> Outcome<Scene> {
+    let lock = building.lock(door)?;
+    let before = lock.moves()?;
+    let said = building.phone(who).run(&["open", door, "--times", "2"])?;
+    let moves = lock.moves()? - before;
+    let warm = said.lines().nth(1).unwrap_or_default().to_owned();
+    Scene::new(
+        moves == 2 && warm.contains(" 1 round trips"),
+        format!("{}; bolt moves {moves}", warm.trim_start_matches(&format!("opened {door}: "))),
+    )
+}
+
+fn stolen_token(building: &Building) -> Outcome<Scene> {
+    let front = building.lock("front")?;
+    let before = front.moves()?;
+    let mut thief = Attacker::at(front.address)?;
+    let upload = thief.upload(&token_of(building, "emma", FRONT)?)?;
+    let answer = latchwork_ace::authz_info::Response::decode(&upload.payload);
+    let kid = answer.map(|answer| answer.server_recipient_id.to_vec()).unwrap_or_default();
+    let answers = [upload.code.clone(), thief.knock()?.code, thief.guess(&[0x55, 0x55])?.code, thief.guess(&kid)?.code];
+    let moves = front.moves()? - before;
+    let unharmed = building.phone("emma").run(&["open", "front"]).is_ok();
+    Scene::new(
+        answers == ["2.01", "4.01", "4.01", "4.00"] && moves == 0 && unharmed,
+        format!(
+            "token {}, plain {}, unknown key {}, guessed key {}; bolt moves {moves}",
+            answers[0], answers[1], answers[2], answers[3]
+        ),
+    )
+}
+
+fn replay(building: &Building) -> Outcome<Scene> {
+    let front = building.lock("front")?;
+    front.corridor.take();
+    building.phone("emma").run(&["open", "front"])?;
+    let before = front.moves()?;
+    let mut thief = Attacker::at(front.address)?;
+    let seen = front.corridor.take();
+    let mut sent = 0;
+    let mut last = String::new();
+    for datagram in seen.iter().filter(|datagram| datagram.to_lock) {
+        for answer in thief.replay(&datagram.bytes)? {
+            sent += 1;
+            last = answer.code;
+        }
+    }
+    let moves = front.moves()? - before;
+    Scene::new(sent > 0 && moves == 0, format!("{sent} datagrams, the last answered {last}; bolt moves {moves}"))
+}
+
+fn other_lock(building: &Building) -> Outcome<Scene> {
+    let lab = building.lock("lab")?;
+    let before = lab.moves()?;
+    let answer = Attacker::at(lab.address)?.upload(&token_of(building, "emma", FRONT)?)?;
+    let moves = lab.moves()? - before;
+    Scene::new(
+        answer.code == "4.01" && moves == 0,
+        format!("the lab's lock answers {}; bolt moves {moves}", answer.code),
+    )
+}
+
+fn forged(building: &Building) -> Outcome<Scene> {
+    let front = building.lock("front")?;
+    let before = front.moves()?;
+    let mut token = token_of(building, "emma", FRONT)?;
+    if let Some(byte) = token.last_mut() {
+        *byte ^= 1;
+    }
+    let answer = Attacker::at(front.address)?.upload(&token)?;
+    let moves = front.moves()? - before;
+    Scene::new(answer.code == "4.01" && moves == 0, format!("the lock answers {}; bolt moves {moves}", answer.code))
+}
+
+fn expired(building: &Building) -> Outcome<Scene> {
+    let front = building.lock("front")?;
+    let before = front.moves()?;
+    front.set_clock(9 * 3600)?;
+    let refusal =
+        building.phone("emma").run(&["open", "front"]).err().map(|error| error.to_string()).unwrap_or_default();
+    let answer = Attacker::at(front.address)?.upload(&token_of(building, "emma", FRONT)?)?;
+    let moves = front.moves()? - before;
+    Scene::new(
+        answer.code == "4.01" && moves == 0 && refusal.contains("4.01"),
+        format!("nine hours later the lock answers {}; bolt moves {moves}", answer.code),
+    )
+}
+
+/// The token for a lock in somebody's phone.
+fn token_of(building: &Building, who: &str, audience: &str) -> Outcome<Vec<u8>> {
+    let state: serde_json::Value = serde_json::from_slice(&fs::read(building.phone(who).home().join("tokens.json"))?)?;
+    let token = state["permissions"][audience]["token"].as_str().ok_or("no token in this phone")?;
+    Ok(URL_SAFE_NO_PAD.decode(token)?)
+}
