@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::browser::Browser;
 use crate::clock::now;
-use crate::door::{Door, Permission};
+use crate::door::{Door, Permission, Standing};
 use crate::encoding::base64url;
 use crate::error::Error;
 use crate::key::PopKey;
@@ -45,6 +45,10 @@ pub enum Readiness {
     Ready,
     /// There is no valid token; the app has to ask the server first.
     Online,
+    /// The person has to sign in for this door.
+    SignIn,
+    /// The same, and its owner has to agree.
+    OwnerConsent,
 }
 
 impl App {
@@ -84,7 +88,11 @@ impl App {
         let state = self.state.lock().await;
         let ready = |door: &Door| match state.permissions.get(&door.audience) {
             Some(permission) if permission.is_valid(now()) => Readiness::Ready,
-            _ => Readiness::Online,
+            _ => match door.standing {
+                Standing::Granted => Readiness::Online,
+                Standing::Available => Readiness::SignIn,
+                Standing::NeedsConsent => Readiness::OwnerConsent,
+            },
         };
         state.doors.iter().map(|door| (door.clone(), ready(door))).collect()
     }

@@ -24,7 +24,23 @@ pub struct Door {
     pub as_uri: String,
     /// What this person may ask for, in text, separated by spaces.
     #[serde(default)]
-    pub scope: String,
+    pub scopes: String,
+    /// What the server says it takes to get a token.
+    #[serde(default, rename = "state")]
+    pub standing: Standing,
+}
+
+/// What it takes to get a token for a door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing: the sign-in covers it.
+    #[default]
+    Granted,
+    /// A sign-in that names its audience.
+    Available,
+    /// Such a sign-in, and a yes of the door's owner.
+    NeedsConsent,
 }
 
 /// A token for one lock and the secret it is bound to. Whoever has both opens the door.

@@ -30,7 +30,7 @@ mod store;
 
 pub use app::{App, Readiness};
 pub use browser::Browser;
-pub use door::Door;
+pub use door::{Door, Standing};
 pub use error::Error;
 pub use key::{KeyUnavailable, PopKey, SoftwareKey};
 pub use machine::{Machine, MachineConfig, SharedContext};

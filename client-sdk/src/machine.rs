@@ -101,7 +101,7 @@ impl Machine {
         let request = TokenRequest {
             grant_type: Some(GrantType::CLIENT_CREDENTIALS),
             audience: Some(&door.audience),
-            scope: Some(&*door.scope).filter(|scope| !scope.is_empty()).map(Scope::Text),
+            scope: Some(&*door.scopes).filter(|scopes| !scopes.is_empty()).map(Scope::Text),
             ace_profile: Some(AskedProfile::Tell),
             ..TokenRequest::default()
         };

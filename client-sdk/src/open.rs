@@ -175,7 +175,8 @@ mod tests {
             audience: "urn:latchwork:lock:front".into(),
             address: "127.0.0.1:5683".into(),
             as_uri: "https://as.example/token".into(),
-            scope: String::new(),
+            scopes: String::new(),
+            standing: Default::default(),
         };
         for (as_uri, audience, follows) in [
             (Some("https://as.example/token"), Some("urn:latchwork:lock:front"), true),

@@ -184,7 +184,7 @@ fn robot(building: &Building) -> Outcome<Scene> {
         format!(
             "issuer = {issuer:?}\nserver = {server:?}\n\n[oscore]\nmaster_secret = {secret:?}\nsender_id = \"0a\"\n\
              recipient_id = \"0b\"\n\n[[door]]\nname = \"front\"\naudience = {FRONT:?}\naddress = {address:?}\n\
-             as_uri = \"{issuer}/token\"\nscope = \"door:open\"\n",
+             as_uri = \"{issuer}/token\"\nscopes = \"door:open\"\n",
             issuer = building.issuer,
             server = building.coap,
             secret = building.robot_secret,

@@ -103,6 +103,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                 let ready = match readiness {
                     Readiness::Ready => "ready",
                     Readiness::Online => "online",
+                    Readiness::SignIn => "sign-in",
+                    Readiness::OwnerConsent => "ask-owner",
                 };
                 say(&format!("{}\t{ready}\t{}\t{}", door.name, door.address, door.title))?;
             }
