@@ -63,10 +63,9 @@ fn ask(exchanges: &mut Exchanges, now: Millis, peer: u8, step: u8) {
         writer.option(latchwork_coap::OptionNumber::OBSERVE, &[]).expect("room");
     }
     let datagram = writer.finish().expect("room");
-    if let Ok(sent) = exchanges.send(now, peer, datagram, 0x8000) {
-        if step & 0x40 != 0 {
-            exchanges.forget(sent);
-        }
+    match exchanges.send(now, peer, datagram, 0x8000) {
+        Ok(sent) if step & 0x40 != 0 => exchanges.forget(sent),
+        _ => {}
     }
 }
 
