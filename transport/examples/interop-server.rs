@@ -37,7 +37,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::bind("127.0.0.1:0").await?.with_contexts(Arc::new(One(Security::new("client", context))));
     let notifier = server.notifier();
     let (runs, counter) = (AtomicU32::new(0), Arc::new(AtomicU32::new(0)));
-    let text = |code, payload: String| Response::with(code, ContentFormat::TEXT, payload);
     let tree = Resources::new()
         .resource("/echo", Some(""), async |request: Request| Response {
             content_format: request.content_format,
@@ -51,10 +50,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let runs = runs.fetch_add(1, Relaxed) + 1;
             async move { text(Code::CHANGED, runs.to_string()) }
         })
-        .resource("/who", Some(""), async move |request: Request| {
+        .resource("/who", Some(""), async |request: Request| {
             text(Code::CONTENT, request.peer.identity.map_or("nobody".into(), |identity| identity.name.to_string()))
         })
-        .resource("/slow", Some(""), async move |_: Request| {
+        .resource("/slow", Some(""), async |_: Request| {
             tokio::time::sleep(Duration::from_secs(2)).await;
             text(Code::CONTENT, "slow".into())
         })
@@ -72,4 +71,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdout().flush()?;
     server.serve(tree).await?;
     Ok(())
+}
+
+fn text(code: Code, payload: String) -> Response {
+    Response::with(code, ContentFormat::TEXT, payload)
 }

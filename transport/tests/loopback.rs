@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::{Peers, contexts, drive, house, house_with};
 use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
-use latchwork_transport::{CoapClient, Error, Response};
+use latchwork_transport::client::Response;
+use latchwork_transport::{CoapClient, Error};
 use tokio::net::UdpSocket;
 
 #[tokio::test]

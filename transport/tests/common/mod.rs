@@ -41,14 +41,13 @@ pub async fn house() -> House {
 pub async fn house_with(contexts: Option<Arc<dyn Contexts>>) -> House {
     let (runs, counter) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let gate = Arc::new(Semaphore::new(0));
-    let text = |code, payload: String| Response::with(code, ContentFormat::TEXT, payload);
     let (ran, counted, opened) = (runs.clone(), counter.clone(), gate.clone());
     let tree = Resources::new()
         .resource("/echo", Some("rt=\"echo\""), async |request: Request| Response {
             content_format: request.content_format,
             ..Response::with(Code::CHANGED, ContentFormat::TEXT, request.payload)
         })
-        .resource("/who", None, async move |request: Request| {
+        .resource("/who", None, async |request: Request| {
             text(Code::CONTENT, request.peer.identity.map_or("nobody".into(), |identity| identity.name.to_string()))
         })
         .resource("/runs", None, move |_: Request| {
@@ -145,4 +144,8 @@ pub fn drive() -> (SocketAddr, Arc<AtomicBool>) {
         .unwrap();
     });
     (addr, stop)
+}
+
+fn text(code: Code, payload: String) -> Response {
+    Response::with(code, ContentFormat::TEXT, payload)
 }

@@ -1,0 +1,151 @@
+"""Other people's CoAP against ours: aiocoap 0.4.17 and libcoap's coap-client-notls.
+
+    python coap_test.py PATH-TO-interop-server
+
+The server is transport/examples/interop-server.rs. Exits 0 if everything held; prints one line for each check.
+"""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import aiocoap
+from aiocoap import CON, GET, NON, POST, Message, oscore
+from aiocoap.numbers.codes import Code
+
+LARGE = bytes(ord("a") + n % 26 for n in range(5000))
+
+
+def check(name, condition):
+    print(("ok    " if condition else "FAILED ") + name, flush=True)
+    assert condition, name
+
+
+async def ask(context, uri, code=GET, **options):
+    return await context.request(Message(code=code, uri=uri, **options)).response
+
+
+async def plain(context, base):
+    response = await ask(context, base + "/.well-known/core")
+    check("aiocoap: discovery", b"</echo>," in response.payload and response.opt.content_format == 40)
+    response = await ask(context, base + "/echo", POST, payload=LARGE, content_format=42)
+    check("aiocoap: 5000 bytes there and back in blocks", response.payload == LARGE)
+    check("aiocoap: the handler's format", response.opt.content_format == 42)
+    response = await ask(context, base + "/echo", POST, payload=bytes(70000))
+    check("aiocoap: a body too large is 4.13", response.code == Code.REQUEST_ENTITY_TOO_LARGE)
+    response = await ask(context, base + "/large")
+    check("aiocoap: 5000 bytes in blocks", response.payload == LARGE)
+    response = await ask(context, base + "/nothing")
+    check("aiocoap: 4.04", response.code == Code.NOT_FOUND)
+    response = await ask(context, base + "/who/")
+    check("aiocoap: a trailing slash is another path", response.code == Code.NOT_FOUND)
+    response = await ask(context, base + "/slow")
+    check("aiocoap: a separate response", response.payload == b"slow")
+    response = await ask(context, base + "/who", mtype=NON)
+    check("aiocoap: a NON request", response.payload == b"nobody" and response.mtype == NON)
+    message = Message(code=GET, uri=base + "/who", mtype=CON)
+    message.opt.add_option(aiocoap.optiontypes.OpaqueOption(aiocoap.numbers.OptionNumber(65001), b""))
+    response = await context.request(message).response
+    check("aiocoap: an unknown critical option is 4.02", response.code == Code.BAD_OPTION)
+
+
+async def observe(context, base, name):
+    request = context.request(Message(code=GET, uri=base + "/counter", observe=0))
+    first = int((await request.response).payload)
+    notifications = aiter(request.observation)
+    for n in range(1, 4):
+        await ask(context, base + "/counter", POST)
+        notification = await asyncio.wait_for(anext(notifications), 10)
+        check(f"aiocoap: {name} {n}", int(notification.payload) == first + n)
+    request.observation.cancel()
+
+
+async def protected(context, base):
+    with tempfile.TemporaryDirectory() as directory:
+        settings = Path(directory) / "settings.json"
+        settings.write_text(
+            '{"sender-id_ascii": "c", "recipient-id_ascii": "s",'
+            ' "secret_hex": "000102030405060708090a0b0c0d0e0f", "salt_ascii": "salt"}'
+        )
+        (Path(directory) / "sequence.json").write_text('{"next-to-send": 0, "received": {"index": 0, "bitfield": 0}}')
+        credentials = oscore.FilesystemSecurityContext(directory)
+        context.client_credentials[base + "/*"] = credentials
+        response = await ask(context, base + "/who")
+        check("aiocoap: OSCORE, and the server knows whom it talks to", response.payload == b"client")
+        response = await ask(context, base + "/echo", POST, payload=LARGE)
+        check("aiocoap: OSCORE with inner blocks both ways", response.payload == LARGE)
+        response = await ask(context, base + "/slow")
+        check("aiocoap: OSCORE in a separate response", response.payload == b"slow")
+        await observe(context, base, "OSCORE notification")
+        del context.client_credentials[base + "/*"]
+
+
+def duplicates(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(10)
+        peer.connect(address)
+        request = b"\x41\x02\x12\x34\xaa\xb4runs"
+        answers = []
+        for _ in range(3):
+            peer.send(request)
+            answers.append(peer.recv(1500))
+        check("raw: three times the same request, three times the same bytes", len(set(answers)) == 1)
+        peer.send(b"\x41\x02\x12\x35\xaa\xb4runs")
+        runs = int(peer.recv(1500).split(b"\xff")[1])
+        check("raw: its handler ran once", runs == int(answers[0].split(b"\xff")[1]) + 1)
+        peer.send(b"\x40\x00\x12\x36")
+        check("raw: a ping is reset", peer.recv(1500) == b"\x70\x00\x12\x36")
+        peer.send(b"\x40\x01\x12\x37\xff")
+        check("raw: a malformed CON is reset", peer.recv(1500) == b"\x70\x00\x12\x37")
+
+
+def libcoap(base):
+    def client(*arguments, data=b""):
+        command = ["coap-client-notls", "-B", "15", *arguments]
+        return subprocess.run(command, input=data, capture_output=True, timeout=30, check=False)
+
+    check("libcoap: GET in blocks", client("-m", "get", base + "/large").stdout.strip() == LARGE)
+    check("libcoap: smaller blocks", client("-b", "64", "-m", "get", base + "/large").stdout.strip() == LARGE)
+    got = client("-m", "post", "-f", "-", base + "/echo", data=LARGE).stdout
+    check("libcoap: POST in blocks", got.strip() == LARGE)
+    got = client("-b", "128", "-m", "post", "-f", "-", base + "/echo", data=LARGE).stdout
+    check("libcoap: POST in smaller blocks", got.strip() == LARGE)
+    check("libcoap: a separate response", client("-m", "get", base + "/slow").stdout.strip() == b"slow")
+    check("libcoap: NON", client("-N", "-m", "get", base + "/who").stdout.strip() == b"nobody")
+    got = client("-O", "65001,x", "-m", "get", base + "/who")
+    check("libcoap: an unknown critical option is 4.02", b"4.02" in got.stdout + got.stderr)
+    got = client("-m", "get", base + "/nothing")
+    check("libcoap: 4.04", b"4.04" in got.stdout + got.stderr)
+    got = client("-s", "2", "-m", "get", base + "/counter")
+    check("libcoap: observe, and stop", got.returncode == 0 and got.stdout.strip() != b"")
+
+
+async def with_aiocoap(base):
+    context = await aiocoap.Context.create_client_context()
+    try:
+        await plain(context, base)
+        await observe(context, base, "notification")
+        await protected(context, base)
+    finally:
+        await context.shutdown()
+
+
+def main(server):
+    process = subprocess.Popen([server], stdout=subprocess.PIPE, text=True)
+    try:
+        base = process.stdout.readline().split()[-1]
+        host, port = base.removeprefix("coap://").split(":")
+        duplicates((host, int(port)))
+        asyncio.run(with_aiocoap(base))
+        libcoap(base)
+        check("the server lived through it", process.poll() is None)
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
