@@ -1,0 +1,274 @@
+//! Who gets in, who stays in, and what an attacker with a copy of everything on the wire can do about it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use latchwork_coap::endpoint::request::Block;
+use latchwork_coap::{Code, Message, OptionNumber};
+use latchwork_rs_lib::{Event, Uptime};
+use support::mint::*;
+use support::*;
+
+const SECRET: &[u8] = b"sixteen secrets!";
+
+/// A token for the client that calls its key by this name.
+fn token(id: &[u8]) -> Vec<u8> {
+    encrypted(&good(osc(id, SECRET)))
+}
+
+/// Every optional member of `osc`, honoured: the client derives with them and gets in (RFC 9203 §4.3).
+#[test]
+fn members_of_osc_that_are_honoured() {
+    for (what, extra, salt, context) in [
+        ("salt", vec![(5, bytes(b"salt"))], &b"salt"[..], None),
+        ("empty salt", vec![(5, bytes(b""))], b"", None),
+        ("context", vec![(6, bytes(b"context"))], b"", Some(&b"context"[..])),
+        ("defaults said", vec![(1, 1.into()), (3, 5.into()), (4, 10.into())], b"", None),
+        ("algorithms by name", vec![(3, "HMAC 256/256".into()), (4, "AES-CCM-16-64-128".into())], b"", None),
+        ("all", vec![(5, bytes(&[1; 64])), (6, bytes(&[2; 32]))], &[1; 64], Some(&[2; 32][..])),
+    ] {
+        let members = [(0, bytes(b"7")), (2, bytes(SECRET))].into_iter().chain(extra);
+        let mut lock = Lock::new();
+        let response = lock.upload(&encrypted(&good(map(members))));
+        let mut phone = Phone::derive(&response, salt, b"me", SECRET, context);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{what}");
+        assert_eq!(lock.moves(), 1, "{what}");
+    }
+}
+
+/// Tokens that are unusual and good.
+#[test]
+fn tokens_that_are_taken() {
+    let good = || good(osc(b"7", SECRET));
+    for (what, claims) in [
+        ("end as a float", good().set(EXP, NOW as f64 + 1.5)),
+        ("one second left", good().set(EXP, NOW + 1)),
+        ("begun this second", good().set(NBF, NOW)),
+        ("no issuer", good().without(ISS)),
+        ("no name", good().without(CTI)),
+        ("one of several audiences", good().set(AUD, ciborium::value::Value::Array(vec!["x".into(), LOCK.into()]))),
+        ("the profile said", good().set(PROFILE, 2)),
+        ("a claim from the future", good().set(4000, "what?")),
+        ("rights elsewhere too", good().set(SCOPE, aif(&[("/window", 1), ("/door", 2)]))),
+    ] {
+        let mut lock = Lock::new();
+        let mut phone = lock.open(&encrypted(&claims), b"me", SECRET);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{what}");
+    }
+}
+
+/// A token signed by one of our servers inside of one encrypted for us.
+#[test]
+fn a_nested_token() {
+    let inner = signed(&good(osc(b"7", SECRET)));
+    let token = encrypted_with(header(KID, &[9; 13]), &KEY, &inner[2..]);
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token, b"me", SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    let forged = signed_with(coset::iana::Algorithm::ES256, b"sign-1", &good(osc(b"7", SECRET)), |_| vec![1; 64]);
+    let token = encrypted_with(header(KID, &[9; 13]), &KEY, &forged[2..]);
+    assert_eq!(lock.refusal(&token).0, Code::UNAUTHORIZED);
+}
+
+/// The identifiers of an upload (RFC 9203 §4.2): never the client's own, never one of ours.
+#[test]
+fn recipient_ids_differ() {
+    let mut lock = Lock::<8, 8>::sized();
+    let next = |lock: &Lock<8, 8>| lock.random.0 + 2; // one draw for N2, then the identifier
+    let id = (next(&lock) as u32).to_be_bytes();
+    let response = lock.upload_payload(&upload_payload(&token(b"0"), Some(&[1; 8]), Some(&id[1..])));
+    let first = Phone::derive(&response, &[], &id[1..], SECRET, None);
+    // The draw repeats an identifier that is taken: another one is drawn.
+    lock.random = Counting(lock.random.0 - 2);
+    let second = lock.open(&token(b"1"), b"me", SECRET);
+    assert_ne!(first.0.sender_id().as_bytes(), second.0.sender_id().as_bytes());
+}
+
+/// An upload changes nothing for who is inside; the first request on the new context ends the old one (RFC 9203 §6).
+#[test]
+fn the_old_context_ends_with_the_first_request_on_the_new_one() {
+    let mut lock = Lock::new();
+    let mut old = lock.open(&token(b"7"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut old, Code::POST, "/door").0, Code::CHANGED);
+    let mut new = lock.open(&token(b"7"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut old, Code::POST, "/door").0, Code::CHANGED, "an upload proves nothing");
+    assert_eq!(lock.ask(&mut new, Code::POST, "/light").0, Code::FORBIDDEN, "any request that verifies will do");
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (1, 0));
+    assert_eq!(lock.ask(&mut old, Code::POST, "/door").0, Code::UNAUTHORIZED);
+    assert_eq!(lock.ask(&mut new, Code::POST, "/door").0, Code::CHANGED);
+}
+
+/// Another client with another key is another session.
+#[test]
+fn sessions_do_not_mix() {
+    let mut lock = Lock::new();
+    let mut opener = lock.open(&token(b"7"), b"me", SECRET);
+    let other = good(osc(b"8", b"another secret..")).set(SCOPE, aif(&[("/light", 2)]));
+    let mut lighter = lock.open(&encrypted(&other), b"me", b"another secret..");
+    assert_eq!(lock.ask(&mut opener, Code::POST, "/light").0, Code::FORBIDDEN);
+    assert_eq!(lock.ask(&mut lighter, Code::POST, "/door").0, Code::FORBIDDEN);
+    assert_eq!(lock.ask(&mut lighter, Code::POST, "/light").0, Code::CHANGED);
+    assert_eq!(lock.ask(&mut opener, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.sessions.live(), 2);
+}
+
+/// New rights in the same session: nonces ignored, an empty protected 2.01, the old rights gone (RFC 9203 §4.2).
+#[test]
+fn rights_are_updated_in_place() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+    let more = good(osc(b"7", SECRET)).set(CNF, map([(3, bytes(b"7"))])).set(SCOPE, aif(&[("/light", 2)]));
+    for nonces in [None, Some(&[9; 8][..])] {
+        let payload = upload_payload(&encrypted(&more), nonces, nonces.map(|nonce| &nonce[..2]));
+        let (datagram, mut sent) = phone.protect(&request(Code::POST, "/authz-info", FORMAT_19, &payload));
+        let response = lock.receive(&datagram);
+        assert!(matches!(response.event, Event::Updated(_)), "{:?}", response.event);
+        assert!(response.is_protected());
+        assert_eq!(phone.open(&mut sent, &response), (Code::CREATED, vec![]));
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::CHANGED);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::FORBIDDEN);
+    }
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (1, 0));
+}
+
+/// Whoever saw an upload can repeat it. It fills the doorstep with itself and harms nobody, inside or on the doorstep.
+#[test]
+fn a_sniffed_upload_replayed_without_end() {
+    let mut lock = Lock::<4, 4>::sized();
+    let mut inside = lock.open(&token(b"7"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::CHANGED);
+    let mut waiting = lock.open(&token(b"8"), b"me", SECRET);
+    for _ in 0..1000 {
+        assert_eq!(lock.upload(&token(b"7")).code(), Code::CREATED);
+        assert!(lock.sessions.pending() <= 4);
+    }
+    assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.ask(&mut waiting, Code::POST, "/door").0, Code::CHANGED);
+}
+
+/// A failed proof leaves the pending session to its owner.
+#[test]
+fn a_failed_proof_changes_nothing() {
+    let mut lock = Lock::new();
+    let mut owner = lock.open(&token(b"7"), b"me", SECRET);
+    let (mut forged, _) = owner.protect(&request(Code::POST, "/door", &[], &[]));
+    *forged.last_mut().unwrap() ^= 1;
+    for _ in 0..100 {
+        assert_eq!(lock.receive(&forged).code(), Code::BAD_REQUEST);
+    }
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (0, 1));
+    assert_eq!(lock.ask(&mut owner, Code::POST, "/door").0, Code::CHANGED);
+}
+
+/// A full house: whoever was idle longest goes, whoever is in use stays, and the newcomer is told to come again.
+#[test]
+fn nobody_is_evicted_while_inside() {
+    let mut lock = Lock::<2, 2>::sized();
+    let mut first = lock.open(&token(b"1"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut first, Code::POST, "/door").0, Code::CHANGED);
+    lock.now.uptime = Uptime(1010);
+    let mut second = lock.open(&token(b"2"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut second, Code::POST, "/door").0, Code::CHANGED);
+
+    let mut third = lock.open(&token(b"3"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut third, Code::POST, "/door").0, Code::SERVICE_UNAVAILABLE);
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (2, 1));
+    lock.now.uptime = Uptime(1059);
+    assert_eq!(lock.ask(&mut third, Code::POST, "/door").0, Code::SERVICE_UNAVAILABLE);
+    lock.now.uptime = Uptime(1060);
+    assert_eq!(lock.ask(&mut third, Code::POST, "/door").0, Code::CHANGED, "the first has been idle for a minute");
+    assert_eq!(lock.ask(&mut first, Code::POST, "/door").0, Code::UNAUTHORIZED);
+    assert_eq!(lock.ask(&mut second, Code::POST, "/door").0, Code::CHANGED);
+}
+
+/// Whose rights are over goes before anyone who is idle.
+#[test]
+fn the_worst_goes_first() {
+    let mut lock = Lock::<2, 2>::sized();
+    let mut idle = lock.open(&token(b"1"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut idle, Code::POST, "/door").0, Code::CHANGED);
+    lock.now.uptime = Uptime(2000);
+    let mut short = lock.open(&encrypted(&good(osc(b"2", SECRET)).set(EXP, NOW + 1)), b"me", SECRET);
+    assert_eq!(lock.ask(&mut short, Code::POST, "/door").0, Code::CHANGED);
+    lock.now.wall = latchwork_rs_lib::Wall::exact(NOW + 1);
+    let mut third = lock.open(&token(b"3"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut third, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.ask(&mut idle, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.ask(&mut short, Code::POST, "/door").0, Code::UNAUTHORIZED);
+}
+
+#[test]
+fn what_is_over_is_swept() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    lock.open(&token(b"8"), b"me", SECRET);
+    lock.sessions.sweep(&lock.now);
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (1, 1));
+    lock.now.wall = latchwork_rs_lib::Wall::exact(NOW + 600);
+    lock.sessions.sweep(&lock.now);
+    assert_eq!((lock.sessions.live(), lock.sessions.pending()), (0, 0));
+}
+
+/// A token in blocks (RFC 7959), plain as an upload and protected as an update.
+#[test]
+fn a_token_in_blocks() {
+    let mut lock = Lock::new();
+    let claims = good(osc(b"7", SECRET)).set(4000, bytes(&[0; 250]));
+    let payload = upload_payload(&encrypted(&claims), Some(&[1; 8]), Some(b"me"));
+    let parts = |payload: &[u8]| -> Vec<Vec<u8>> {
+        let count = payload.chunks(64).len();
+        let part = |(number, chunk): (usize, &[u8])| {
+            let block = Block::new(number as u32, number + 1 < count, 2).unwrap().to_bytes();
+            let options = [(OptionNumber::CONTENT_FORMAT, &[19][..]), (OptionNumber::BLOCK1, block.as_bytes())];
+            request(Code::POST, "/authz-info", &options, chunk)
+        };
+        payload.chunks(64).enumerate().map(part).collect()
+    };
+    let mut last = None;
+    for part in parts(&payload) {
+        if let Some(response) = last.replace(lock.receive(&part)) {
+            assert_eq!((response.code(), response.event), (Code::CONTINUE, Event::Block));
+        }
+    }
+    let mut phone = Phone::derive(&last.unwrap(), &[], b"me", SECRET, None);
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+
+    let update = claims.set(CNF, map([(3, bytes(b"7"))])).set(SCOPE, aif(&[("/light", 2)]));
+    let mut codes = Vec::new();
+    for part in parts(&upload_payload(&encrypted(&update), None, None)) {
+        codes.push(lock.ask_with(&mut phone, &part).0);
+    }
+    assert_eq!(codes.pop(), Some(Code::CREATED));
+    assert!(codes.iter().all(|&code| code == Code::CONTINUE), "{codes:?}");
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::CHANGED);
+
+    let stray = parts(&payload).pop().unwrap();
+    assert_eq!(lock.receive(&stray).code(), Code::REQUEST_ENTITY_INCOMPLETE);
+}
+
+/// Any bytes at all are answered or dropped, and nothing is kept of them.
+#[test]
+fn noise() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+    let (protected, _) = phone.protect(&request(Code::POST, "/door", &[], &[]));
+    let upload =
+        request(Code::POST, "/authz-info", FORMAT_19, &upload_payload(&token(b"7"), Some(&[1; 8]), Some(b"me")));
+    for good in [protected, upload] {
+        for at in 0..good.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut bytes = good.clone();
+                bytes[at] ^= change;
+                if Message::parse(&bytes).is_ok() {
+                    lock.receive(&bytes);
+                }
+            }
+            if Message::parse(&good[..at]).is_ok() {
+                lock.receive(&good[..at]);
+            }
+        }
+    }
+    assert_eq!(lock.moves(), 0, "no change of a byte leaves a request verifiable");
+    assert!(lock.sessions.pending() <= 2);
+}
