@@ -6,6 +6,7 @@
 pub mod api_token;
 pub mod assertion;
 pub mod authenticate;
+pub mod authorize;
 pub mod bytes;
 pub mod cases;
 pub mod cedar;
@@ -23,6 +24,7 @@ pub mod names;
 pub mod pkce;
 pub mod policy;
 pub mod records;
+pub mod redirect;
 pub mod refusal;
 pub mod request;
 pub mod response;
@@ -31,3 +33,6 @@ pub mod scope;
 pub mod secret;
 pub mod subject;
 pub mod time;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -116,6 +116,8 @@ fn named(asked: Option<&ScopeAsked>, map: &ScopeMap) -> Result<Scope, Refusal> {
     }
 }
 
-fn below(client: &Client, word: &ScopeName) -> bool {
+/// Whether the word is under the client's ceiling.
+#[must_use]
+pub fn below(client: &Client, word: &ScopeName) -> bool {
     client.ceiling.is_empty() || client.ceiling.contains(word)
 }

@@ -1,0 +1,227 @@
+//! `/authorize`: what an app may ask a person, and which owners must be asked too.
+
+use super::authenticate::is_public;
+use super::bytes::{Hash32, Hidden, base64url};
+use super::change::{Change, Rev};
+use super::entropy::{Entropy, NoEntropy, fresh};
+use super::facts::Target;
+use super::names::{Audience, ClientId, LockName, PersonId};
+use super::pkce;
+use super::policy::{Policy, Who};
+use super::records::{AdvanceConsent, Answer, Client, Code, ConsentRequest, Consented, Door, GrantKind, Person};
+use super::redirect;
+use super::refusal::{AudienceFault, AuthorizationFault, Refusal};
+use super::request::AuthorizationRequest;
+use super::rights;
+use super::scope::Scope;
+use super::time::Timestamp;
+
+/// A request that cannot go on, and who hears of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The person, on a page: there is no target that could be trusted.
+    Page(Refusal),
+    /// The client, at its registered target.
+    Redirect {
+        /// Where.
+        redirect_uri: String,
+        /// Echoed.
+        state: Option<String>,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// The client that a query names, for reading its record.
+pub fn client_id(query: &[(String, String)]) -> Result<ClientId, Refusal> {
+    only(query, "client_id")?.and_then(|id| id.parse().ok()).ok_or(Refusal::NotPresented)
+}
+
+/// Checks the parameters of `/authorize` (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9449 §10, RFC 8693 §2.1).
+///
+/// `audience` may repeat; anything else twice is refused. The person's API needs not be named.
+pub fn check(query: &[(String, String)], client: Option<&Client>) -> Result<AuthorizationRequest, Denied> {
+    let id = client_id(query).map_err(Denied::Page)?;
+    let client = client.filter(|client| client.id == id).ok_or(Denied::Page(Refusal::UnknownClient(id)))?;
+    let redirect_uri = match only(query, "redirect_uri").map_err(Denied::Page)? {
+        Some(uri) if redirect::is_registered(client, uri) => uri.to_owned(),
+        _ => return Err(Denied::Page(AuthorizationFault::Redirect.into())),
+    };
+    // A state that is not plain is not echoed either.
+    let state = only(query, "state").ok().flatten().filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
+    rest(query, client, &redirect_uri, state.clone()).map_err(|refusal| Denied::Redirect {
+        redirect_uri,
+        state,
+        refusal,
+    })
+}
+
+fn rest(
+    query: &[(String, String)],
+    client: &Client,
+    redirect_uri: &str,
+    state: Option<String>,
+) -> Result<AuthorizationRequest, Refusal> {
+    for (name, _) in query.iter().filter(|(name, _)| name != "audience") {
+        only(query, name)?;
+    }
+    if only(query, "state")?.map(str::len) != state.as_ref().map(String::len) {
+        return Err(Refusal::Malformed("state is too long"));
+    }
+    if only(query, "request")?.or(only(query, "request_uri")?).is_some() {
+        return Err(Refusal::Malformed("request objects are not taken"));
+    }
+    if only(query, "response_type")? != Some("code") {
+        return Err(AuthorizationFault::ResponseType.into());
+    }
+    if !client.grants.contains(&GrantKind::AuthorizationCode) {
+        return Err(Refusal::GrantNotAllowed(client.id.clone()));
+    }
+    if only(query, "code_challenge_method")? != Some("S256") {
+        return Err(AuthorizationFault::Challenge.into());
+    }
+    let challenge = only(query, "code_challenge")?.and_then(pkce::challenge).ok_or(AuthorizationFault::Challenge)?;
+    let jkt = match only(query, "dpop_jkt")? {
+        Some(text) => Some(text.parse().map_err(|_| AuthorizationFault::Jkt)?),
+        None if is_public(client) => return Err(AuthorizationFault::Jkt.into()),
+        None => None,
+    };
+    let scope = match only(query, "scope")? {
+        Some(text) => text.parse().map_err(|_| Refusal::UnknownScope("(no scope)".into()))?,
+        None => Scope::default(),
+    };
+    Ok(AuthorizationRequest {
+        client: client.id.clone(),
+        redirect_uri: redirect_uri.to_owned(),
+        state,
+        challenge,
+        jkt,
+        audience: locks(query)?,
+        scope,
+    })
+}
+
+/// The locks named, each once; the people API is in every grant and named in vain.
+fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
+    let mut locks = Vec::new();
+    for (_, text) in query.iter().filter(|(name, _)| name == "audience") {
+        match text.parse() {
+            Ok(Audience::Lock(lock)) if !locks.contains(&lock) => locks.push(lock),
+            Ok(Audience::Lock(_) | Audience::Api(_)) => {}
+            _ => return Err(AudienceFault::Unknown(text.chars().filter(|c| !c.is_control()).take(96).collect()).into()),
+        }
+    }
+    if locks.len() > MAX_LOCKS { Err(Refusal::Malformed("too many audiences")) } else { Ok(locks) }
+}
+
+/// The value of a parameter that may come once.
+fn only<'q>(query: &'q [(String, String)], name: &str) -> Result<Option<&'q str>, Refusal> {
+    let mut values = query.iter().filter(|(other, _)| other == name);
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(Refusal::Repeated(name.chars().filter(|c| !c.is_control()).take(64).collect())),
+        (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+    }
+}
+
+/// What it takes to let a person through one door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing more: policy grants these words, or an owner consented before.
+    Nothing(Scope),
+    /// An owner's consent to these words.
+    Owner(Scope),
+}
+
+/// What each door takes, in the order of `targets`. Policy that grants nothing even with consent refuses the whole request.
+pub fn consents_needed(
+    request: &AuthorizationRequest,
+    client: &Client,
+    person: &Person,
+    targets: &[Target],
+    policy: &dyn Policy,
+    now: Timestamp,
+) -> Result<Vec<Need>, Refusal> {
+    let who = Who::Person { person, app: client };
+    let need = |target: &Target| {
+        let offered: Scope = target.lock.scopes.keys().cloned().collect();
+        let asked = if request.scope.is_empty() { &offered } else { &request.scope };
+        let words = asked.only(|word| offered.contains(word) && rights::below(client, word));
+        let (with, _) = rights::ask(policy, who, target, true, now, &words)?;
+        let (without, _) = rights::ask(policy, who, target, false, now, &words)?;
+        if rights::standing_consent(target, who, now).is_some() && !with.is_empty() {
+            Ok(Need::Nothing(with))
+        } else if !without.is_empty() {
+            Ok(Need::Nothing(without))
+        } else if !with.is_empty() && target.door.owners.iter().any(|owner| *owner != person.id) {
+            Ok(Need::Owner(with))
+        } else {
+            Err(Refusal::NothingGranted)
+        }
+    };
+    targets.iter().map(need).collect()
+}
+
+/// Whether this person may answer the question: an owner of that door, and not the one who asks.
+#[must_use]
+pub fn may_answer(question: &ConsentRequest, door: &Door, person: &PersonId, now: Timestamp) -> bool {
+    question.door == door.name
+        && door.owners.contains(person)
+        && question.asker.id != *person
+        && question.state == Answer::Waiting
+        && question.expires > now
+}
+
+/// Records an owner's answer; a yes becomes a consent that lasts as long as was asked. `None` if it is not theirs to give.
+#[must_use]
+pub fn answer(
+    question: &ConsentRequest,
+    rev: Rev,
+    door: &Door,
+    by: &PersonId,
+    yes: bool,
+    now: Timestamp,
+) -> Option<Vec<Change>> {
+    if !may_answer(question, door, by, now) {
+        return None;
+    }
+    let state = if yes { Answer::Granted { by: by.clone() } } else { Answer::Denied { by: by.clone() } };
+    let mut changes = vec![Change::replace(ConsentRequest { state, ..question.clone() }, rev)];
+    if yes {
+        let (door, owner, who) = (question.door.clone(), by.clone(), question.asker.id.clone());
+        changes.push(Change::put(AdvanceConsent { door, owner, who, until: question.until }));
+    }
+    Some(changes)
+}
+
+/// The code that ends a sign-in: its text for the redirect, and the record to commit before it is sent.
+pub fn code(
+    request: &AuthorizationRequest,
+    person: &Person,
+    granted: &[(LockName, Scope)],
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Result<(Hidden, Change), NoEntropy> {
+    let text = Hidden::new(base64url(&fresh::<32>(entropy)?).into_bytes());
+    let member =
+        |(lock, scope): &(LockName, Scope)| Consented { audience: Audience::Lock(lock.clone()), scope: scope.clone() };
+    let record = Code {
+        hash: Hash32::of(&[text.expose()]),
+        client: request.client.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        challenge: request.challenge,
+        jkt: request.jkt,
+        person: person.clone(),
+        consented: granted.iter().map(member).collect(),
+        expires: now.plus(CODE_LIFE),
+        redeemed: None,
+    };
+    Ok((text, Change::create(record)))
+}
+
+/// Seconds a code is good (RFC 6749 §4.1.2: short-lived).
+const CODE_LIFE: i64 = 60;
+const MAX_STATE: usize = 1024;
+const MAX_LOCKS: usize = 32;
+
+#[cfg(test)]
+mod tests;
