@@ -130,7 +130,7 @@ fn before_consent(building: &Building) -> Outcome<Scene> {
     let refusal = phone.run(&["open", "lab"]).err().map(|error| error.to_string()).unwrap_or_default();
     let moves = building.lock("lab")?.moves()?;
     // The owner says no to this one, and the app hears it.
-    answer_as_owner(building, "Deny")?;
+    answer_as_owner(building, "No")?;
     let page = wait_for_owner(building, &browser, page)?;
     let denied = started.end(&page).is_err_and(|error| error.to_string().contains("access_denied"));
     Scene::new(
@@ -146,7 +146,7 @@ fn owner_consents(building: &Building) -> Outcome<Scene> {
     let (browser, phone) = (building.browser()?, building.phone("victor"));
     let started = phone.start_sign_in(&[LAB])?;
     let page = started.consent(&browser, VICTOR)?;
-    answer_as_owner(building, "Allow")?;
+    answer_as_owner(building, "Let them in")?;
     let page = wait_for_owner(building, &browser, page)?;
     started.end(&page)?;
     phone.run(&["fetch", "lab"])?;
