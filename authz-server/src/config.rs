@@ -111,10 +111,10 @@ pub struct Lifetimes {
 /// Limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Failed authentications of one client or address before the delay starts to grow.
-    pub failures: u32,
-    /// Requests per second from one address, beyond which the answer is 429.
-    pub requests: u32,
+    /// Requests per second and address in the long run, beyond which the answer is 429; 0: no limit.
+    pub per_address: u32,
+    /// Requests per second and client in the long run; 0: no limit.
+    pub per_client: u32,
     /// Bytes of a request body.
     pub body: usize,
     /// Open HTTP connections.
@@ -235,8 +235,8 @@ impl Config {
 
         let limits = source.section("limits")?.finish(|section| {
             Ok(Limits {
-                failures: section.number("failures", 1..=1_000)?.unwrap_or(5) as u32,
-                requests: section.number("requests", 1..=10_000_000)?.unwrap_or(100_000) as u32,
+                per_address: section.number("per_address", 0..=1_000_000)?.unwrap_or(100) as u32,
+                per_client: section.number("per_client", 0..=1_000_000)?.unwrap_or(100) as u32,
                 body: section.number("body_kb", 1..=1_024)?.unwrap_or(64) as usize * 1024,
                 connections: section.number("connections", 1..=1_000_000)?.unwrap_or(10_000) as usize,
             })

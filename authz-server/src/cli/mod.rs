@@ -10,8 +10,12 @@ use crate::keys::KeyError;
 use crate::store::StoreError;
 use crate::store::sled::EXIT_STORE;
 
+mod apply;
+mod client;
 mod init;
+mod lock;
 mod serve;
+mod server;
 
 /// Short-lived, key-bound permission to use things that may be offline.
 #[derive(Parser)]
@@ -25,6 +29,9 @@ struct Line {
 enum Verb {
     Init(init::Init),
     Serve(serve::Serve),
+    Apply(apply::Apply),
+    Lock(lock::Lock),
+    Client(client::Client),
 }
 
 /// Runs the verb on this process's command line; says in one line why it failed.
@@ -34,6 +41,9 @@ pub fn run() -> ExitCode {
     let done = match Line::parse().verb {
         Verb::Init(init) => init.run(),
         Verb::Serve(serve) => serve.run(),
+        Verb::Apply(apply) => apply.run(),
+        Verb::Lock(lock) => lock.run(),
+        Verb::Client(client) => client.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,6 +52,17 @@ pub fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Prints an answer of the server as indented JSON.
+fn say(answer: &serde_json::Value) -> Result<(), Failure> {
+    say_line(&format!("{answer:#}"))
+}
+
+/// Prints a line; `println!` would panic on a closed pipe.
+fn say_line(line: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout().lock(), "{line}").map_err(|cause| Failure::io("standard output", cause))
 }
 
 /// Why a verb failed; its text is what the operator reads.

@@ -1,10 +1,31 @@
 //! `latchwork serve`: configuration, store, listeners, run.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clap::Args;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use crate::audit::Audit;
+use crate::clock;
+use crate::config::{Config, Engine, Log, ProviderSettings};
+use crate::core::cedar::Cedar;
+use crate::keys::Keys;
+use crate::shell::http::{self, Listeners};
+use crate::shell::throttle::{Rates, Throttle};
+use crate::shell::{Shell, oidc};
+use crate::store::Store;
+use crate::store::facts::Records;
+use crate::store::memory::Memory;
+use crate::store::sled::Sled;
+use crate::store::sweep::Sweeper;
 
 /// Serve until told to stop
 #[derive(Args)]
@@ -16,7 +37,160 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _ = self.dir;
-        Ok(())
+        let config = Config::load(&self.dir)?;
+        start_log(&config.log);
+        let https = bind("http.listen", config.http.listen)?;
+        let address = https.local_addr().map_err(|cause| Failure::setting("http.listen", cause))?;
+        let plain = config.http.plain_listen.map(|address| bind("http.plain_listen", address)).transpose()?;
+        let plain_address = plain.as_ref().and_then(|plain| plain.local_addr().ok());
+        let tls = tls(&config.http.tls_cert, &config.http.tls_key)?;
+        let shell = Arc::new(shell(&self.dir, &config, config.issuer_at(address))?);
+        let listeners = Listeners {
+            https: Some((https, tls)),
+            plain,
+            workers: config.http.workers,
+            body: config.limits.body,
+            connections: config.limits.connections,
+        };
+        actix_web::rt::System::new().block_on(async move {
+            let stop = Stop::listen()?;
+            let server = http::serve(Arc::clone(&shell), listeners).map_err(|cause| Failure::io("HTTP", cause))?;
+            let handle = server.handle();
+            let serving = actix_web::rt::spawn(server);
+            let sweeping = actix_web::rt::spawn(sweep(shell.records.clone()));
+            ready(address, plain_address).map_err(|cause| Failure::io("standard output", cause))?;
+            stop.asked().await;
+            tracing::info!("stopping: requests under way are finished");
+            sweeping.abort();
+            handle.stop(true).await;
+            match serving.await {
+                Ok(ended) => ended.map_err(|cause| Failure::io("HTTP", cause)),
+                Err(_) => Ok(()),
+            }
+        })
     }
 }
+
+fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> {
+    let store: Arc<dyn Store> = match config.store.engine {
+        Engine::Sled => Arc::new(Sled::open(&config.store.path, config.store.cache)?),
+        Engine::Memory => Arc::new(Memory::default()),
+    };
+    Ok(Shell {
+        issuer,
+        records: Records::new(store),
+        keys: Keys::load(&dir.join("keys"))?,
+        policy: Arc::new(policy(&config.policy_dir)?),
+        providers: config.providers.iter().map(provider).collect::<Result<_, _>>()?,
+        lifetimes: config.lifetimes.clone(),
+        clock: clock::now,
+        audit: Audit::open(config.audit_file.as_deref()).map_err(|cause| Failure::setting("audit.file", cause))?,
+        throttle: Mutex::new(Throttle::new(Rates {
+            per_address: config.limits.per_address,
+            per_client: config.limits.per_client,
+        })),
+    })
+}
+
+fn provider(settings: &ProviderSettings) -> Result<oidc::Provider, Failure> {
+    let ProviderSettings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim } = settings.clone();
+    oidc::Provider::new(oidc::Settings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim })
+        .map_err(|cause| Failure::setting("provider", cause))
+}
+
+/// The schema and every `*.cedar` beside it, in the order of their names.
+fn policy(dir: &Path) -> Result<Cedar, Failure> {
+    let unreadable =
+        |file: &Path, cause: std::io::Error| Failure::setting("policy.dir", format!("{}: {cause}", file.display()));
+    let read = |file: &Path| std::fs::read_to_string(file).map_err(|cause| unreadable(file, cause));
+    let schema = read(&dir.join("latchwork.cedarschema"))?;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
+        let file = entry.map_err(|cause| unreadable(dir, cause))?.path();
+        if file.extension().is_some_and(|extension| extension == "cedar") {
+            names.push(file);
+        }
+    }
+    names.sort();
+    let mut files = Vec::new();
+    for file in names {
+        files.push((file.display().to_string(), read(&file)?));
+    }
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Cedar::from_sources(&schema, &files).map_err(|cause| Failure::setting("policy.dir", cause))
+}
+
+fn tls(cert: &Path, key: &Path) -> Result<rustls::ServerConfig, Failure> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|cause| Failure::setting("http.tls_cert", format!("{}: {cause}", cert.display())))?;
+    let unusable =
+        |cause: &dyn std::fmt::Display| Failure::setting("http.tls_key", format!("{}: {cause}", key.display()));
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|cause| unusable(&cause))?;
+    rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|cause| unusable(&cause))
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failed = |cause| Failure::setting(key, format!("{address}: {cause}"));
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Deletes what has ended: quickly while there is something, rarely otherwise.
+async fn sweep(records: Records) {
+    let mut sweeper = Sweeper::default();
+    loop {
+        let pause = match sweeper.step(records.store(), clock::now().0, SWEEP_PAGE).await {
+            Ok((_, true)) => SWEEP_ROUND,
+            Ok((_, false)) => SWEEP_PAUSE,
+            Err(error) => {
+                tracing::error!(%error, "the sweep failed");
+                SWEEP_ROUND
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let failed = |cause| Failure::io("signals", cause);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// One URL a line, for people and for scripts that asked for port 0.
+fn ready(https: SocketAddr, plain: Option<SocketAddr>) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "https://{https}")?;
+    if let Some(plain) = plain {
+        writeln!(out, "http://{plain}")?;
+    }
+    out.flush()
+}
+
+fn start_log(log: &Log) {
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&log.filter)).with_writer(std::io::stderr);
+    if log.json { builder.json().init() } else { builder.init() }
+}
+
+/// Records that one step of the sweep looks at.
+const SWEEP_PAGE: usize = 256;
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+const SWEEP_ROUND: Duration = Duration::from_secs(60);

@@ -147,6 +147,9 @@ pub enum StoreError {
         /// Where the files lie as they were found.
         copy: String,
     },
+    /// It opens, but all that it held is gone.
+    #[error("the store {0} has lost its content; restore it from a backup")]
+    Lost(String),
     /// The disk refuses.
     #[error("the store {dir}: {cause}")]
     Io {

@@ -53,8 +53,10 @@ impl Sled {
         let revisions = db.open_tree(REVISIONS).map_err(|error| broken(dir, &error))?;
         let first = match revisions.get(REVISIONS).map_err(|error| broken(dir, &error))? {
             Some(bytes) => u64_at(&bytes, 0).ok_or_else(|| StoreError::Record(REVISIONS.into()))?,
+            None if open::settled(dir) => return Err(StoreError::Lost(dir.display().to_string())),
             None => 1,
         };
+        let before = first.saturating_sub(1);
         let mut committer = Committer {
             dir: dir.to_owned(),
             log: open::settle(dir, &db)?,
@@ -62,10 +64,11 @@ impl Sled {
             revisions,
             next: first,
             reserved: first,
-            progress: Arc::new(Progress { applied: AtomicU64::new(first), durable: watch::Sender::new(first) }),
+            progress: Arc::new(Progress { applied: AtomicU64::new(before), durable: watch::Sender::new(before) }),
         };
         committer.reserve()?;
         committer.sync()?;
+        open::mark_settled(dir)?;
         let progress = Arc::clone(&committer.progress);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let committer = thread::Builder::new()

@@ -48,6 +48,19 @@ pub(super) fn settle(dir: &Path, db: &sled::Db) -> Result<File, StoreError> {
     Ok(log)
 }
 
+/// Whether the store has ever been durable; from then on it may not come back empty.
+pub(super) fn settled(dir: &Path) -> bool {
+    dir.join(SETTLED).exists()
+}
+
+/// Remembers that it is.
+pub(super) fn mark_settled(dir: &Path) -> Result<(), StoreError> {
+    if settled(dir) {
+        return Ok(());
+    }
+    files::create_secret(&dir.join(SETTLED), b"").map_err(|error| broken(dir, &error))
+}
+
 enum Failure {
     Locked,
     Io(String),
@@ -134,6 +147,8 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Our file beside sled's.
+const SETTLED: &str = "settled";
 /// sled keeps its lock a while after the last handle is dropped.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
