@@ -9,12 +9,12 @@ import asyncio
 import socket
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import aiocoap
-from aiocoap import CON, GET, NON, POST, Message, oscore
+from aiocoap import GET, NON, POST, Message, Unreliable
 from aiocoap.numbers.codes import Code
+
+from memory_context import MemoryContext
 
 LARGE = bytes(ord("a") + n % 26 for n in range(5000))
 
@@ -44,9 +44,9 @@ async def plain(context, base):
     check("aiocoap: a trailing slash is another path", response.code == Code.NOT_FOUND)
     response = await ask(context, base + "/slow")
     check("aiocoap: a separate response", response.payload == b"slow")
-    response = await ask(context, base + "/who", mtype=NON)
+    response = await ask(context, base + "/who", transport_tuning=Unreliable)
     check("aiocoap: a NON request", response.payload == b"nobody" and response.mtype == NON)
-    message = Message(code=GET, uri=base + "/who", mtype=CON)
+    message = Message(code=GET, uri=base + "/who")
     message.opt.add_option(aiocoap.optiontypes.OpaqueOption(aiocoap.numbers.OptionNumber(65001), b""))
     response = await context.request(message).response
     check("aiocoap: an unknown critical option is 4.02", response.code == Code.BAD_OPTION)
@@ -64,23 +64,14 @@ async def observe(context, base, name):
 
 
 async def protected(context, base):
-    with tempfile.TemporaryDirectory() as directory:
-        settings = Path(directory) / "settings.json"
-        settings.write_text(
-            '{"sender-id_ascii": "c", "recipient-id_ascii": "s",'
-            ' "secret_hex": "000102030405060708090a0b0c0d0e0f", "salt_ascii": "salt"}'
-        )
-        (Path(directory) / "sequence.json").write_text('{"next-to-send": 0, "received": {"index": 0, "bitfield": 0}}')
-        credentials = oscore.FilesystemSecurityContext(directory)
-        context.client_credentials[base + "/*"] = credentials
-        response = await ask(context, base + "/who")
-        check("aiocoap: OSCORE, and the server knows whom it talks to", response.payload == b"client")
-        response = await ask(context, base + "/echo", POST, payload=LARGE)
-        check("aiocoap: OSCORE with inner blocks both ways", response.payload == LARGE)
-        response = await ask(context, base + "/slow")
-        check("aiocoap: OSCORE in a separate response", response.payload == b"slow")
-        await observe(context, base, "OSCORE notification")
-        del context.client_credentials[base + "/*"]
+    context.client_credentials[base + "/*"] = MemoryContext(bytes(range(16)), b"salt", b"c", b"s")
+    response = await ask(context, base + "/who")
+    check("aiocoap: OSCORE, and the server knows whom it talks to", response.payload == b"client")
+    response = await ask(context, base + "/echo", POST, payload=LARGE)
+    check("aiocoap: OSCORE with inner blocks both ways", response.payload == LARGE)
+    response = await ask(context, base + "/slow")
+    check("aiocoap: OSCORE in a separate response", response.payload == b"slow")
+    await observe(context, base, "OSCORE notification")
 
 
 def duplicates(address):

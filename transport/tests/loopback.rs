@@ -1,5 +1,6 @@
 //! Real sockets on the loopback interface.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
+#![allow(missing_docs, unreachable_pub)]
 
 mod common;
 

@@ -27,6 +27,11 @@ impl Block {
         Self::new(value >> 4, value & 8 != 0, (value & 7) as u8)
     }
 
+    /// The same block with nothing behind it.
+    pub fn last(self) -> Self {
+        Self { more: false, ..self }
+    }
+
     /// As an option of format uint.
     pub fn to_uint(self) -> u32 {
         self.number << 4 | u32::from(self.more) << 3 | u32::from(self.exponent)

@@ -162,7 +162,9 @@ where
         out: &'o mut [u8],
     ) -> Result<&'o [u8], Full> {
         let mut writer = Writer::new(out, head.kind, refusal.code(), head.id, head.token);
-        self.write_block1(&mut writer, pending)?;
+        // M is clear: this response is final (RFC 7959 §2.3).
+        let block1 = pending.block1.map(Block::last);
+        self.write_block1(&mut writer, Pending { block1, ..pending })?;
         if let Refusal::TooLarge(size) = refusal {
             writer.uint_option(OptionNumber::SIZE1, size)?;
         }

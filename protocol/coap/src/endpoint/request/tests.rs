@@ -264,7 +264,7 @@ fn what_the_server_writes() {
     };
     let answer = Message::parse(ours.refuse(pending, refusal, HEAD, &mut out).unwrap()).unwrap();
     assert_eq!((answer.code, answer.options.uint(OptionNumber::SIZE1)), (Code::REQUEST_ENTITY_TOO_LARGE, Some(256)));
-    assert!(answer.options.get(OptionNumber::BLOCK1).is_some());
+    assert_eq!(answer.options.get(OptionNumber::BLOCK1), Some(&[0x02][..]), "final: nothing more is awaited");
 }
 
 /// Asks for every block of a response and returns what came together, with the number of handler runs.
