@@ -134,7 +134,12 @@ enum Form {
 impl Decision<'_> {
     fn token(&self, presented: &Presented, by: &mut BTreeSet<String>, entropy: &mut dyn Entropy) -> Result<Made, Stop> {
         let Minting { issuer, keys, .. } = *self.minting;
-        let who = authenticate::client(presented, self.facts.client.as_ref(), &keys.secrets, issuer, self.now)?;
+        let who = authenticate::client(presented, self.facts.client.as_ref(), &keys.secrets, issuer, self.now)
+            .map_err(|refusal| match (&self.request.grant, refusal) {
+                // A refresh token without its key is no grant.
+                (GrantAsked::RefreshToken { .. }, Refusal::Proof(ProofFault::Missing)) => GrantFault::Key.into(),
+                (_, refusal) => refusal,
+            })?;
         let used = self.grant(&who, entropy)?;
         let audience = self.audience(used.as_ref().map(|used| &used.grant))?;
         let mut made = match (&audience, &used) {
@@ -482,3 +487,6 @@ fn shortened(text: &str) -> String {
 const CNONCE: std::ops::RangeInclusive<usize> = 8..=32;
 /// How long a token for a lock without a clock may be under way before its time starts; for our records only.
 const IN_TRANSIT: Seconds = Seconds(86_400);
+
+#[cfg(test)]
+mod tests;

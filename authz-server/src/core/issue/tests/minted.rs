@@ -1,0 +1,164 @@
+//! The bytes of tokens: canonical, read by the strict parser of the firmware and by coset, with the right claims for each lock.
+
+use super::*;
+use coset::{CoseEncrypt0, CoseSign1, TaggedCborSerializable};
+use latchwork_ace::cose::{Token as Strict, join};
+use latchwork_ace::{Aif, Claims as StrictClaims, Cnf, TokenResponse};
+use latchwork_crypto::{RustCrypto, Symmetric};
+
+fn token(issued: &Issued) -> &[u8] {
+    match &issued.response.token {
+        Token::Cwt(bytes) => bytes,
+        Token::Jwt(text) => panic!("{text}"),
+    }
+}
+
+/// The claims of an encrypted token, opened with what only the lock has.
+fn open(token: &[u8]) -> Vec<u8> {
+    assert_eq!(&token[..3], [0xd8, 0x3d, 0xd0]);
+    let Ok(Strict::Encrypt0(strict)) = Strict::parse(token) else { panic!() };
+    assert_eq!((strict.kid, strict.alg.0), (&[1_u8, 2, 3][..], 30));
+    let coset = CoseEncrypt0::from_tagged_slice(&token[2..]).unwrap();
+    assert!(coset.unprotected.is_empty());
+    assert_eq!([&token[..2], &coset.to_tagged_vec().unwrap()].concat(), token, "coset writes the same bytes");
+    let mut aad = [0; 256];
+    let aad = join(&strict.aad_parts(), &mut aad).unwrap();
+    let (ciphertext, tag) = strict.ciphertext.split_last_chunk::<16>().unwrap();
+    let mut plaintext = ciphertext.to_vec();
+    RustCrypto.ccm_open(&LOCK_KEY, strict.iv.try_into().unwrap(), aad, &mut plaintext, tag).unwrap();
+    plaintext
+}
+
+#[test]
+fn encrypted_for_a_lock_with_a_clock() {
+    let house = House::new();
+    let issued = house.decide(&robot(), &machine_request("front")).unwrap();
+    let plaintext = open(token(&issued));
+    let claims = StrictClaims::decode(&plaintext).unwrap();
+    assert_eq!((claims.iss, claims.exp, claims.iat), (Some(ISSUER), Some(NOW.0 + 3600), Some(NOW.0)));
+    assert_eq!((claims.exi, claims.cnonce, claims.cti.map(<[u8]>::len)), (None, None, Some(16)));
+    let Some(latchwork_ace::Audience::One(aud)) = claims.aud else { panic!() };
+    assert_eq!(aud, "urn:latchwork:lock:front");
+    let Some(latchwork_ace::Scope::Bytes(scope)) = claims.scope else { panic!() };
+    assert_eq!(Aif::parse(scope).unwrap().as_bytes(), [0x81, 0x82, 0x65, b'/', b'd', b'o', b'o', b'r', 2]);
+    let (Some(Cnf::Osc(inside)), Some(outside)) = (claims.cnf, &issued.response.cnf) else { panic!() };
+    assert_eq!(
+        (inside.id, inside.ms, inside.salt),
+        (&outside.id.0[..], outside.ms.expose(), Some(&outside.salt.0[..]))
+    );
+    assert_eq!((inside.ms.len(), inside.unrecognized), (16, false));
+
+    let body = issued.response.to_cbor().unwrap();
+    let read = TokenResponse::decode(&body).unwrap();
+    assert_eq!((read.access_token, read.expires_in), (token(&issued), Some(3600)));
+    assert_eq!(read.ace_profile, Some(Profile::COAP_OSCORE));
+    assert_eq!(read.scope, Some(latchwork_ace::Scope::Text("door:open")));
+    assert!(matches!(read.cnf, Some(Cnf::Osc(osc)) if osc.ms == outside.ms.expose()));
+    let json = issued.response.to_json();
+    let ms = crate::core::bytes::base64url(outside.ms.expose());
+    assert_eq!((json["token_type"].as_str(), json["ace_profile"].as_str()), (Some("PoP"), Some("coap_oscore")));
+    assert_eq!((json["cnf"]["osc"]["ms"].as_str(), json["scope"].as_str()), (Some(ms.as_str()), Some("door:open")));
+
+    let again = house.decide(&robot(), &machine_request("front")).unwrap();
+    assert_ne!(again.response.cnf.unwrap().ms.expose(), outside.ms.expose(), "fresh material for every token");
+}
+
+#[test]
+fn no_clock_counts_and_a_nonce_is_copied() {
+    let mut house = House::new();
+    for number in [1_u64, 2, 3] {
+        let issued = house.ask(&robot(), &machine_request("shed")).unwrap();
+        let plaintext = open(token(&issued));
+        let claims = StrictClaims::decode(&plaintext).unwrap();
+        let cti = [b"urn:latchwork:lock:shed", &number.to_be_bytes()[..]].concat();
+        assert_eq!((claims.exi, claims.exp, claims.iat, claims.cti), (Some(3600), None, None, Some(&cti[..])));
+    }
+    let [first, second] = [0, 1].map(|_| house.decide(&robot(), &machine_request("shed")).unwrap());
+    house.commit(&first.changes).unwrap();
+    assert!(house.commit(&second.changes).is_err(), "a number is used once");
+
+    let nonce = |nonce: Option<u8>, lock: &str| TokenRequest {
+        cnonce: nonce.map(|len| Blob((0..len).collect())),
+        ..machine_request(lock)
+    };
+    for (len, lock) in [(None, "safe"), (Some(0), "safe"), (Some(7), "safe"), (Some(33), "safe"), (Some(7), "front")] {
+        assert_eq!(refused(&house, &robot(), &nonce(len, lock)), Refusal::Cnonce, "{len:?} {lock}");
+    }
+    for len in [8, 32] {
+        let asked = nonce(Some(len), "safe");
+        let issued = house.decide(&robot(), &asked).unwrap();
+        let plaintext = open(token(&issued));
+        let claims = StrictClaims::decode(&plaintext).unwrap();
+        let copied = asked.cnonce.as_ref().map(|nonce| &nonce.0[..]);
+        assert_eq!((claims.cnonce, claims.exp, claims.exi), (copied, None, None));
+    }
+}
+
+#[test]
+fn an_update_names_the_context_and_carries_no_secret() {
+    let mut house = House::new();
+    let id = house.ask(&robot(), &machine_request("front")).unwrap().response.cnf.unwrap().id.clone();
+    let update = TokenRequest { req_cnf: Some(ReqCnf::Kid(id.clone())), ..machine_request("front") };
+    let plaintext = open(token(&house.decide(&robot(), &update).unwrap()));
+    assert!(matches!(StrictClaims::decode(&plaintext).unwrap().cnf, Some(Cnf::Kid(kid)) if kid == id.0));
+}
+
+#[test]
+fn signed_by_both_algorithms() {
+    let house = House::new();
+    let phone = Pair::new(1);
+    let presented = Presented { proof: Some(phone.proof("p")), ..robot() };
+    for (alg, cose) in [(Alg::Es256, -7), (Alg::EdDsa, -8)] {
+        for cnf in [ReqCnf::Key(phone.public()), kccs(&phone)] {
+            let asked = TokenRequest { face: Face::CborHttp, req_cnf: Some(cnf.clone()), ..machine_request("front") };
+            let minting = Minting { alg, ..house.minting() };
+            let issued = issue(&presented, &asked, &house.facts(&presented, &asked), &minting, NOW, &mut Os).unwrap();
+            let token = token(&issued);
+            assert_eq!(&token[..3], [0xd8, 0x3d, 0xd2]);
+            let Ok(Strict::Sign1(strict)) = Strict::parse(token) else { panic!() };
+            let signer = house.keys.signer(alg);
+            assert_eq!((strict.kid, strict.alg.0), (&signer.kid()[..], cose));
+            let signature = strict.signature.try_into().unwrap();
+            let mut signed = [0; 1024];
+            let signed = join(&strict.signed(), &mut signed).unwrap();
+            match signer.public() {
+                crate::keys::Public::P256 { x, y } => {
+                    use p256::ecdsa::signature::Verifier as _;
+                    let point = [&[4_u8][..], &x, &y].concat();
+                    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
+                    key.verify(signed, &p256::ecdsa::Signature::from_slice(signature).unwrap()).unwrap();
+                }
+                crate::keys::Public::Ed25519 { x } => {
+                    let key = ed25519_dalek::VerifyingKey::from_bytes(&x).unwrap();
+                    key.verify_strict(signed, &ed25519_dalek::Signature::from_slice(signature).unwrap()).unwrap();
+                }
+            }
+            let coset = CoseSign1::from_tagged_slice(&token[2..]).unwrap();
+            assert!(coset.unprotected.is_empty());
+            assert_eq!([&token[..2], &coset.to_tagged_vec().unwrap()].concat(), token);
+            let claims = StrictClaims::decode(strict.payload).unwrap();
+            match (claims.cnf, cnf) {
+                (Some(Cnf::CoseKey(_)), ReqCnf::Key(_)) => {}
+                (Some(Cnf::Kccs(inside)), ReqCnf::Kccs { ccs, .. }) => assert_eq!(inside, ccs.0, "the same bytes"),
+                _ => panic!(),
+            }
+            assert!(issued.response.rs_cnf.is_some() && issued.response.cnf.is_none());
+        }
+    }
+}
+
+#[test]
+fn the_record_of_a_token_is_its_hash() {
+    let house = House::new();
+    let issued = house.decide(&robot(), &machine_request("front")).unwrap();
+    let text = crate::core::bytes::base64url(token(&issued));
+    let expected = Hash32::of(&[text.as_bytes()]);
+    let record = issued.changes.iter().find_map(|change| match &change.write {
+        Write::Put(Record::Token(record)) => Some(record.clone()),
+        _ => None,
+    });
+    assert_eq!(record.unwrap().hash, expected);
+    assert!(matches!(issued.entry.outcome, Outcome::Granted { token, .. } if token == expected));
+    let line = serde_json::to_string(&issued.entry).unwrap();
+    assert!(!line.contains(&text) && line.contains(&expected.to_string()), "{line}");
+}
