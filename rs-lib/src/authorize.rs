@@ -10,6 +10,12 @@ use latchwork_coap::{Code, Message};
 
 /// This holder may do what it asks for with this request. Only [`authorize`] makes one; what moves a bolt takes it as
 /// an argument.
+///
+/// ```compile_fail,E0451
+/// fn forge(holder: &latchwork_rs_lib::Holder) -> latchwork_rs_lib::Allowed<'_> {
+///     latchwork_rs_lib::Allowed { holder }
+/// }
+/// ```
 pub struct Allowed<'s> {
     holder: &'s Holder,
 }

@@ -8,6 +8,10 @@ use latchwork_crypto::Symmetric;
 use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
 
 /// The sender of one request has shown that it holds the key of one session. OSCORE makes it here; EDHOC and DTLS will.
+///
+/// ```compile_fail,E0451
+/// let forged = latchwork_rs_lib::proof::ProvenKey { seat: 0 };
+/// ```
 pub struct ProvenKey {
     pub(crate) seat: usize,
 }

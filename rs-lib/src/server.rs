@@ -90,7 +90,7 @@ pub enum Event {
     /// A protected request did not verify.
     NotVerified(Error),
     /// A holder asked for more than its token grants.
-    Denied(Denied),
+    Denied(TokenHash, Denied),
     /// A resource served a holder, with this code.
     Served(TokenHash, Code),
     /// A critical option that is unknown or malformed, or a block that does not fit the others.
@@ -259,7 +259,11 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
                 let reply = resources.serve(allowed, request, &self.now, room);
                 (Event::Served(token, reply.code), reply)
             }
-            Err(denied) => (Event::Denied(denied), Reply::code(denied.code())),
+            Err(denied) => {
+                let session = self.sessions.at(Seat::Live(key.seat));
+                let event = session.map_or(Event::Lapsed, |session| Event::Denied(session.holder.token, denied));
+                (event, Reply::code(denied.code()))
+            }
         }
     }
 

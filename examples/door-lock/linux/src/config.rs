@@ -27,7 +27,7 @@ pub(crate) struct Config {
     scopes: Vec<Scope>,
 }
 
-/// DESIGN names three; this lock keeps no record over a reboot, so it cannot do `exi`.
+/// A lock is enrolled with one of three; this one keeps no record over a reboot, so it cannot do `exi`.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClockMode {

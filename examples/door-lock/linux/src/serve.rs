@@ -93,7 +93,7 @@ pub(crate) fn serve(config: &Path, listen: SocketAddr, record: &Path, offset: Op
 /// Names tokens by their hashes and nothing by its content.
 fn log(peer: SocketAddr, event: Event) {
     match event {
-        Event::Refused(_) | Event::Denied(_) | Event::NotVerified(_) | Event::Busy => {
+        Event::Refused(_) | Event::Denied(..) | Event::NotVerified(_) | Event::Busy => {
             tracing::warn!(%peer, ?event);
         }
         Event::Uploaded(_) | Event::Updated(_) | Event::Served(..) | Event::Lapsed => tracing::info!(%peer, ?event),

@@ -251,11 +251,7 @@ fn datagrams_that_are_no_requests() {
         lock.socket.send(silent).unwrap();
     }
     assert_eq!(lock.exchange(&[0x45, 1, 0x43, 0x21]), [0x70, 0, 0x43, 0x21], "malformed, but confirmable");
-    assert_eq!(
-        lock.exchange(&[0x40, 0, 0x12, 0x34]),
-        [0x70, 0, 0x12, 0x34],
-        "a ping"
-    );
+    assert_eq!(lock.exchange(&[0x40, 0, 0x12, 0x34]), [0x70, 0, 0x12, 0x34], "a ping");
     assert_eq!(lock.process.try_wait().unwrap(), None);
 }
 
@@ -270,4 +266,32 @@ fn keygen_keeps_the_private_half() {
     assert_eq!(private.trim().len(), 64);
     assert!(!String::from_utf8(made.stdout).unwrap().contains(private.trim()));
     assert!(!keygen().status.success(), "never overwrites");
+}
+
+/// What is wrong is said in one line that names it and shows no key; the lock does not run.
+#[test]
+fn a_lock_that_cannot_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, short) = (dir.path().join("good.lock"), dir.path().join("short.lock"));
+    std::fs::write(&good, config()).unwrap();
+    let half = "74686520";
+    std::fs::write(&short, config().replace("6c6f636b2773206b65792e2e", "")).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = socket.local_addr().unwrap().to_string();
+    let nowhere = dir.path().join("none/record");
+    let record = dir.path().join("record");
+    for (config, listen, record, says) in [
+        (&dir.path().join("none.lock"), "127.0.0.1:0", &record, "none.lock"),
+        (&short, "127.0.0.1:0", &record, "token_key.key"),
+        (&good, "127.0.0.1:0", &nowhere, "none/record"),
+        (&good, &*taken, &record, &*taken),
+    ] {
+        let mut lock = Command::new(env!("CARGO_BIN_EXE_door-lock"));
+        lock.arg("serve").arg("--config").arg(config).arg("--record").arg(record).args(["--listen", listen]);
+        let ended = lock.output().unwrap();
+        let log = String::from_utf8(ended.stderr).unwrap();
+        assert!(!ended.status.success(), "{says}");
+        assert!(log.contains(says) && log.lines().count() == 1 && !log.contains(half), "{log}");
+        assert!(ended.stdout.is_empty(), "{says}");
+    }
 }
