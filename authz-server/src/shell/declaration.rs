@@ -109,6 +109,8 @@ pub struct DeclaredLock {
     groups: Option<BTreeSet<GroupName>>,
     scopes: Option<ScopeMap>,
     lifetime: Option<Seconds>,
+    /// Whether its tokens are signed inside; it then needs the server's public keys.
+    signed: Option<bool>,
 }
 
 /// A door.
@@ -268,7 +270,8 @@ impl Declaration {
                 return Err(wrong("consent", &consent.door, "there is no door of this name"));
             }
             let old = existing.consents.iter().find(|old| old.door == consent.door && old.who == consent.who);
-            let new = AdvanceConsent { door: consent.door, owner: consent.owner, who: consent.who, until: consent.until.0 };
+            let new =
+                AdvanceConsent { door: consent.door, owner: consent.owner, who: consent.who, until: consent.until.0 };
             plan.add("consent", format!("{} for {}", new.door, new.who), old, new);
         }
         Ok((plan.changes, plan.differences))
@@ -310,7 +313,12 @@ fn differing<T: Serialize>(old: &T, new: &T) -> Vec<String> {
 }
 
 impl DeclaredClient {
-    fn record(self, old: Option<&Client>, with_context: &BTreeSet<ClientId>, keys: &Keys) -> Result<Client, Undeclarable> {
+    fn record(
+        self,
+        old: Option<&Client>,
+        with_context: &BTreeSet<ClientId>,
+        keys: &Keys,
+    ) -> Result<Client, Undeclarable> {
         let refuse = |problem| wrong("client", &self.id, problem);
         let ways = usize::from(self.secret.is_some()) + usize::from(!self.keys.is_empty()) + usize::from(self.oscore);
         if ways > 1 {
@@ -318,13 +326,19 @@ impl DeclaredClient {
         }
         let auth = match (self.kind, &self.secret, self.oscore) {
             (Kind::Native, None, false) if self.keys.is_empty() => ClientAuth::None,
-            (Kind::Native, ..) => return Err(refuse("a native app keeps no secret; its installation key speaks for it")),
+            (Kind::Native, ..) => {
+                return Err(refuse("a native app keeps no secret; its installation key speaks for it"));
+            }
             (Kind::Confidential, Some(text), _) if text.len() < MIN_SECRET => {
                 return Err(refuse("a secret needs at least 32 characters; make one at random"));
             }
-            (Kind::Confidential, Some(text), _) => ClientAuth::SecretHash(secret::keyed_hash(&keys.secrets, &self.id, text.as_bytes())),
+            (Kind::Confidential, Some(text), _) => {
+                ClientAuth::SecretHash(secret::keyed_hash(&keys.secrets, &self.id, text.as_bytes()))
+            }
             (Kind::Confidential, None, true) if with_context.contains(&self.id) => ClientAuth::Oscore,
-            (Kind::Confidential, None, true) => return Err(refuse("oscore = true needs an [[oscore]] with this client")),
+            (Kind::Confidential, None, true) => {
+                return Err(refuse("oscore = true needs an [[oscore]] with this client"));
+            }
             (Kind::Confidential, None, false) if !self.keys.is_empty() => ClientAuth::PrivateKeyJwt(self.keys.clone()),
             (Kind::Confidential, None, false) => match old.map(|old| old.auth.clone()) {
                 Some(kept) if kept != ClientAuth::None => kept,
@@ -345,7 +359,11 @@ impl DeclaredClient {
             (Kind::Confidential, true) => [GrantKind::ClientCredentials].into(),
         });
         if self.kind == Kind::Native && grants.contains(&GrantKind::ClientCredentials) {
-            return Err(wrong("client", &self.id, "a native app has no client_credentials: it cannot prove to be itself"));
+            return Err(wrong(
+                "client",
+                &self.id,
+                "a native app has no client_credentials: it cannot prove to be itself",
+            ));
         }
         Ok(Client {
             title: self.title.or(old.map(|old| old.title.clone())).unwrap_or_else(|| self.id.to_string()),
@@ -426,7 +444,10 @@ impl DeclaredLock {
             lock.door = door;
         }
         if let Some(address) = self.address {
-            if address.len() > 255 || !address.contains(':') || address.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            if address.len() > 255
+                || !address.contains(':')
+                || address.chars().any(|c| c.is_control() || c.is_whitespace())
+            {
                 return Err(wrong("lock", &self.name, "address is HOST:PORT"));
             }
             lock.address = address;
@@ -438,9 +459,14 @@ impl DeclaredLock {
             lock.groups = groups;
         }
         if let Some(scopes) = self.scopes {
-            let bounded = |entries: &Vec<AifEntry>| entries.len() <= 8 && entries.iter().all(|entry| entry.0.starts_with('/'));
+            let bounded =
+                |entries: &Vec<AifEntry>| entries.len() <= 8 && entries.iter().all(|entry| entry.0.starts_with('/'));
             if scopes.is_empty() || scopes.len() > 16 || !scopes.values().all(bounded) {
-                return Err(wrong("lock", &self.name, "scopes: 1 to 16 words of at most 8 entries [\"/path\", methods]"));
+                return Err(wrong(
+                    "lock",
+                    &self.name,
+                    "scopes: 1 to 16 words of at most 8 entries [\"/path\", methods]",
+                ));
             }
             lock.scopes = scopes;
         }
@@ -450,6 +476,7 @@ impl DeclaredLock {
             }
             lock.lifetime = lifetime;
         }
+        lock.signed = self.signed.unwrap_or(lock.signed);
         Ok(lock)
     }
 }
@@ -468,6 +495,7 @@ pub fn fresh_lock(name: LockName, keys: &Keys) -> Result<Lock, Undeclarable> {
         token_kid: Blob::default(),
         token_key: Sealed(Blob::default()),
         token_key_wear: 0,
+        signed: false,
         credential: None,
         address: String::new(),
         scopes: default_scopes(),
@@ -508,7 +536,8 @@ fn wrong(kind: &'static str, name: &impl ToString, problem: &'static str) -> Und
 /// Bytes from hexadecimal text.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
@@ -527,7 +556,9 @@ pub fn hex(bytes: &[u8]) -> String {
 fn rfc3339(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let fixed = bytes.len() == 20
-        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')].iter().all(|(at, c)| bytes.get(*at) == Some(c));
+        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')]
+            .iter()
+            .all(|(at, c)| bytes.get(*at) == Some(c));
     if !fixed {
         return None;
     }

@@ -60,7 +60,9 @@ impl Form {
                 verifier: self.value("code_verifier").map(hidden),
             },
             "refresh_token" => GrantAsked::RefreshToken {
-                token: refresh_from_text(self.value("refresh_token").ok_or(Refusal::Malformed("refresh_token is missing"))?),
+                token: refresh_from_text(
+                    self.value("refresh_token").ok_or(Refusal::Malformed("refresh_token is missing"))?,
+                ),
             },
             other => GrantAsked::Other(other.chars().filter(|c| !c.is_control()).take(60).collect()),
         };
@@ -183,9 +185,7 @@ fn req_cnf(json: &str) -> Result<ReqCnf, Refusal> {
     }
     let bytes = |text: &str| from_base64url(text).map(Blob).ok_or(Refusal::Malformed("req_cnf is not base64url"));
     match serde_json::from_value(serde_json::Value::Object(object)) {
-        Ok(Member::Jwk(jwk)) => {
-            Ok(serde_json::from_value::<PublicKey>(jwk).map_or(ReqCnf::Unsupported, ReqCnf::Key))
-        }
+        Ok(Member::Jwk(jwk)) => Ok(serde_json::from_value::<PublicKey>(jwk).map_or(ReqCnf::Unsupported, ReqCnf::Key)),
         Ok(Member::Kid(kid)) => Ok(ReqCnf::Kid(bytes(&kid)?)),
         Ok(Member::Kccs(ccs)) => Ok(super::cbor::kccs(&bytes(&ccs)?.0)),
         Ok(Member::Other) | Err(_) => Ok(ReqCnf::Unsupported),
@@ -284,7 +284,11 @@ mod tests {
             (Some(basic("a b:x")), "", Err(())),
             (None, "client_assertion=x", Err(())),
             (None, "client_assertion=x&client_assertion_type=y", Err(())),
-            (Some(good), "client_assertion=x&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer", Err(())),
+            (
+                Some(good),
+                "client_assertion=x&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+                Err(()),
+            ),
         ] {
             let form = Form::parse(body.as_bytes(), &[]).unwrap();
             let got = form.credential(header.as_deref()).map(|credential| match credential {

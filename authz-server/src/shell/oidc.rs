@@ -17,10 +17,10 @@ use openidconnect::core::{
 };
 use openidconnect::url::Url;
 use openidconnect::{
-    AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, Client, ClientId, ClientSecret,
+    CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
+    RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -262,10 +262,13 @@ impl Provider {
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
         let methods = metadata.token_endpoint_auth_methods_supported();
         let offers = |method: &CoreClientAuthMethod| methods.is_none_or(|all| all.contains(method));
-        let in_body = !offers(&CoreClientAuthMethod::ClientSecretBasic) && offers(&CoreClientAuthMethod::ClientSecretPost);
+        let in_body =
+            !offers(&CoreClientAuthMethod::ClientSecretBasic) && offers(&CoreClientAuthMethod::ClientSecretPost);
         let how = if in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
         let client = ClientId::new(self.settings.client_id.clone());
-        Ok(Client::from_provider_metadata(metadata.clone(), client, secret).set_redirect_uri(callback).set_auth_type(how))
+        Ok(Client::from_provider_metadata(metadata.clone(), client, secret)
+            .set_redirect_uri(callback)
+            .set_auth_type(how))
     }
 }
 
@@ -274,7 +277,9 @@ fn check_iss(metadata: &Metadata, issuer: &IssuerUrl, iss: Option<&str>) -> Resu
     match iss {
         Some(iss) if iss == issuer.as_str() => Ok(()),
         Some(_) => Err(SignInError::Nonsense("iss names another provider".into())),
-        None if metadata.additional_metadata().announces_iss => Err(SignInError::Nonsense("iss announced but missing".into())),
+        None if metadata.additional_metadata().announces_iss => {
+            Err(SignInError::Nonsense("iss announced but missing".into()))
+        }
         None => Ok(()),
     }
 }
@@ -359,8 +364,13 @@ type Metadata = ProviderMetadata<
     CoreResponseType,
     CoreSubjectIdentifierType,
 >;
-type IdFields =
-    IdTokenFields<Extra, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type IdFields = IdTokenFields<
+    Extra,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 type RelyingParty = Client<
     Extra,
     CoreAuthDisplay,

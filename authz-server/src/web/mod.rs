@@ -185,7 +185,18 @@ pub fn date(at: Timestamp) -> String {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 #[cfg(test)]
@@ -202,14 +213,18 @@ mod tests {
         ] {
             assert_eq!(date(Timestamp(at)), text);
         }
-        for (seconds, text) in [(-5, "0 seconds"), (1, "1 second"), (120, "2 minutes"), (43_200, "12 hours"), (7_776_000, "90 days")] {
+        for (seconds, text) in
+            [(-5, "0 seconds"), (1, "1 second"), (120, "2 minutes"), (43_200, "12 hours"), (7_776_000, "90 days")]
+        {
             assert_eq!(span(seconds), text);
         }
     }
 
     #[test]
     fn what_people_type_stays_text() {
-        let page = Message { title: "<script>alert(1)</script>", what: "\" onload=\"x", ..Message::default() }.render().unwrap();
+        let page = Message { title: "<script>alert(1)</script>", what: "\" onload=\"x", ..Message::default() }
+            .render()
+            .unwrap();
         assert!(!page.contains("<script>"), "{page}");
         assert!(!page.contains("\" onload"), "{page}");
     }

@@ -91,7 +91,11 @@ async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse
     Ok(HttpResponse::Ok().json(json!({ "clients": list })))
 }
 
-async fn remove_client(who: Presented, shell: web::Data<Shell>, id: web::Path<String>) -> Result<HttpResponse, AdminError> {
+async fn remove_client(
+    who: Presented,
+    shell: web::Data<Shell>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
     let id: ClientId = id.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Client(id.clone());
@@ -119,7 +123,11 @@ async fn locks(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(json!({ "locks": list })))
 }
 
-async fn remove_lock(who: Presented, shell: web::Data<Shell>, name: web::Path<String>) -> Result<HttpResponse, AdminError> {
+async fn remove_lock(
+    who: Presented,
+    shell: web::Data<Shell>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
     let name: LockName = name.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Lock(name.clone());
@@ -190,7 +198,8 @@ async fn enroll(
     body: Result<web::Json<Enrolment>, actix_web::Error>,
 ) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
-    let name: LockName = name.parse().map_err(|cause: crate::core::names::NotAName| AdminError::Wrong(cause.to_string()))?;
+    let name: LockName =
+        name.parse().map_err(|cause: crate::core::names::NotAName| AdminError::Wrong(cause.to_string()))?;
     let wanted = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
     let found = shell.records.find::<Lock>(&Key::Lock(name.clone())).await?;
     let mut lock = match &found {

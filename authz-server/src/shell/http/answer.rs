@@ -26,7 +26,8 @@ pub(crate) fn wants_cbor(request: &HttpRequest, asked_in_cbor: bool) -> bool {
                 "application/json" => false,
                 _ => continue,
             };
-            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+            let quality =
+                parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
             if quality > 0.0 && named.is_none_or(|(_, best)| quality > best) {
                 named = Some((cbor, quality));
             }

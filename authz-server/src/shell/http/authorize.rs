@@ -477,6 +477,5 @@ impl From<Refusal> for Stop {
     }
 }
 
-
 /// As many as a request may name.
 const MAX_DOORS: usize = 32;

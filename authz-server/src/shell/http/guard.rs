@@ -57,7 +57,8 @@ impl BrowserKey {
 
     /// The cookie of this handle, if the browser has it.
     pub(crate) fn of(request: &HttpRequest, handle: &str) -> Option<Self> {
-        let well_formed = handle.len() == HANDLE && handle.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let well_formed =
+            handle.len() == HANDLE && handle.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !well_formed {
             return None;
         }

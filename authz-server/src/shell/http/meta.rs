@@ -67,7 +67,9 @@ async fn readyz(shell: web::Data<Shell>) -> HttpResponse {
         Ok(_) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
         Err(cause) => {
             tracing::error!(%cause, "not ready");
-            HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body("the store does not answer\n")
+            HttpResponse::ServiceUnavailable()
+                .content_type("text/plain; charset=utf-8")
+                .body("the store does not answer\n")
         }
     }
 }

@@ -43,10 +43,7 @@ pub fn serve(shell: Arc<Shell>, listeners: Listeners) -> std::io::Result<Server>
     let data = web::Data::from(shell);
     let body = listeners.body;
     let mut server = HttpServer::new(move || {
-        App::new()
-            .wrap(from_fn(in_time))
-            .wrap(guard::headers())
-            .configure(|config| routes(config, data.clone(), body))
+        App::new().wrap(from_fn(in_time)).wrap(guard::headers()).configure(|config| routes(config, data.clone(), body))
     })
     .workers(listeners.workers)
     .max_connections(listeners.connections.div_ceil(listeners.workers.max(1)))
@@ -97,3 +94,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const SHUTDOWN_SECONDS: u64 = 10;
 /// Bytes of a declaration: many more doors than fit a form.
 const MAX_DECLARATION: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,11 @@ impl Returned<'_> {
 }
 
 /// `GET /callback/{provider}`
-async fn callback(request: HttpRequest, name: web::Path<String>, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
+async fn callback(
+    request: HttpRequest,
+    name: web::Path<String>,
+    shell: web::Data<Shell>,
+) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
     let answer = Form::parse(request.query_string().as_bytes(), &[]).map_err(|_| STALE)?;
     let provider = shell.provider(&name).ok_or(STALE)?;
@@ -148,7 +152,8 @@ pub(super) fn failed(shell: &Shell, provider: &str, error: &SignInError, back: O
     shell.audit.record(&serde_json::json!({
         "at": shell.now(), "event": "sign-in", "provider": provider, "outcome": "refused", "reason": error.to_string(),
     }));
-    let message = Message { title: "You are not signed in", what, advice: Some(advice), link: back, reference: Some(&reference) };
+    let message =
+        Message { title: "You are not signed in", what, advice: Some(advice), link: back, reference: Some(&reference) };
     page(status, &message, None)
 }
 

@@ -30,7 +30,12 @@ async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
     let decided = match read(&request, face, &body, &shell) {
         Ok((presented, asked)) => shell.token(&presented, &asked, from).await,
         Err(refusal) => {
-            shell.audit.record(&Unread { at: shell.now().0, face, error: refusal.error().name, reason: refusal.to_string() });
+            shell.audit.record(&Unread {
+                at: shell.now().0,
+                face,
+                error: refusal.error().name,
+                reason: refusal.to_string(),
+            });
             shell.admit(from, None).map_err(Denied::Slow).and(Err(Denied::Refused(refusal)))
         }
     };

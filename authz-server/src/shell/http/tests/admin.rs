@@ -1,0 +1,210 @@
+use actix_web::test::TestRequest;
+use serde_json::{Value, json};
+
+use super::{ADMIN, SECRET, World, admin, building};
+use crate::core::change::Key;
+use crate::core::records::{Client, ClientAuth, Lock, OscoreClient};
+
+fn actions(answer: &Value) -> Vec<String> {
+    let line = |it: &Value| {
+        format!("{} {} {}", it["action"].as_str().unwrap(), it["kind"].as_str().unwrap(), it["name"].as_str().unwrap())
+    };
+    answer["differences"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[actix_web::test]
+async fn applying_twice_changes_nothing_the_second_time() {
+    let world = World::new(Vec::new()).await;
+    let got = world.ask(admin("apply", &building("https://idp.example"))).await;
+    assert!(actions(&got.json()).iter().all(|line| line.starts_with("keep")), "{}", got.text());
+}
+
+#[actix_web::test]
+async fn a_difference_names_fields_and_shows_no_secret() {
+    let world = World::new(Vec::new()).await;
+    let new_secret = "another secret of more than 32 characters";
+    let change = json!({ "client": [{ "id": "robot", "kind": "confidential", "secret": new_secret, "attributes": { "role": "mowing" } }] });
+    let dry = world.ask(admin("apply?dry_run=true", &change)).await.json();
+    assert_eq!(
+        dry["differences"][0],
+        json!({ "kind": "client", "name": "robot", "action": "update", "fields": ["attributes", "auth"] })
+    );
+    let found = world.shell.records.find::<Client>(&Key::Client("robot".parse().unwrap())).await.unwrap().unwrap().0;
+    assert_eq!(found.attributes["role"], "cleaning", "dry");
+    let wet = world.ask(admin("apply", &change)).await;
+    assert_eq!(wet.json()["differences"], dry["differences"]);
+    let found = world.shell.records.find::<Client>(&Key::Client("robot".parse().unwrap())).await.unwrap().unwrap().0;
+    assert_eq!(found.attributes["role"], "mowing");
+    for place in [wet.text(), world.entries(), format!("{found:?}")] {
+        assert!(!place.contains(new_secret) && !place.contains(SECRET), "{place}");
+    }
+    let list = world
+        .ask(
+            TestRequest::get().uri("/admin/api/v1/clients").insert_header(("authorization", format!("Bearer {ADMIN}"))),
+        )
+        .await;
+    assert_eq!(list.status, 200);
+    assert!(!list.text().contains("hash"), "{}", list.text());
+}
+
+#[actix_web::test]
+async fn a_left_out_secret_is_kept() {
+    let world = World::new(Vec::new()).await;
+    let change = json!({ "client": [{ "id": "robot", "kind": "confidential", "title": "Mop" }] });
+    assert_eq!(world.ask(admin("apply", &change)).await.status, 200);
+    let found = world.shell.records.find::<Client>(&Key::Client("robot".parse().unwrap())).await.unwrap().unwrap().0;
+    assert!(matches!(found.auth, ClientAuth::SecretHash(_)));
+    assert_eq!(found.title, "Mop");
+}
+
+#[actix_web::test]
+async fn declarations_that_are_refused() {
+    let world = World::new(Vec::new()).await;
+    for (problem, declaration) in [
+        ("unknown field", json!({ "clients": [] })),
+        ("unknown field", json!({ "client": [{ "id": "x", "kind": "native", "secrt": "x" }] })),
+        ("client id", json!({ "client": [{ "id": "a b", "kind": "native" }] })),
+        ("32 characters", json!({ "client": [{ "id": "x", "kind": "confidential", "secret": "short" }] })),
+        ("needs a secret", json!({ "client": [{ "id": "x", "kind": "confidential" }] })),
+        ("keeps no secret", json!({ "client": [{ "id": "x", "kind": "native", "secret": SECRET }] })),
+        (
+            "no client_credentials",
+            json!({ "client": [{ "id": "x", "kind": "native", "grants": ["client_credentials"] }] }),
+        ),
+        (
+            "redirect URI",
+            json!({ "client": [{ "id": "x", "kind": "native", "redirect_uris": ["http://localhost/cb"] }] }),
+        ),
+        ("redirect URI", json!({ "client": [{ "id": "x", "kind": "native", "redirect_uris": ["myapp:/cb"] }] })),
+        (
+            "redirect URI",
+            json!({ "client": [{ "id": "x", "kind": "native", "redirect_uris": ["https://a.example/cb#f"] }] }),
+        ),
+        ("[[oscore]]", json!({ "client": [{ "id": "x", "kind": "confidential", "oscore": true }] })),
+        (
+            "no client of this name",
+            json!({ "oscore": [{ "client": "x", "client_sender_id": "01", "server_sender_id": "02", "master_secret": "00112233445566778899aabbccddeeff" }] }),
+        ),
+        (
+            "must differ",
+            json!({ "oscore": [{ "client": "robot", "client_sender_id": "01", "server_sender_id": "01", "master_secret": "00112233445566778899aabbccddeeff" }] }),
+        ),
+        (
+            "at most 7",
+            json!({ "oscore": [{ "client": "robot", "client_sender_id": "0102030405060708", "server_sender_id": "01", "master_secret": "00112233445566778899aabbccddeeff" }] }),
+        ),
+        (
+            "16 bytes",
+            json!({ "oscore": [{ "client": "robot", "client_sender_id": "01", "server_sender_id": "02", "master_secret": "00" }] }),
+        ),
+        (
+            "hexadecimal",
+            json!({ "oscore": [{ "client": "robot", "client_sender_id": "0x", "server_sender_id": "02", "master_secret": "00" }] }),
+        ),
+        ("HOST:PORT", json!({ "lock": [{ "name": "x", "address": "nowhere" }] })),
+        ("lock name", json!({ "lock": [{ "name": "Front" }] })),
+        ("lifetime", json!({ "lock": [{ "name": "x", "lifetime": 0 }] })),
+        ("scopes", json!({ "lock": [{ "name": "x", "scopes": { "door:open": [["door", 2]] } }] })),
+        ("no lock", json!({ "door": [{ "name": "x", "lock": "nowhere" }] })),
+        (
+            "no door",
+            json!({ "consent": [{ "door": "nowhere", "owner": { "issuer": "https://i", "subject": "o" }, "who": { "issuer": "https://i", "subject": "w" }, "until": 5 }] }),
+        ),
+        (
+            "a time in UTC",
+            json!({ "consent": [{ "door": "front", "owner": { "issuer": "https://i", "subject": "o" }, "who": { "issuer": "https://i", "subject": "w" }, "until": "tomorrow" }] }),
+        ),
+    ] {
+        let got = world.ask(admin("apply", &declaration)).await;
+        assert_eq!(got.status, 422, "{declaration}: {}", got.text());
+        let said = got.json()["error"].as_str().unwrap().to_owned();
+        assert!(said.contains(problem), "{declaration}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn an_oscore_context_is_kept_until_it_changes() {
+    let world = World::new(Vec::new()).await;
+    let declared = |secret: &str| {
+        json!({
+            "client": [{ "id": "mower", "kind": "confidential", "oscore": true }],
+            "oscore": [{ "client": "mower", "client_sender_id": "01", "server_sender_id": "02", "master_secret": secret, "master_salt": "9e7c" }],
+        })
+    };
+    let first = declared("000102030405060708090a0b0c0d0e0f");
+    for (declaration, expected) in [
+        (&first, ["create client mower", "create oscore mower"]),
+        (&first, ["keep client mower", "keep oscore mower"]),
+        (&declared("ff0102030405060708090a0b0c0d0e0f"), ["keep client mower", "update oscore mower"]),
+    ] {
+        assert_eq!(actions(&world.ask(admin("apply", declaration)).await.json()), expected);
+    }
+    let found =
+        world.shell.records.find::<OscoreClient>(&Key::Oscore("mower".parse().unwrap())).await.unwrap().unwrap().0;
+    let opened = world.shell.keys.storage.open(&found.label(), &found.master_secret.0.0).unwrap();
+    assert_eq!(opened[0], 0xff);
+    assert_eq!((found.client_id.0, found.server_id.0), (vec![2], vec![1]));
+}
+
+#[actix_web::test]
+async fn a_lock_shows_its_key_once() {
+    let world = World::new(Vec::new()).await;
+    let got = world.ask(admin("locks/front/enroll", &json!({}))).await;
+    assert_eq!(got.status, 409, "{}", got.text());
+    let got = world.ask(admin("locks/front/enroll", &json!({ "replace": true, "groups": ["floor-1"] }))).await;
+    assert_eq!(got.status, 201);
+    let file = got.json();
+    assert_eq!(file["aud"], "urn:latchwork:lock:front");
+    assert_eq!(file["groups"], json!(["urn:latchwork:group:floor-1"]));
+    assert_eq!(file["as_uri"], "https://as.example/token");
+    assert_eq!(
+        file["scopes"],
+        json!([{ "name": "door:open", "aif": [["/door", 2]] }, { "name": "door:state", "aif": [["/door", 1]] }])
+    );
+    assert_eq!(file["as_keys"].as_array().unwrap().len(), 2);
+    let lock = world.shell.records.find::<Lock>(&Key::Lock("front".parse().unwrap())).await.unwrap().unwrap().0;
+    let key = world.shell.keys.storage.open(&lock.key_label(), &lock.token_key.0.0).unwrap();
+    assert_eq!(file["token_key"]["key"], crate::shell::declaration::hex(&key));
+    assert!(!world.entries().contains(file["token_key"]["key"].as_str().unwrap()));
+
+    let got = world.ask(admin("locks/back/enroll", &json!({ "credential": "AAAA" }))).await;
+    assert_eq!(got.status, 422);
+    let got = world.ask(admin("locks/back/enroll", &json!({}))).await;
+    assert_eq!(got.status, 201, "a new lock with a door of its name");
+    assert_eq!(world.ask(admin("locks/No%20Name/enroll", &json!({}))).await.status, 422);
+}
+
+#[actix_web::test]
+async fn nobody_else_administers() {
+    let world = World::new(Vec::new()).await;
+    for (method, path) in [
+        ("POST", "apply"),
+        ("GET", "clients"),
+        ("DELETE", "clients/robot"),
+        ("GET", "locks"),
+        ("DELETE", "locks/front"),
+        ("POST", "locks/new/enroll"),
+    ] {
+        for authorization in
+            [None, Some("Bearer wrong".to_owned()), Some("Bearer ".into()), Some(format!("Basic {ADMIN}"))]
+        {
+            let world = World { shell: world.shell.clone(), audit: tempfile::NamedTempFile::new().unwrap() };
+            *world.shell.throttle.lock().unwrap() =
+                crate::shell::throttle::Throttle::new(crate::shell::throttle::Rates { per_address: 0, per_client: 0 });
+            let mut request = TestRequest::default()
+                .method(method.parse().unwrap())
+                .uri(&format!("/admin/api/v1/{path}"))
+                .set_json(json!({}));
+            if let Some(authorization) = &authorization {
+                request = request.insert_header(("authorization", authorization.clone()));
+            }
+            let got = world.ask(request).await;
+            assert_eq!(got.status, 401, "{method} {path} {authorization:?}");
+            assert!(got.header("www-authenticate").is_some());
+        }
+    }
+    // An administrator's token is no client's credential.
+    let request = super::form("/token", &[("grant_type", "client_credentials")])
+        .insert_header(("authorization", format!("Bearer {ADMIN}")));
+    assert_eq!(world.ask(request).await.status, 400);
+}

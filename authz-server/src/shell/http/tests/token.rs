@@ -1,0 +1,171 @@
+use actix_web::test::TestRequest;
+use base64::Engine as _;
+
+use super::{ISSUER, SECRET, World, encoded, form};
+use crate::clock;
+use crate::core::testing::Pair;
+
+const FRONT: &str = "urn:latchwork:lock:front";
+
+fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}")))
+}
+
+fn robot(pairs: &[(&str, &str)]) -> TestRequest {
+    form("/token", pairs).insert_header(("authorization", basic("robot", SECRET)))
+}
+
+#[actix_web::test]
+async fn a_robot_gets_a_token_in_each_face() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let got = world.ask(robot(&asked)).await;
+    assert_eq!(got.status, 200, "{} {}", got.text(), world.last_entry());
+    assert_eq!(got.header("cache-control"), Some("no-store"));
+    let body = got.json();
+    assert_eq!(body["token_type"], "PoP");
+    assert_eq!(body["ace_profile"], "coap_oscore");
+    assert_eq!(body["scope"], "door:open");
+    assert!(body["cnf"]["osc"]["ms"].is_string(), "{body}");
+    let entry = world.last_entry();
+    assert_eq!(entry["outcome"], "granted");
+    for secret in [&body["access_token"], &body["cnf"]["osc"]["ms"]] {
+        assert!(!world.entries().contains(secret.as_str().unwrap()), "a secret in the log");
+    }
+    assert!(!world.entries().contains(SECRET));
+
+    let got = world.ask(robot(&asked).insert_header(("accept", "application/ace+cbor"))).await;
+    assert_eq!(got.header("content-type"), Some("application/ace+cbor"));
+    assert!(latchwork_ace::TokenResponse::decode(&got.body).is_ok());
+
+    let mut buffer = [0; 256];
+    let request = latchwork_ace::TokenRequest {
+        audience: Some(FRONT),
+        scope: Some(latchwork_ace::Scope::Text("door:open")),
+        client_id: Some("robot"),
+        client_secret: Some(SECRET.as_bytes()),
+        ..Default::default()
+    };
+    let payload = request.encode(&mut buffer).unwrap().to_vec();
+    let got = world
+        .ask(
+            TestRequest::post()
+                .uri("/token")
+                .insert_header(("content-type", "application/ace+cbor"))
+                .set_payload(payload),
+        )
+        .await;
+    assert_eq!(got.status, 200);
+    let response = latchwork_ace::TokenResponse::decode(&got.body).unwrap();
+    assert!(matches!(response.cnf, Some(latchwork_ace::Cnf::Osc(_))));
+}
+
+#[actix_web::test]
+async fn requests_that_get_no_token() {
+    let world = World::new(Vec::new()).await;
+    let good = encoded(&[("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")]);
+    let right = basic("robot", SECRET);
+    let plain = "application/x-www-form-urlencoded";
+    let vault = encoded(&[("grant_type", "client_credentials"), ("audience", "urn:latchwork:lock:vault")]);
+    let nowhere = encoded(&[("grant_type", "client_credentials"), ("audience", "urn:latchwork:lock:nowhere")]);
+    let password = encoded(&[("grant_type", "password"), ("username", "x"), ("password", "y")]);
+    let code = encoded(&[("grant_type", "authorization_code"), ("code", "x"), ("client_id", "robot")]);
+    for (what, kind, authorization, body, status, error) in [
+        ("a wrong secret", plain, Some(basic("robot", "wrong")), good.clone(), 401, "invalid_client"),
+        ("an unknown client", plain, Some(basic("nobody", SECRET)), good.clone(), 401, "invalid_client"),
+        ("no credential", plain, None, good.clone(), 401, "invalid_client"),
+        ("a client that names itself only", plain, None, format!("{good}&client_id=robot"), 401, "invalid_client"),
+        (
+            "two ways at once",
+            plain,
+            Some(right.clone()),
+            format!("{good}&client_secret=x&client_id=robot"),
+            400,
+            "invalid_request",
+        ),
+        ("JSON where a form is due", "application/json", Some(right.clone()), "{}".into(), 400, "invalid_request"),
+        ("no content type", "", Some(right.clone()), good.clone(), 400, "invalid_request"),
+        ("a parameter twice", plain, Some(right.clone()), format!("{good}&scope=door:open"), 400, "invalid_request"),
+        (
+            "two audiences",
+            plain,
+            Some(right.clone()),
+            format!("{good}&audience=urn:latchwork:lock:side"),
+            400,
+            "invalid_request",
+        ),
+        ("a door that policy refuses", plain, Some(right.clone()), vault, 400, "invalid_scope"),
+        ("a door that is none", plain, Some(right.clone()), nowhere, 400, "invalid_target"),
+        ("an unknown grant", plain, Some(right.clone()), password, 400, "unsupported_grant_type"),
+        ("a grant of others", plain, Some(right.clone()), code, 400, "unauthorized_client"),
+        ("CBOR that is none", "application/ace+cbor", Some(right.clone()), "x".into(), 400, "1"),
+    ] {
+        let mut request = TestRequest::post().uri("/token").set_payload(body);
+        if !kind.is_empty() {
+            request = request.insert_header(("content-type", kind));
+        }
+        if let Some(authorization) = authorization {
+            request = request.insert_header(("authorization", authorization));
+        }
+        let got = world.ask(request).await;
+        assert_eq!(got.status.as_u16(), status, "{what}: {}", got.text());
+        assert_eq!(got.header("cache-control"), Some("no-store"), "{what}");
+        if kind == "application/ace+cbor" {
+            let refused = latchwork_ace::ErrorResponse::decode(&got.body).unwrap();
+            assert_eq!(refused.error.0.to_string(), error, "{what}");
+        } else {
+            assert_eq!(got.json(), serde_json::json!({ "error": error }), "{what}");
+        }
+        assert_eq!(got.header("www-authenticate").is_some(), status == 401, "{what}");
+        let entry = world.last_entry();
+        assert!(entry["reason"].is_string(), "{what}: {entry}");
+    }
+}
+
+#[actix_web::test]
+async fn a_proof_header_comes_once() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let proof = |jti| {
+        let made = Pair::new(3).proof_with(jti, |_, claims| {
+            claims["htu"] = serde_json::json!(format!("{ISSUER}/token"));
+            claims["iat"] = serde_json::json!(clock::now().0);
+        });
+        made.jwt
+    };
+    let one = proof("one");
+    for (what, headers, error) in [
+        ("one", vec![one.clone()], None),
+        ("the same again", vec![one], Some("invalid_dpop_proof")),
+        ("two", vec![proof("two"), proof("three")], Some("invalid_dpop_proof")),
+        ("garbage", vec!["x".to_owned()], Some("invalid_dpop_proof")),
+    ] {
+        let mut request = robot(&asked);
+        for header in headers {
+            request = request.append_header(("dpop", header));
+        }
+        let got = world.ask(request).await;
+        assert_eq!(got.json()["error"].as_str(), error, "{what}: {}", got.text());
+    }
+}
+
+#[actix_web::test]
+async fn who_guesses_waits() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let guess = || form("/token", &asked).insert_header(("authorization", basic("robot", "wrong")));
+    for _ in 0..4 {
+        assert_eq!(world.ask(guess()).await.status, 401);
+    }
+    let got = world.ask(guess()).await;
+    assert_eq!(got.status, 429);
+    assert!(got.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    assert_eq!(world.ask(robot(&asked)).await.status, 429, "the right secret from there waits as well");
+}
+
+#[actix_web::test]
+async fn long_bodies_are_not_read() {
+    let world = World::new(Vec::new()).await;
+    let got = world.ask(robot(&[("grant_type", &"x".repeat(64 << 10))])).await;
+    assert_eq!(got.status, 413);
+}
