@@ -49,6 +49,7 @@ fn target(keys: &Keys, key: &PublicKey) -> Target {
         token_kid: Blob(vec![1, 2, 3, 4]),
         token_key: Sealed(Blob(Vec::new())),
         token_key_wear: 0,
+        signed: false,
         credential: Some(Blob(ccs)),
         address: "127.0.0.1:5683".into(),
         scopes: ScopeMap::from([("door:open".parse().unwrap(), vec![AifEntry("/door".into(), 2)])]),
@@ -87,7 +88,7 @@ fn mint(c: &mut Criterion) {
     c.bench_function("mint Encrypt0 with osc", |b| {
         b.iter(|| {
             let cnf = SharedCnf::Osc(Osc::fresh(&mut Os).unwrap());
-            black_box(mint::encrypted(&claims, &cnf, &target.lock, &keys.storage, &mut Os).unwrap())
+            black_box(mint::encrypted(&claims, &cnf, &target.lock, &keys.storage, None, &mut Os).unwrap())
         });
     });
     let cnf = PublicCnf::Key(key.clone());
@@ -118,12 +119,15 @@ fn mint(c: &mut Criterion) {
     };
     let proven = Presented { proof: Some(proof(&keys.jwt, &key)), ..plain.clone() };
     let signed = TokenRequest { req_cnf: Some(ReqCnf::Key(key)), ..osc.clone() };
-    for (name, presented, request) in [
-        ("issue Encrypt0, client secret", &plain, &osc),
-        ("issue Sign1 ES256, client secret and DPoP", &proven, &signed),
+    let mut nested = facts.clone();
+    nested.targets.iter_mut().for_each(|target| target.lock.signed = true);
+    for (name, presented, request, facts) in [
+        ("issue Encrypt0, client secret", &plain, &osc, &facts),
+        ("issue Sign1 ES256 in Encrypt0, client secret", &plain, &osc, &nested),
+        ("issue Sign1 ES256, client secret and DPoP", &proven, &signed, &facts),
     ] {
         c.bench_function(name, |b| {
-            b.iter(|| black_box(issue(presented, request, &facts, &minting, NOW, &mut Os).unwrap()))
+            b.iter(|| black_box(issue(presented, request, facts, &minting, NOW, &mut Os).unwrap()))
         });
     }
 }

@@ -69,6 +69,7 @@ impl Change {
 
 /// What a change does.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // nearly all are `Put`
 pub enum Write {
     /// Writes the record.
     Put(Record),

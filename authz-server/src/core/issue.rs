@@ -279,7 +279,8 @@ impl Decision<'_> {
         let expires = self.now + life + if lock.clock == ClockMode::Clock { Seconds(0) } else { IN_TRANSIT };
         let (token, cnf, rs_cnf, profile) = match form {
             Form::Shared(cnf) => {
-                let token = mint::encrypted(&claims, &cnf, lock, &keys.storage, entropy)?;
+                let signer = lock.signed.then(|| keys.signer(self.minting.alg));
+                let token = mint::encrypted(&claims, &cnf, lock, &keys.storage, signer, entropy)?;
                 self.remember(who, grant, lock, &cnf, expires, &mut changes);
                 self.wear(lock, entropy, &mut changes)?;
                 let osc = match cnf {

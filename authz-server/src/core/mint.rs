@@ -96,12 +96,14 @@ impl Osc {
     }
 }
 
-/// A token for one lock: AES-CCM-16-128-128 under the key that only it and the server have, with a random IV.
+/// A token for one lock: AES-CCM-16-128-128 under the key that only it and the server have, with a random IV. With a signer it is
+/// signed inside (RFC 8392 §7.1), so that whoever reads the lock's key out of it cannot make tokens.
 pub fn encrypted(
     claims: &Claims<'_>,
     cnf: &SharedCnf,
     lock: &Lock,
     storage: &StorageKey,
+    signer: Option<&dyn Signer>,
     entropy: &mut dyn Entropy,
 ) -> Result<Vec<u8>, ServerFault> {
     if lock.token_key_wear >= WORN_OUT {
@@ -118,7 +120,10 @@ pub fn encrypted(
         ),
         SharedCnf::Kid(kid) => member(CnfMember::KID.0, bytes(&kid.0)),
     };
-    let plaintext = payload(claims, cnf, entropy)?;
+    let mut plaintext = payload(claims, cnf, entropy)?;
+    if let Some(signer) = signer {
+        plaintext = Zeroizing::new(sign(plaintext.to_vec(), signer)?);
+    }
     let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
     let key: &[u8; 16] = key.as_slice().try_into().map_err(|_| ServerFault::Records)?;
     let iv = fresh::<13>(entropy).map_err(|_| ServerFault::Entropy)?;

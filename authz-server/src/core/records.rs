@@ -111,6 +111,9 @@ pub struct Lock {
     /// About how many times 65,536 tokens were minted under this key (`mint::Wear`); rotation sets it to 0.
     #[serde(default)]
     pub token_key_wear: u32,
+    /// Whether its encrypted tokens are signed inside, so that its own token key makes none.
+    #[serde(default)]
+    pub signed: bool,
     /// Its CCS (a CBOR map `{8: {1: COSE_Key}}`), for signed tokens.
     #[serde(default)]
     pub credential: Option<Blob>,

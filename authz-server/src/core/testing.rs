@@ -163,6 +163,7 @@ impl House {
             token_kid: Blob(vec![1, 2, 3]),
             token_key: Sealed(Blob(Vec::new())),
             token_key_wear: 0,
+            signed: false,
             credential: (name != "back").then(|| ccs(&Pair::new(77).public())),
             address: "127.0.0.1:5683".into(),
             scopes: ScopeMap::from([

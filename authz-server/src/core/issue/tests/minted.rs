@@ -118,7 +118,7 @@ fn signed_by_both_algorithms() {
             let Ok(Strict::Sign1(strict)) = Strict::parse(token) else { panic!() };
             let signer = house.keys.signer(alg);
             assert_eq!((strict.kid, strict.alg.0), (&signer.kid()[..], cose));
-            let signature = strict.signature.try_into().unwrap();
+            let signature: &[u8; 64] = strict.signature.try_into().unwrap();
             let mut signed = [0; 1024];
             let signed = join(&strict.signed(), &mut signed).unwrap();
             match signer.public() {
@@ -161,4 +161,16 @@ fn the_record_of_a_token_is_its_hash() {
     assert!(matches!(issued.entry.outcome, Outcome::Granted { token, .. } if token == expected));
     let line = serde_json::to_string(&issued.entry).unwrap();
     assert!(!line.contains(&text) && line.contains(&expected.to_string()), "{line}");
+}
+
+#[test]
+fn signed_inside_where_the_lock_wants_it() {
+    let mut house = House::new();
+    let mut lock = house.target("front", None).unwrap().lock;
+    lock.signed = true;
+    house.put(lock);
+    let plaintext = open(token(&house.decide(&robot(), &machine_request("front")).unwrap()));
+    let Ok(Some(Strict::Sign1(inside))) = Strict::parse_nested(&plaintext) else { panic!() };
+    assert_eq!(inside.kid, house.keys.signer(Alg::Es256).kid());
+    assert!(matches!(StrictClaims::decode(inside.payload).unwrap().cnf, Some(Cnf::Osc(_))));
 }
