@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("client-sdk", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
     ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
     ("door-lock-app", &["ace", "cbor", "coap", "crypto", "oscore", "rs-lib"]),
-    ("door-lock-linux", &["ace", "coap", "crypto", "oscore", "rs-lib", "transport", "door-lock-app"]),
+    ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "oscore", "rs-lib", "transport", "door-lock-app"]),
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
