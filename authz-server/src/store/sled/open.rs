@@ -42,8 +42,8 @@ pub(super) fn settle(dir: &Path, db: &sled::Db) -> Result<File, StoreError> {
     let log = OpenOptions::new().read(true).write(true).open(dir.join("db")).map_err(io)?;
     log.sync_all().map_err(io)?;
     File::open(dir.join("conf")).and_then(|conf| conf.sync_all()).map_err(io)?;
-    for name in ["blobs", ".", ".."] {
-        files::sync_dir(&dir.join(name)).map_err(io)?;
+    for dir in [dir.join("blobs").as_path(), dir].into_iter().chain(dir.parent()) {
+        files::sync_dir(dir).map_err(io)?;
     }
     Ok(log)
 }
