@@ -26,6 +26,7 @@ pub struct Building {
     pub robot_secret: String,
     /// The secret of the client `service`.
     pub service_secret: String,
+    filter: String,
     provider: Option<Process>,
     server: Option<Process>,
 }
@@ -36,6 +37,11 @@ const LOCKS: [&str; 2] = ["front", "lab"];
 impl Building {
     /// Starts everything and declares the building.
     pub fn open() -> Outcome<Self> {
+        Self::open_logging("info")
+    }
+
+    /// The same, with everything logging what `filter` lets through.
+    pub fn open_logging(filter: &str) -> Outcome<Self> {
         let directory = TempDir::with_prefix("latchwork-")?;
         let at = directory.path();
         for part in ["logs", "locks", "phones"] {
@@ -53,6 +59,7 @@ impl Building {
             locks: BTreeMap::new(),
             robot_secret: random_hex(16)?,
             service_secret: random_hex(32)?,
+            filter: filter.to_owned(),
             provider: Some(provider),
             server: None,
             directory,
@@ -61,7 +68,7 @@ impl Building {
         building.start_server()?;
         for name in LOCKS {
             let file = building.enroll(name)?;
-            let lock = Lock::start(name, &file, &building.path("locks"), &building.path("logs"))?;
+            let lock = Lock::start(name, &file, &building.path("locks"), &building.path("logs"), filter)?;
             building.locks.insert(name.to_owned(), lock);
         }
         building.enroll("server-room")?;
@@ -91,7 +98,7 @@ impl Building {
 
     /// Somebody's phone, with a key of its own.
     pub fn phone(&self, owner: &str) -> Phone {
-        Phone::new(self.path("phones").join(owner), &self.issuer, &self.certificate(), self.path("logs"))
+        Phone::new(self.path("phones").join(owner), &self.issuer, &self.certificate(), self.path("logs"), &self.filter)
     }
 
     /// The server's development certificate.
@@ -156,9 +163,7 @@ impl Building {
         let mut command = Command::new(program("latchwork")?);
         command.arg("serve").arg("--dir").arg(self.path("server"));
         command.env("LATCHWORK_COAP_LISTEN", "127.0.0.1:0");
-        if let Some(filter) = std::env::var_os("BUILDING_LOG") {
-            command.env("LATCHWORK_LOG_FILTER", filter);
-        }
+        command.env("LATCHWORK_LOG_FILTER", &self.filter);
         let _ = fs::remove_file(self.path("logs").join("server.log"));
         let mut server = Process::start("server", &self.path("logs"), &mut command)?;
         server.line("https://")?;

@@ -1,5 +1,7 @@
 //! People and their phones.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +26,7 @@ pub struct Phone {
     issuer: String,
     certificate: PathBuf,
     logs: PathBuf,
+    filter: String,
 }
 
 /// A sign-in that waits for its person at the browser.
@@ -34,8 +37,8 @@ pub struct SigningIn {
 }
 
 impl Phone {
-    pub(crate) fn new(home: PathBuf, issuer: &str, certificate: &Path, logs: PathBuf) -> Self {
-        Self { home, issuer: issuer.to_owned(), certificate: certificate.to_owned(), logs }
+    pub(crate) fn new(home: PathBuf, issuer: &str, certificate: &Path, logs: PathBuf, filter: &str) -> Self {
+        Self { home, issuer: issuer.to_owned(), certificate: certificate.to_owned(), logs, filter: filter.to_owned() }
     }
 
     /// The phone's storage.
@@ -66,6 +69,8 @@ impl Phone {
     /// Runs a verb of the app; its output, or its complaint as an error.
     pub fn run(&self, arguments: &[&str]) -> Outcome<String> {
         let output = self.command(arguments)?.output()?;
+        let mut log = File::options().create(true).append(true).open(self.logs.join("phones.log"))?;
+        log.write_all(&output.stderr)?;
         if output.status.success() {
             return Ok(String::from_utf8(output.stdout)?.trim().to_owned());
         }
@@ -74,7 +79,7 @@ impl Phone {
 
     fn command(&self, arguments: &[&str]) -> Outcome<Command> {
         let mut command = Command::new(program("phone")?);
-        command.arg("--home").arg(&self.home).args(arguments);
+        command.env("RUST_LOG", &self.filter).arg("--home").arg(&self.home).args(arguments);
         Ok(command)
     }
 }

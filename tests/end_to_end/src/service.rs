@@ -1,0 +1,79 @@
+//! The client `service` of the building: asks for tokens with its secret, over HTTPS.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchwork_building::{Building, Outcome};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use reqwest::Certificate;
+use reqwest::blocking::Client;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Status and body of an answer.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, where it is JSON.
+    pub body: Value,
+}
+
+/// An HTTP client that trusts the building's server.
+pub fn http(building: &Building) -> Outcome<Client> {
+    let certificate = Certificate::from_pem(&std::fs::read(building.certificate())?)?;
+    Ok(Client::builder().tls_certs_only([certificate]).build()?)
+}
+
+/// `POST /token` as `service`, with the form's further fields and, perhaps, a DPoP proof.
+pub fn ask(building: &Building, form: &[(&str, &str)], proof: Option<String>) -> Outcome<Answer> {
+    let url = format!("{}/token", building.issuer);
+    let mut request = http(building)?.post(url).basic_auth("service", Some(&building.service_secret)).form(form);
+    if let Some(proof) = proof {
+        request = request.header("DPoP", proof);
+    }
+    let response = request.header("Accept", "application/json").send()?;
+    Ok(Answer { status: response.status().as_u16(), body: response.json().unwrap_or_default() })
+}
+
+/// Base64url text as hexadecimal text.
+pub fn hex_of(base64url: &Value) -> Outcome<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(base64url.as_str().ok_or("no base64url text")?)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A key of a client, and its proofs (RFC 9449).
+pub struct Key(SigningKey);
+
+impl Key {
+    /// A new one.
+    pub fn generate() -> Outcome<Self> {
+        let mut scalar = [0; 32];
+        getrandom::fill(&mut scalar)?;
+        // Far below the order of the curve.
+        scalar[0] = 0;
+        Ok(Self(SigningKey::from_slice(&scalar)?))
+    }
+
+    /// The public half.
+    pub fn jwk(&self) -> Value {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        let half = |bytes: Option<&p256::FieldBytes>| URL_SAFE_NO_PAD.encode(bytes.copied().unwrap_or_default());
+        json!({ "kty": "EC", "crv": "P-256", "x": half(point.x()), "y": half(point.y()) })
+    }
+
+    /// A proof for `POST` to `url`.
+    pub fn proof(&self, url: &str, now: u64) -> Outcome<String> {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
+        let jti = latchwork_building::building::random_hex(16)?;
+        let claims = json!({ "jti": jti, "htm": "POST", "htu": url, "iat": now });
+        let text = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", text(&header), text(&claims));
+        let signature: Signature = self.0.sign(signed.as_bytes());
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes())))
+    }
+
+    /// SHA-256 of something, in hexadecimal; for comparing without printing it.
+    pub fn digest(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,137 @@
+//! Programs that we did not write read our tokens, ask our server and open our doors.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use latchwork_building::Building;
+use latchwork_end_to_end::peer::python;
+use latchwork_end_to_end::service::{Key, ask, hex_of};
+use serde_json::json;
+
+const FRONT: &str = "urn:latchwork:lock:front";
+
+/// The `key = "value"` of a lock's file.
+fn field(file: &str, key: &str, nth: usize) -> String {
+    let values: Vec<&str> = file
+        .lines()
+        .filter_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key))
+        .map(|(_, value)| value.trim().trim_matches('"'))
+        .collect();
+    values.get(nth).unwrap_or_else(|| panic!("{key} in {file}")).to_string()
+}
+
+#[allow(clippy::disallowed_methods, reason = "a proof has to carry the time")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn interop_pycose_reads_our_encrypted_token() {
+    let building = Building::open().unwrap();
+    let form = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let answer = ask(&building, &form, None).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.body["token_type"].as_str().unwrap().to_lowercase(), "pop");
+    assert_eq!(answer.body["scope"], "door:open");
+    let lock = fs::read_to_string(building.path("locks/front.lock")).unwrap();
+    let given = json!({ "token": hex_of(&answer.body["access_token"]).unwrap(), "key": field(&lock, "key", 0) });
+    let claims = python("read_token.py", &["encrypt0"], &given).unwrap();
+    assert_eq!(claims["1"], building.issuer.as_str(), "iss");
+    assert_eq!(claims["3"], FRONT, "aud");
+    assert_eq!(claims["9"], "8182652f646f6f7202", "scope: [[\"/door\", POST]]");
+    assert_eq!(
+        claims["8"]["4"]["2"],
+        hex_of(&answer.body["cnf"]["osc"]["ms"]).unwrap(),
+        "the client's secret is the lock's"
+    );
+    assert!(claims["4"].as_u64().unwrap() > now(), "exp");
+    assert_ne!(claims["2"], "service", "sub is pairwise");
+}
+
+#[test]
+fn interop_cwt_reads_our_signed_token() {
+    let building = Building::open().unwrap();
+    // A lock that printed a credential may have signed tokens.
+    let credential = building.path("vault.ccs");
+    let door_lock = latchwork_building::building::program("door-lock").unwrap();
+    let printed = std::process::Command::new(door_lock)
+        .args(["keygen", "--key"])
+        .arg(building.path("vault.key"))
+        .output()
+        .unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    fs::write(&credential, &printed.stdout).unwrap();
+    let directory = building.path("server").to_string_lossy().into_owned();
+    let file = building.path("locks/vault.lock").to_string_lossy().into_owned();
+    let credential = credential.to_string_lossy().into_owned();
+    building
+        .latchwork(&["lock", "enroll", "vault", "--credential", &credential, "--dir", &directory, "--out", &file])
+        .unwrap();
+    let declared = building.path("vault.toml");
+    fs::write(&declared, "[[door]]\nname = \"vault\"\nlock = \"vault\"\nzone = \"office\"\n").unwrap();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
+
+    let key = Key::generate().unwrap();
+    let req_cnf = json!({ "jwk": key.jwk() }).to_string();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("audience", "urn:latchwork:lock:vault"),
+        ("scope", "door:open"),
+        ("req_cnf", &req_cnf),
+    ];
+    let proof = key.proof(&format!("{}/token", building.issuer), now()).unwrap();
+    let answer = ask(&building, &form, Some(proof)).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let lock = fs::read_to_string(&file).unwrap();
+    let token = hex_of(&answer.body["access_token"]).unwrap();
+    assert!(token.starts_with("d83dd2"), "61(18(...)): {token}");
+    let es256 = lock.split("[[as_keys]]").skip(1).find(|part| part.contains("ES256")).unwrap();
+    let given =
+        json!({ "token": token, "kid": field(es256, "kid", 0), "x": field(es256, "x", 0), "y": field(es256, "y", 0) });
+    let claims = python("read_token.py", &["sign1"], &given).unwrap();
+    assert_eq!(claims["3"], "urn:latchwork:lock:vault");
+    assert_eq!(claims["1"], building.issuer.as_str());
+    assert_eq!(claims["8"]["1"]["-2"], hex_of(&key.jwk()["x"]).unwrap(), "the key that we proved");
+
+    // The same key without its proof (RFC 9201 §3.1: the server checks possession).
+    let refused = ask(&building, &form, None).unwrap();
+    assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some("invalid_request")));
+}
+
+#[test]
+fn interop_aiocoap_opens_our_lock_with_a_context_of_its_own_making() {
+    let building = Building::open().unwrap();
+    let form = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open door:state")];
+    let answer = ask(&building, &form, None).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let osc = &answer.body["cnf"]["osc"];
+    let given = json!({
+        "access_token": hex_of(&answer.body["access_token"]).unwrap(),
+        "ms": hex_of(&osc["ms"]).unwrap(),
+        "salt": hex_of(&osc["salt"]).unwrap(),
+    });
+    let front = building.lock("front").unwrap();
+    let lock = format!("coap://{}", front.address);
+    let answers = python("open_door.py", &[&lock], &given).unwrap();
+    assert_eq!(answers["authz-info"], "2.01 Created");
+    assert_eq!(answers["unlock"], "2.04 Changed");
+    assert_eq!(answers["state"], "2.05 Content");
+    assert_eq!(answers["state-payload"], "unlocked");
+    assert_eq!(front.moves().unwrap(), 1);
+}
+
+#[test]
+fn interop_aiocoap_asks_our_token_endpoint_over_oscore() {
+    let building = Building::open().unwrap();
+    let server = format!("coap://{}", building.coap);
+    let context = json!({ "secret": building.robot_secret, "sender_id": "0a", "recipient_id": "0b" });
+    let answered = python("token_over_oscore.py", &[&server, FRONT, "door:open"], &context).unwrap();
+    assert_eq!(answered["code"], "2.01 Created", "{answered}");
+    assert_eq!(answered["format"], 19);
+    let answer = &answered["answer"];
+    assert_eq!(answer["38"], 2, "ace_profile, because it was asked for");
+    let lock = fs::read_to_string(building.path("locks/front.lock")).unwrap();
+    let given = json!({ "token": answer["1"], "key": field(&lock, "key", 0) });
+    let claims = python("read_token.py", &["encrypt0"], &given).unwrap();
+    assert_eq!(claims["8"]["4"], answer["8"]["4"], "the lock's secret is the client's");
+}

@@ -1,0 +1,7 @@
+//! From sign-in to an open door, with every part real.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod interop;
+mod isolation;
+mod secrets;
