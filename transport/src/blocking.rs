@@ -9,7 +9,7 @@ use latchwork_coap::Message;
 use latchwork_coap::endpoint::exchange::{Due, Head, Received};
 
 use crate::clock::Clock;
-use crate::{MAX_DATAGRAM, exchanges, random};
+use crate::{MAX_DATAGRAM, exchanges, is_harmless, random};
 
 /// What the application wants sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +78,6 @@ fn send(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr) {
     if let Err(error) = socket.send_to(bytes, peer) {
         tracing::debug!(%peer, %error, "datagram not sent"); // as good as lost on the way
     }
-}
-
-/// Time is up, a signal came, or an earlier datagram of ours found nobody.
-fn is_harmless(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused | ConnectionReset)
 }
 
 const IDLE: Duration = Duration::from_millis(100);

@@ -45,5 +45,11 @@ mod random {
     }
 }
 
+/// Time is up, a signal came, or an earlier datagram of ours found nobody: a server's socket is as good as before.
+fn is_harmless(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused | ConnectionReset)
+}
+
 /// The largest datagram that UDP carries.
 const MAX_DATAGRAM: usize = 65_535;

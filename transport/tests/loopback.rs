@@ -253,6 +253,64 @@ async fn what_cannot_be_verified() {
 }
 
 #[tokio::test]
+async fn options_are_checked_inside_and_outside() {
+    let (server, mut context) = contexts();
+    let house = house_with(Some(Peers::known(server))).await;
+    let crypto = latchwork_crypto::RustCrypto;
+    let runs = (11, &b"runs"[..]);
+    // options as the client protects them; class U options stay outside. The answer is protected, too.
+    let rows: &[(&[(u16, &[u8])], Code)] = &[
+        (&[runs], Code::CHANGED),
+        (&[(3, b"lock"), runs], Code::CHANGED),
+        (&[runs, (65_000, b"")], Code::CHANGED),
+        (&[runs, (65_001, b"")], Code::BAD_OPTION),
+        (&[(1, b"tag"), runs], Code::BAD_OPTION),
+        (&[runs, (27, &[7])], Code::BAD_OPTION),
+        (&[runs, (39, b"coap")], Code::PROXYING_NOT_SUPPORTED),
+    ];
+    for (id, (options, code)) in (1u8..).zip(rows) {
+        let (mut plain, mut buf, mut answer, mut opened) = ([0; 128], [0; 256], [0; 256], [0; 256]);
+        let mut writer = Writer::new(&mut plain, Kind::Con, Code::POST, id.into(), Token::new(&[id]).unwrap());
+        for (number, value) in *options {
+            writer.option(OptionNumber(*number), value).unwrap();
+        }
+        let plain = Message::parse(writer.finish().unwrap()).unwrap();
+        let (datagram, mut sent) = context.protect_request(&crypto, &plain, &mut buf).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.send_to(datagram, house.addr).await.unwrap();
+        let length = socket.recv(&mut answer).await.unwrap();
+        let outer = Message::parse(&answer[..length]).unwrap();
+        let response = context.unprotect_response(&crypto, &mut sent, &outer, &mut opened).unwrap();
+        assert_eq!(response.code, *code, "{options:?}");
+    }
+    assert_eq!(house.runs.load(Relaxed), 3);
+}
+
+#[tokio::test]
+async fn a_dropped_request_leaves_nothing_behind() {
+    let house = house().await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    for _ in 0..20 {
+        let request = client.request(Code::GET, "/slow", None, None, b"");
+        assert!(tokio::time::timeout(Duration::from_millis(1), request).await.is_err());
+    }
+    let response = client.request(Code::GET, "/who", None, None, b"").await.unwrap();
+    assert_eq!((&response.payload[..], client.traffic().retransmissions), (&b"nobody"[..], 0));
+}
+
+#[tokio::test]
+async fn a_server_that_was_away() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let addr = socket.local_addr().unwrap();
+    drop(socket);
+    let mut client = CoapClient::connect(addr).await.unwrap();
+    let nobody = client.request(Code::GET, "/who", None, None, b"").await;
+    assert!(matches!(nobody, Err(Error::Io(_))), "at once, not after 93 seconds: {nobody:?}");
+    let nobody = client.request(Code::GET, "/who", None, None, b"").await;
+    assert!(matches!(nobody, Err(Error::Io(_))), "{nobody:?}");
+}
+
+#[tokio::test]
 async fn a_client_is_not_fooled() {
     // A server that answers whatever it is told to, in order.
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use latchwork_coap::endpoint::exchange::Head;
+use latchwork_coap::endpoint::exchange::{Head, SentId};
 use latchwork_coap::endpoint::request::{Body, Progress, Transfer, TransferError};
 use latchwork_coap::{Code, ContentFormat, Full, Kind, Message, OptionNumber, Token, Writer};
 use latchwork_oscore::Context;
@@ -25,6 +25,8 @@ pub struct CoapClient {
     exchanges: Exchanges<()>,
     clock: Clock,
     context: Option<Context>,
+    /// A request whose future may have been dropped since.
+    under_way: Option<SentId>,
     patience: Duration,
     traffic: Traffic,
     buf: Vec<u8>,
@@ -119,6 +121,7 @@ impl CoapClient {
             exchanges: exchanges(64, 8)?,
             clock: Clock::start(),
             context: None,
+            under_way: None,
             patience: Duration::from_secs(93), // MAX_TRANSMIT_WAIT
             traffic: Traffic::default(),
             buf: vec![0; MAX_DATAGRAM],

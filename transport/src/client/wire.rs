@@ -1,10 +1,13 @@
 //! One message and its response.
 
+use std::io;
+
 use latchwork_coap::endpoint::exchange::{Due, Received, SentId};
 use latchwork_coap::endpoint::request::{Transfer, check_response};
 use latchwork_coap::{Message, OptionNumber, Token};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{MAX_OVERHEAD, SentRequest};
+use tokio::net::UdpSocket;
 
 use super::{CoapClient, Error};
 use crate::heap::Heap;
@@ -45,8 +48,12 @@ impl CoapClient {
         token: Token,
         more: Option<(OptionNumber, &[u8])>,
     ) -> Result<(Sent, Reply), Error> {
+        if let Some(abandoned) = self.under_way.take() {
+            self.exchanges.forget(abandoned);
+        }
         let mut sent = self.send(transfer, token, more).await?;
         let reply = tokio::time::timeout(self.patience, self.response(&mut sent)).await;
+        self.under_way = None;
         match reply.map_err(|_| Error::Timeout).flatten() {
             Ok(reply) => {
                 self.traffic.round_trips += 1;
@@ -79,8 +86,9 @@ impl CoapClient {
         };
         let sent = self.exchanges.send(self.clock.now(), (), datagram, random::u16()?);
         let id = sent.map_err(|_| Error::Unfit)?;
+        self.under_way = Some(id);
         self.traffic.sent += datagram.len() as u64;
-        self.socket.send(datagram).await?;
+        transmit(&self.socket, datagram).await?;
         Ok(Sent { id, protection })
     }
 
@@ -109,7 +117,7 @@ impl CoapClient {
                 Due::Send((), bytes) => {
                     self.traffic.retransmissions += 1;
                     self.traffic.sent += bytes.len() as u64;
-                    self.socket.send(bytes).await?;
+                    transmit(&self.socket, bytes).await?;
                 }
                 Due::GaveUp(id, ()) if id == sent.id => return Err(Error::Timeout),
                 Due::GaveUp(..) => {}
@@ -141,9 +149,17 @@ impl CoapClient {
         };
         if let Some(bytes) = reply {
             self.traffic.sent += bytes.len() as u64;
-            self.socket.send(&bytes).await?;
+            transmit(&self.socket, &bytes).await?;
         }
         outcome.transpose()
+    }
+}
+
+/// An error that an *earlier* datagram earned is reported once, in place of sending this one.
+async fn transmit(socket: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
+    match socket.send(bytes).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => socket.send(bytes).await,
+        sent => sent,
     }
 }
 

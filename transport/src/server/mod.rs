@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::heap::Heap;
 use crate::oscore::Contexts;
-use crate::{Exchanges, MAX_DATAGRAM, exchanges};
+use crate::{Exchanges, MAX_DATAGRAM, exchanges, is_harmless};
 use answer::Observation;
 pub use message::{Handler, Peer, Request, Response};
 
@@ -71,10 +71,13 @@ impl Server {
             let due = serving.shared.lock().exchanges.next_due();
             let until = due.map(|due| serving.clock.until(due));
             tokio::select! {
-                received = serving.socket.recv_from(&mut buf) => {
-                    let (length, peer) = received?;
-                    serving.receive(&mut tasks, peer, buf.get(..length).unwrap_or_default()).await;
-                }
+                received = serving.socket.recv_from(&mut buf) => match received {
+                    Ok((length, peer)) => {
+                        serving.receive(&mut tasks, peer, buf.get(..length).unwrap_or_default()).await;
+                    }
+                    Err(error) if is_harmless(&error) => {}
+                    Err(error) => return Err(error),
+                },
                 () = tokio::time::sleep(until.unwrap_or_default()), if until.is_some() => serving.poll().await,
                 // its answer may have brought a new time to wake up
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
@@ -232,7 +235,7 @@ fn table<T: Default>(size: usize) -> Vec<T> {
 }
 
 /// Requests whose answers are remembered for repetitions.
-const REMEMBERED: usize = 8192;
+const REMEMBERED: usize = 4096;
 /// Separate responses and notifications that wait for an acknowledgement.
 const UNDER_WAY: usize = 1024;
 /// Block-wise transfers at once, in either direction.
