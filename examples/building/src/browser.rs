@@ -58,6 +58,15 @@ impl Browser {
         self.follow(self.http.post(action).form(&values).send()?)
     }
 
+    /// Follows the link of `page` that reads `text`.
+    pub fn click(&self, page: &Page, text: &str) -> Outcome<Page> {
+        let link = elements(&page.html, "<a")
+            .find(|(_, after)| unescape(after.split("</a>").next().unwrap_or_default().trim()) == text)
+            .and_then(|(tag, _)| attribute(tag, "href"))
+            .ok_or_else(|| format!("no link {text:?} on {}:\n{}", page.url, page.html))?;
+        self.open(page.url.join(&link)?.as_str())
+    }
+
     fn follow(&self, mut response: Response) -> Outcome<Page> {
         for _ in 0..MAX_REDIRECTS {
             let Some(location) = response.headers().get(LOCATION) else {

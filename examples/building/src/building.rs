@@ -42,6 +42,11 @@ impl Building {
 
     /// The same, with everything logging what `filter` lets through.
     pub fn open_logging(filter: &str) -> Outcome<Self> {
+        Self::open_configured(filter, "")
+    }
+
+    /// The same, with further sections at the end of the server's configuration.
+    pub fn open_configured(filter: &str, more: &str) -> Outcome<Self> {
         let directory = TempDir::with_prefix("latchwork-")?;
         let at = directory.path();
         for part in ["logs", "locks", "phones"] {
@@ -64,7 +69,7 @@ impl Building {
             server: None,
             directory,
         };
-        building.initialise()?;
+        building.initialise(more)?;
         building.start_server()?;
         for name in LOCKS {
             let file = building.enroll(name)?;
@@ -177,7 +182,7 @@ impl Building {
         self.server.as_ref().map(Process::id)
     }
 
-    fn initialise(&self) -> Outcome<()> {
+    fn initialise(&self, more: &str) -> Outcome<()> {
         let server = self.path("server");
         self.latchwork(&["init", &server.to_string_lossy(), "--issuer", &self.issuer])?;
         let config = server.join("latchwork.toml");
@@ -189,7 +194,8 @@ impl Building {
                  client_secret_file = {:?}\nscopes = [\"openid\"]\ngroups_claim = \"groups\"\n",
                 self.provider_url,
                 self.path("provider.secret"),
-            );
+            )
+            + more;
         Ok(fs::write(config, text)?)
     }
 }

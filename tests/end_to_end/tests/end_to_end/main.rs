@@ -4,4 +4,5 @@
 
 mod interop;
 mod isolation;
+mod providers;
 mod secrets;
