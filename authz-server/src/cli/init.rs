@@ -62,16 +62,14 @@ impl Init {
 
     fn config(&self) -> Result<String, Failure> {
         let Some(issuer) = &self.issuer else { return Ok(TEMPLATE.to_owned()) };
-        let mut text = String::new();
-        for line in TEMPLATE.lines() {
-            if line.starts_with("#issuer = ") {
-                text.push_str(&format!("issuer = {}", toml::Value::from(issuer.as_str())));
-            } else {
-                text.push_str(line);
-            }
-            text.push('\n');
-        }
-        Ok(text)
+        // The first such line; a provider has an issuer too.
+        let Some((before, (_, after))) =
+            TEMPLATE.split_once("\n#issuer = ").and_then(|(before, rest)| Some((before, rest.split_once('\n')?)))
+        else {
+            return Err(Failure::Other("the template has no issuer".into()));
+        };
+        let issuer = toml::Value::from(issuer.as_str());
+        Ok(format!("{before}\nissuer = {issuer}\n{after}"))
     }
 
     fn say(&self, fingerprint: &str) -> std::io::Result<()> {
