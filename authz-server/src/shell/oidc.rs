@@ -62,12 +62,14 @@ pub struct Provider {
     settings: Settings,
     issuer: IssuerUrl,
     fetch: Fetch,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Known>,
 }
 
+#[derive(Default)]
 struct Known {
-    metadata: Arc<Metadata>,
-    fetched: i64,
+    good: Option<(Arc<Metadata>, i64)>,
+    /// The last failure, so that a crowd waiting for a dead provider does not ask it one after the other.
+    failed: Option<(SignInError, i64)>,
 }
 
 /// What a browser is sent away with, and what must be remembered about it until it returns.
@@ -104,7 +106,7 @@ pub struct SignedIn {
 }
 
 /// Why nobody was signed in. The `Display` text is for the log; the page says less.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SignInError {
     /// The provider could not be reached, or not in time.
     #[error("provider unreachable: {0}")]
@@ -129,7 +131,7 @@ impl Provider {
         }
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|_| bad())?;
         let fetch = Fetch::new(settings.ca_file.as_deref())?;
-        Ok(Self { settings, issuer, fetch, known: Mutex::new(None) })
+        Ok(Self { settings, issuer, fetch, known: Mutex::default() })
     }
 
     /// The name in `/callback/{name}`.
@@ -244,17 +246,29 @@ impl Provider {
     }
 
     async fn metadata(&self, now: i64, max_age: i64) -> Result<Arc<Metadata>, SignInError> {
+        let recent = |at: i64, age: i64| (0..age).contains(&now.saturating_sub(at));
         let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|k| (0..max_age).contains(&now.saturating_sub(k.fetched))) {
-            return Ok(known.metadata.clone());
+        if let Some((metadata, _)) = known.good.as_ref().filter(|(_, at)| recent(*at, max_age)) {
+            return Ok(Arc::clone(metadata));
         }
-        let metadata = Metadata::discover_async(self.issuer.clone(), &self.fetch).await.map_err(|e| match e {
-            DiscoveryError::Request(e) => fetch_error(e),
-            other => SignInError::Nonsense(format!("discovery: {other}")),
-        })?;
-        let metadata = Arc::new(metadata);
-        *known = Some(Known { metadata: metadata.clone(), fetched: now });
-        Ok(metadata)
+        if let Some((error, _)) = known.failed.as_ref().filter(|(_, at)| recent(*at, REST)) {
+            return Err(error.clone());
+        }
+        match Metadata::discover_async(self.issuer.clone(), &self.fetch).await {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                *known = Known { good: Some((Arc::clone(&metadata), now)), failed: None };
+                Ok(metadata)
+            }
+            Err(error) => {
+                let error = match error {
+                    DiscoveryError::Request(error) => fetch_error(error),
+                    other => SignInError::Nonsense(format!("discovery: {other}")),
+                };
+                known.failed = Some((error.clone(), now));
+                Err(error)
+            }
+        }
     }
 
     fn party(&self, metadata: &Metadata, callback: &str) -> Result<RelyingParty, SignInError> {
@@ -334,6 +348,8 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 5] = [
 const MAX_AGE: i64 = 600;
 /// Seconds within which a bad signature does not make us look for new keys again.
 const RELOOK: i64 = 10;
+/// Seconds for which a provider that failed is left alone.
+const REST: i64 = 2;
 const MAX_GROUPS: usize = 256;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -94,10 +94,14 @@ impl Throttle {
         }
     }
 
-    /// Its authentication succeeded: what this client got wrong here before is forgotten. What the address did to others is not.
+    /// Its authentication succeeded: what this client got wrong here before is forgotten, and one failure of its address is made
+    /// good, so that a single mistaken neighbour behind the same proxy does not stop everybody.
     pub fn succeeded(&mut self, party: Party, client: &str) {
         if !self.guesses_by_pair.is_empty() {
             self.guesses_by_pair.remove(&(party, client.into()));
+        }
+        if let Some(guesses) = self.guesses_by_address.map.get_mut(&party) {
+            guesses.count = guesses.count.saturating_sub(1);
         }
     }
 }
@@ -208,7 +212,7 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
 /// Failures that cost nothing: people mistype, deployments race.
 const GRACE_PAIR: u32 = 3;
 /// The same for a whole address, behind which many may sit.
-const GRACE_ADDRESS: u32 = 20;
+const GRACE_ADDRESS: u32 = 50;
 /// The longest wait, in seconds.
 const MAX_WAIT: u64 = 300;
 /// Failures older than this are forgiven, in milliseconds.
@@ -255,6 +259,9 @@ mod tests {
         assert_eq!(throttle.admit(party("2001:db8::ffff"), None, 0), Err(Wait(1)), "the same /64");
         assert_eq!(throttle.admit(party("2001:db8:0:1::1"), None, 0), Ok(()), "another");
         assert_eq!(throttle.admit(thief, None, 1000), Ok(()), "after the wait");
+        throttle.succeeded(thief, "neighbour");
+        throttle.failed(thief, None, 1000);
+        assert_eq!(throttle.admit(thief, None, 1000), Err(Wait(1)), "one success makes good one failure");
     }
 
     #[test]

@@ -120,7 +120,7 @@ async fn depart(request: &HttpRequest, shell: &Shell) -> Result<HttpResponse, St
     let named = query.iter().find(|(name, _)| name == sign_in::PROVIDER).map(|(_, value)| value.as_str());
     let provider = match choose(shell, named, "/approvals") {
         Ok(provider) => provider,
-        Err(page) => return Ok(page),
+        Err(page) => return Ok(*page),
     };
     let mut browser = BrowserKey::fresh(&mut Os)?;
     let departure = match sign_in::depart(shell, provider, Purpose::Page, &browser).await {
@@ -136,7 +136,7 @@ async fn depart(request: &HttpRequest, shell: &Shell) -> Result<HttpResponse, St
         expires: shell.now().plus(life),
     };
     browser.value = seal(shell, DEPARTED, &under_way)?;
-    Ok(away(&departure, browser.cookie(life)))
+    Ok(away(&departure.url, &browser.cookie(life)))
 }
 
 /// The provider sent the browser back.

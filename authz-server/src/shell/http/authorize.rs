@@ -50,7 +50,7 @@ async fn start(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
     let named = query.iter().find(|(name, _)| name == sign_in::PROVIDER).map(|(_, value)| value.as_str());
     let provider = match choose(&shell, named, &request.uri().to_string()) {
         Ok(provider) => provider,
-        Err(page) => return Ok(page),
+        Err(page) => return Ok(*page),
     };
     let browser = BrowserKey::fresh(&mut Os)?;
     let departure = match sign_in::depart(&shell, provider, Purpose::App, &browser).await {
@@ -73,7 +73,7 @@ async fn start(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
         expires: shell.now().plus(life),
     };
     commit(&shell, &[Change::create(record)]).await?;
-    Ok(away(&departure, browser.cookie(life)))
+    Ok(away(&departure.url, &browser.cookie(life)))
 }
 
 /// The provider sent the browser back.
@@ -109,10 +109,11 @@ pub(super) async fn signed_in(
     }
     let csrf = Hash32::of(&[browser.csrf().as_bytes()]);
     let stage = Stage::Consenting { person: case.person.clone(), csrf };
-    let expires = shell.now().plus(i64::from(shell.lifetimes.sign_in));
-    let record = Authorization { id: browser.id(), request: case.request.clone(), stage, expires };
+    let life = i64::from(shell.lifetimes.sign_in);
+    let record =
+        Authorization { id: browser.id(), request: case.request.clone(), stage, expires: shell.now().plus(life) };
     commit(shell, &[Change::create(record)]).await?;
-    Ok(see_other(&format!("/authorize/{}", browser.handle)))
+    Ok(away(&browser.page(), &browser.cookie(life)))
 }
 
 /// `GET /authorize/{handle}`: the page of a sign-in under way.
@@ -219,7 +220,7 @@ impl UnderWay {
             denied |= class == "denied";
             let door = shell.records.find::<Door>(&Key::Door(question.door.clone())).await?;
             let title = door.map_or_else(|| question.door.to_string(), |(door, _)| door.title);
-            doors.push(Awaited { title, may: may(&question.scope), state, class });
+            doors.push(Awaited { title, may: capital(&may(&question.scope)), state, class });
         }
         if denied {
             commit(shell, &[self.delete()]).await?;
@@ -235,7 +236,7 @@ impl UnderWay {
                 app: &case.client.title,
                 doors,
                 until: date(self.record.expires),
-                action: &format!("/authorize/{}", browser.handle),
+                action: &browser.page(),
                 csrf: &browser.csrf(),
             };
             return Ok(page(StatusCode::OK, &waiting, source_of(&self.record.request.redirect_uri).as_deref()));
@@ -313,7 +314,7 @@ impl Case {
             target: &self.request.redirect_uri,
             doors: self.doors.iter().map(asked).collect(),
             duration: span(i64::from(shell.lifetimes.grant)),
-            action: &format!("/authorize/{}", browser.handle),
+            action: &browser.page(),
             csrf: &browser.csrf(),
         };
         page(StatusCode::OK, &consent, source_of(&self.request.redirect_uri).as_deref())
@@ -322,7 +323,8 @@ impl Case {
     /// The person agreed, or need not be asked: now the owners, or the end. `rev` is the record to replace, if there is one.
     async fn ask_owners(self, shell: &Shell, browser: &BrowserKey, rev: Option<Rev>) -> Result<HttpResponse, Stop> {
         let now = shell.now();
-        let expires = now.plus(i64::from(shell.lifetimes.owner_answer));
+        let life = i64::from(shell.lifetimes.owner_answer);
+        let expires = now.plus(life);
         let mut changes = Vec::new();
         let mut requests = Vec::new();
         let open = shell.records.all::<ConsentRequest>().await?;
@@ -362,7 +364,7 @@ impl Case {
             None => Change::create(record),
         });
         commit(shell, &changes).await?;
-        Ok(see_other(&format!("/authorize/{}", browser.handle)))
+        Ok(away(&browser.page(), &browser.cookie(life)))
     }
 
     /// Everybody agreed: the code, and away with it.
@@ -390,7 +392,8 @@ impl Case {
             "person": self.person.id, "doors": granted.iter().map(|(lock, _)| lock).collect::<Vec<_>>(),
         }));
         let code = String::from_utf8_lossy(code.expose()).into_owned();
-        Ok(see_other(&target(shell, &self.request.redirect_uri, &[("code", &code)], self.request.state.as_deref())))
+        let target = target(shell, &self.request.redirect_uri, &[("code", &code)], self.request.state.as_deref());
+        Ok(away(&target, &browser.cookie(0)))
     }
 }
 

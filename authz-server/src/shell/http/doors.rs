@@ -75,11 +75,11 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
         let needs = authorize::consents_needed(&everything, &app, &grant.person, targets, policy, shell.now());
         let Some(need) = needs.ok().and_then(|needs| needs.into_iter().next()) else { continue };
         let audience = lock.audience();
-        let in_grant = grant.consented.iter().any(|member| member.audience == audience);
-        let (scopes, state) = match need {
-            Need::Nothing(scope) if in_grant => (scope, State::Granted),
-            Need::Nothing(scope) => (scope, State::Available),
-            Need::Owner(scope) => (scope, State::NeedsConsent),
+        let member = grant.consented.iter().find(|member| member.audience == audience);
+        let (scopes, state) = match (need, member) {
+            (Need::Nothing(scope), Some(member)) => (scope.only(|word| member.scope.contains(word)), State::Granted),
+            (Need::Nothing(scope), None) => (scope, State::Available),
+            (Need::Owner(scope), _) => (scope, State::NeedsConsent),
         };
         own.push(OwnDoor {
             name: target.door.name,

@@ -66,6 +66,11 @@ impl BrowserKey {
         Some(Self { handle: handle.to_owned(), value })
     }
 
+    /// Where its pages are.
+    pub(crate) fn page(&self) -> String {
+        format!("/authorize/{}", self.handle)
+    }
+
     /// The name of the record it opens.
     pub(crate) fn id(&self) -> Hash32 {
         Hash32::of(&[b"browser", self.value.as_bytes()])

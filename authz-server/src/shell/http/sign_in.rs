@@ -38,7 +38,7 @@ impl Purpose {
 }
 
 /// The provider to use, or a page to choose one. `path` is where the choice leads, with everything in it.
-pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> Result<&'s Provider, HttpResponse> {
+pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> Result<&'s Provider, Box<HttpResponse>> {
     let chosen = match (named, shell.providers.as_slice()) {
         (Some(name), _) => shell.provider(name),
         (None, [only]) => Some(only),
@@ -54,7 +54,7 @@ pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> R
             advice: Some("Whoever administers Latchwork adds a [[provider]] to latchwork.toml."),
             ..Message::default()
         };
-        return Err(page(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, &message, None));
+        return Err(Box::new(page(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, &message, None)));
     }
     let separator = if path.contains('?') { '&' } else { '?' };
     let choice = |provider: &Provider| Choice {
@@ -62,7 +62,7 @@ pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> R
         href: format!("{path}{separator}{PROVIDER}={}", provider.name()),
     };
     let providers = Providers { providers: shell.providers.iter().map(choice).collect() };
-    Err(page(actix_web::http::StatusCode::OK, &providers, None))
+    Err(Box::new(page(actix_web::http::StatusCode::OK, &providers, None)))
 }
 
 /// Prepares to send this browser to the provider.
@@ -131,7 +131,9 @@ async fn callback(
 /// The page for a provider that did not do its part. `back` lets the person return to the app.
 pub(super) fn failed(shell: &Shell, provider: &str, error: &SignInError, back: Option<(&str, &str)>) -> HttpResponse {
     let reference = super::answer::reference();
-    tracing::warn!(%error, provider, reference, "sign-in failed");
+    // Parts of the text come from the provider: it must not forge lines of our log.
+    let reason = error.to_string().replace(char::is_control, " ");
+    tracing::warn!(reason, provider, reference, "sign-in failed");
     let (status, what, advice) = match error {
         SignInError::Unreachable(_) => (
             actix_web::http::StatusCode::BAD_GATEWAY,
@@ -150,20 +152,20 @@ pub(super) fn failed(shell: &Shell, provider: &str, error: &SignInError, back: O
         ),
     };
     shell.audit.record(&serde_json::json!({
-        "at": shell.now(), "event": "sign-in", "provider": provider, "outcome": "refused", "reason": error.to_string(),
+        "at": shell.now(), "event": "sign-in", "provider": provider, "outcome": "refused", "reason": reason,
     }));
     let message =
         Message { title: "You are not signed in", what, advice: Some(advice), link: back, reference: Some(&reference) };
     page(status, &message, None)
 }
 
-/// Sends the browser on its way, with the cookie that it must bring back.
-pub(super) fn away(departure: &Departure, cookie: actix_web::cookie::Cookie<'static>) -> HttpResponse {
-    let mut answer = see_other(&departure.url);
-    if answer.add_cookie(&cookie).is_err() {
-        return HttpResponse::InternalServerError().finish();
+/// Sends the browser on its way, with the cookie that it must bring back or forget.
+pub(super) fn away(target: &str, cookie: &actix_web::cookie::Cookie<'static>) -> HttpResponse {
+    let mut answer = see_other(target);
+    match answer.add_cookie(cookie) {
+        Ok(()) => answer,
+        Err(_) => HttpResponse::InternalServerError().finish(),
     }
-    answer
 }
 
 /// The decoded query, where nothing needs to be unique yet.

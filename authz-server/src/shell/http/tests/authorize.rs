@@ -211,13 +211,14 @@ async fn a_provider_that_lies_signs_nobody_in() {
 
 #[actix_web::test]
 async fn a_provider_that_cannot_be_used_gets_no_visitor() {
-    for lie in [Lie::OtherIssuerInDiscovery] {
-        let idp = Idp::start();
-        let world = World::new(vec![idp.provider()]).await;
-        idp.lie(lie);
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    idp.lie(Lie::OtherIssuerInDiscovery);
+    for _ in 0..3 {
         let got = world.ask(TestRequest::get().uri(&request())).await;
-        assert_eq!(got.status, 502, "{lie:?}: {}", got.text());
+        assert_eq!(got.status, 502, "{}", got.text());
     }
+    assert!(idp.state.lock().unwrap().discovered < 3, "a provider that failed is left alone for a moment");
     // A token endpoint that we may not speak to shows when the code is to be redeemed.
     let idp = Idp::start();
     let world = World::new(vec![idp.provider()]).await;

@@ -64,6 +64,8 @@ pub(super) struct State {
     challenge: String,
     /// How often the token endpoint was asked.
     pub(super) redeemed: usize,
+    /// How often its discovery document was read.
+    pub(super) discovered: usize,
 }
 
 /// The provider, and its side of the story.
@@ -83,6 +85,7 @@ impl Idp {
             nonce: String::new(),
             challenge: String::new(),
             redeemed: 0,
+            discovered: 0,
         };
         let idp = Self { issuer, state: Arc::new(Mutex::new(state)) };
         let served = idp.clone();
@@ -134,7 +137,9 @@ fn key() -> Pair {
 }
 
 async fn discovery(idp: web::Data<Idp>) -> HttpResponse {
-    let lie = idp.state.lock().unwrap().lie;
+    let mut state = idp.state.lock().unwrap();
+    state.discovered += 1;
+    let lie = state.lie;
     let issuer = &idp.issuer;
     let told = if lie == Lie::OtherIssuerInDiscovery { "http://127.0.0.1:1" } else { issuer };
     let token = if lie == Lie::PlainTokenEndpoint { "http://elsewhere.example" } else { issuer };
