@@ -29,6 +29,8 @@ pub struct Page {
 impl Browser {
     /// A new browser that trusts `certificate` (PEM) beside nothing else.
     pub fn new(certificate: &[u8]) -> Outcome<Self> {
+        // Fails where it was done before.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = Client::builder()
             .cookie_store(true)
             .redirect(Policy::none())

@@ -146,7 +146,7 @@ fn owner_consents(building: &Building) -> Outcome<Scene> {
     let (browser, phone) = (building.browser()?, building.phone("victor"));
     let started = phone.start_sign_in(&[LAB])?;
     let page = started.consent(&browser, VICTOR)?;
-    answer_as_owner(building, "Let them in")?;
+    answer_as_owner(building, "Allow")?;
     let page = wait_for_owner(building, &browser, page)?;
     started.end(&page)?;
     phone.run(&["fetch", "lab"])?;
@@ -206,7 +206,7 @@ fn opens(building: &Building, who: &str, door: &str) -> Outcome<Scene> {
     let round_trips = seen.iter().filter(|datagram| !datagram.to_lock).count();
     let took = said.rsplit(", ").next().unwrap_or_default().to_owned();
     Scene::new(
-        moves == 1 && !building.has_provider(),
+        moves == 1 && !building.has_provider() && building.server_id().is_none(),
         format!("{round_trips} round trips, {bytes} B in all, {took}; bolt moves {moves}"),
     )
 }

@@ -88,7 +88,9 @@ fn every_duplicate_is_named_with_its_reason() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for package in lock.split("[[package]]").skip(1) {
-        let field = |key: &str| package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
+        let field = |key: &str| {
+            package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
+        };
         if let (Some(name), Some(version)) = (field("name"), field("version")) {
             versions.entry(name).or_default().insert(version);
         }
@@ -103,6 +105,14 @@ fn every_duplicate_is_named_with_its_reason() {
         named.insert(name.to_owned());
     }
     let named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
-    assert_eq!(duplicates.difference(&named).collect::<Vec<_>>(), [""; 0].iter().collect::<Vec<_>>(), "not in deny.toml");
-    assert_eq!(named.difference(&duplicates).collect::<Vec<_>>(), [""; 0].iter().collect::<Vec<_>>(), "no longer doubled");
+    assert_eq!(
+        duplicates.difference(&named).collect::<Vec<_>>(),
+        [""; 0].iter().collect::<Vec<_>>(),
+        "not in deny.toml"
+    );
+    assert_eq!(
+        named.difference(&duplicates).collect::<Vec<_>>(),
+        [""; 0].iter().collect::<Vec<_>>(),
+        "no longer doubled"
+    );
 }

@@ -52,7 +52,8 @@ fn no_feature_turns_a_check_off() {
 #[test]
 fn nothing_names_a_machine_or_a_stub() {
     let here = file!();
-    for (path, text) in files("").iter().filter(|(path, _)| !path.ends_with(".lock") && !here.ends_with(path.as_str())) {
+    for (path, text) in files("").iter().filter(|(path, _)| !path.ends_with(".lock") && !here.ends_with(path.as_str()))
+    {
         for (number, line) in text.lines().enumerate() {
             for word in ["/root/", "/home/", "todo!(", "unimplemented!(", "#[ignore", "FIXME"] {
                 assert!(!line.contains(word), "{path}:{}: {word}", number + 1);
