@@ -346,3 +346,43 @@ impl Ed25519Signer {
         self.secret().to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Refused)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn come_back_as_they_were_and_publish_the_retired() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Keys::create(dir.path()).unwrap();
+        assert!(matches!(Keys::create(dir.path()), Err(KeyError::File { .. })), "never replaces a key");
+        let old = P256Signer::random().unwrap();
+        files::create_secret(&dir.path().join("es256-2026.pem"), old.to_pem().unwrap().as_bytes()).unwrap();
+        let read = Keys::load(dir.path()).unwrap();
+        let published: Vec<_> = read.published().collect();
+        assert_eq!(published, [made.es256.public(), made.eddsa.public(), old.public()]);
+        assert_eq!(read.jwt.public(), made.jwt.public());
+        for (read, made) in [
+            (read.storage.key(), made.storage.key()),
+            (&read.secrets, &made.secrets),
+            (&read.pairwise, &made.pairwise),
+            (&read.refresh, &made.refresh),
+        ] {
+            assert_eq!(read.expose(), made.expose());
+        }
+    }
+
+    /// The example of RFC 9679 §6, cut to 8 bytes.
+    #[test]
+    fn kid_is_a_thumbprint() {
+        let hex = |text: &str| -> [u8; 32] {
+            let bytes: Vec<_> = (0..32).map(|at| u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).unwrap()).collect();
+            bytes.try_into().unwrap()
+        };
+        let key = Public::P256 {
+            x: hex("65eda5a12577c2bae829437fe338701a10aaa375e1bb5b5de108de439c08551d"),
+            y: hex("1e52ed75701163f7f9e40ddf9f341b3dc9ba860af7e0ca7ca7e9eecd0084d19c"),
+        };
+        assert_eq!(key.kid(), [0x49, 0x6b, 0xd8, 0xaf, 0xad, 0xf3, 0x07, 0xe5]);
+    }
+}

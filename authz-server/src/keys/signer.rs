@@ -142,3 +142,38 @@ impl Signer for Ed25519Signer {
         Ok(self.secret.try_sign(message).map_err(|_| KeyError::Refused)?.to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Keys;
+
+    /// The other implementation verifies what this one signs, and nothing else.
+    #[test]
+    fn signatures_verify_elsewhere() {
+        let keys = Keys::random().unwrap();
+        for signer in [&keys.es256 as &dyn Signer, &keys.eddsa, &keys.jwt] {
+            let signature = signer.sign(b"message").unwrap();
+            assert!(verifies(signer.public(), b"message", &signature), "{:?}", signer.alg());
+            assert!(!verifies(signer.public(), b"massage", &signature), "{:?}", signer.alg());
+            assert_eq!(signer.kid(), signer.public().kid());
+            assert_eq!(signer.alg(), signer.public().alg());
+        }
+        assert_ne!(keys.es256.kid(), keys.jwt.kid());
+    }
+
+    fn verifies(public: Public, message: &[u8], signature: &[u8; 64]) -> bool {
+        use p256::ecdsa::signature::Verifier as _;
+        match public {
+            Public::P256 { x, y } => {
+                let point = p256::Sec1Point::from_affine_coordinates(&x.into(), &y.into(), false);
+                let key = p256::ecdsa::VerifyingKey::from_sec1_point(&point).unwrap();
+                key.verify(message, &p256::ecdsa::Signature::from_slice(signature).unwrap()).is_ok()
+            }
+            Public::Ed25519 { x } => {
+                let key = ed25519_dalek::VerifyingKey::from_bytes(&x).unwrap();
+                key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use super::*;
+use crate::core::bytes::{Blob, Hash32};
+use crate::core::change::OnConflict;
+use crate::core::names::{Audience, GrantId};
+use crate::core::records::Seen;
+use crate::core::records::*;
+use crate::core::refusal::Refusal;
+use crate::core::request::{Credential, Face, GrantAsked, ReqCnf};
+use crate::core::testing::{House, NOW, Pair, person, who};
+use crate::store::memory::Memory;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn records() -> Records {
+    Records::new(Arc::new(Memory::default()))
+}
+
+fn ask(audience: &[&str]) -> TokenRequest {
+    TokenRequest {
+        face: Face::Form,
+        grant: GrantAsked::ClientCredentials,
+        audience: audience.iter().map(|audience| (*audience).to_owned()).collect(),
+        scope: None,
+        req_cnf: None,
+        ace_profile: false,
+        cnonce: None,
+    }
+}
+
+fn by(id: &str) -> Presented {
+    Presented { credential: Credential::Public { id: id.parse().unwrap() }, proof: None }
+}
+
+/// Facts without revisions, which count differently in different stores.
+fn told(facts: &Facts) -> String {
+    let text = format!("{facts:?}");
+    let mut parts = text.split("Rev(");
+    let mut told = parts.next().unwrap().to_owned();
+    for part in parts {
+        told.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    told
+}
+
+/// The core was tested on facts from its own house; the store must tell it the same.
+#[test]
+fn tells_the_core_what_its_tests_told_it() {
+    let mut house = House::new();
+    let visitor = person("vera", &["visitors"]);
+    let code = house.code(&visitor, &["front"], &Pair::new(1));
+    let grant = Grant {
+        id: GrantId([7; 16]),
+        client: "app".parse().unwrap(),
+        person: visitor,
+        jkt: None,
+        consented: vec![Consented {
+            audience: Audience::Lock("back".parse().unwrap()),
+            scope: "door:open".parse().unwrap(),
+        }],
+        created: NOW,
+        ends: NOW.plus(9),
+        idle_ends: NOW.plus(9),
+        refresh: None,
+        revoked: None,
+    };
+    house.put(grant.clone());
+    for door in ["front", "back"] {
+        let until = NOW.plus(60);
+        house.put(AdvanceConsent { door: door.parse().unwrap(), owner: who("olga"), who: who("vera"), until });
+    }
+    house.put(ExiCounter { lock: "shed".parse().unwrap(), last: 41 });
+    house.put(LiveContext {
+        lock: "front".parse().unwrap(),
+        id: Blob(vec![0, 1]),
+        client: "app".parse().unwrap(),
+        grant: None,
+        expires: NOW.plus(60),
+    });
+    let store = records();
+    for (record, _) in house.records.values() {
+        assert!(matches!(block_on(store.commit(&[Change::put(record.clone())])).unwrap(), Committed::Done(_)));
+    }
+
+    let with = |mut request: TokenRequest, grant: GrantAsked| {
+        request.grant = grant;
+        request
+    };
+    let with_code = |audience: &[&str]| {
+        with(ask(audience), GrantAsked::AuthorizationCode { code: code.clone(), redirect_uri: None, verifier: None })
+    };
+    let refresh = |audience: &[&str], id: u8| {
+        with(ask(audience), GrantAsked::RefreshToken { token: vec![id; 48].as_slice().into() })
+    };
+    let mut live = ask(&["urn:latchwork:lock:front"]);
+    live.req_cnf = Some(ReqCnf::Kid(Blob(vec![0, 1])));
+    let mut dead = ask(&["urn:latchwork:lock:back"]);
+    dead.req_cnf = Some(ReqCnf::Kid(Blob(vec![0, 1])));
+    for (name, client, request, targets) in [
+        ("a machine", "robot", ask(&["urn:latchwork:lock:front"]), 1),
+        ("nobody", "nobody", ask(&["urn:latchwork:lock:front"]), 1),
+        ("no audience", "robot", ask(&[]), 0),
+        ("two", "robot", ask(&["urn:latchwork:lock:front", "urn:latchwork:lock:back"]), 0),
+        ("no such lock", "robot", ask(&["urn:latchwork:lock:nowhere"]), 0),
+        ("no audience at all", "robot", ask(&["front"]), 0),
+        ("a group", "robot", ask(&["urn:latchwork:group:building"]), 5),
+        ("an empty group", "robot", ask(&["urn:latchwork:group:nobody"]), 0),
+        ("a counter", "robot", ask(&["urn:latchwork:lock:shed"]), 1),
+        ("a live context", "app", live, 1),
+        ("a context elsewhere", "app", dead, 1),
+        ("a code", "app", with_code(&[]), 1),
+        ("a code for another", "app", with_code(&["urn:latchwork:lock:vault"]), 1),
+        ("a refresh", "app", refresh(&[], 7), 1),
+        ("a foreign refresh", "app", refresh(&["urn:latchwork:lock:back"], 8), 1),
+    ] {
+        let presented = by(client);
+        let facts = block_on(store.facts(&presented, &request)).unwrap();
+        assert_eq!(facts.targets.len(), targets, "{name}");
+        assert_eq!(told(&facts), told(&house.facts(&presented, &request)), "{name}");
+    }
+    let facts = block_on(store.facts(&by("app"), &refresh(&[], 7))).unwrap();
+    assert_eq!(facts.grant.unwrap().0, grant);
+    assert!(facts.targets.first().unwrap().consent.is_some());
+}
+
+/// What a conflict means is said by the change whose guard failed, not by its neighbours.
+#[test]
+fn a_conflict_answers_for_the_change_that_failed() {
+    let store = records();
+    let seen = |what: u8| Seen { what: Hash32([what; 32]), until: NOW };
+    let exi = |last| ExiCounter { lock: "shed".parse().unwrap(), last };
+    let commit = |changes: &[Change]| block_on(store.commit(changes)).unwrap();
+    let rev = match commit(&[Change::put(exi(1)), Change::once(seen(1), Refusal::Busy)]) {
+        Committed::Done(rev) => crate::core::change::Rev(rev.0),
+        Committed::Conflict(why) => panic!("{why:?}"),
+    };
+    for (name, changes, expected) in [
+        ("spent", vec![Change::put(exi(9)), Change::once(seen(1), Refusal::Busy)], OnConflict::Refuse(Refusal::Busy)),
+        ("there", vec![Change::once(seen(2), Refusal::Busy), Change::create(exi(9))], OnConflict::Retry),
+        ("moved on", vec![Change::replace(exi(9), crate::core::change::Rev(rev.0 + 99))], OnConflict::Retry),
+    ] {
+        assert_eq!(commit(&changes), Committed::Conflict(expected), "{name}");
+        let (counter, at) = block_on(store.find::<ExiCounter>(&Name::Exi("shed".parse().unwrap()))).unwrap().unwrap();
+        assert_eq!((counter.last, at), (1, rev), "{name}: something was written");
+        assert!(block_on(store.find::<Seen>(&Name::Seen(Hash32([2; 32])))).unwrap().is_none(), "{name}");
+    }
+    assert!(matches!(commit(&[Change::replace(exi(2), rev)]), Committed::Done(_)));
+    assert!(matches!(commit(&[Change::delete(Name::Seen(Hash32([1; 32])))]), Committed::Done(_)));
+    assert!(matches!(commit(&[Change::once(seen(1), Refusal::Busy)]), Committed::Done(_)));
+}
+
+#[test]
+fn lists_a_kind_whole_in_pages_and_by_door() {
+    let store = records();
+    let count = PAGE * 2 + 3;
+    for number in 0..count {
+        let counter = ExiCounter { lock: format!("lock-{number:04}").parse().unwrap(), last: 0 };
+        block_on(store.commit(&[Change::put(counter)])).unwrap();
+    }
+    for (door, who_) in [("a", "vera"), ("a", "will"), ("a.b", "vera"), ("ab", "vera")] {
+        let (door, who) = (door.parse().unwrap(), who(who_));
+        block_on(store.commit(&[Change::put(AdvanceConsent { door, owner: who.clone(), who, until: NOW })])).unwrap();
+    }
+    assert_eq!(block_on(store.all::<ExiCounter>()).unwrap().len(), count);
+    assert_eq!(block_on(store.all::<AdvanceConsent>()).unwrap().len(), 4);
+    assert_eq!(block_on(store.all::<Door>()).unwrap(), []);
+    assert_eq!(block_on(store.consents(&"a".parse().unwrap())).unwrap().len(), 2, "not those of a.b and ab");
+    let mut after = None;
+    let mut paged = Vec::new();
+    loop {
+        let page = block_on(store.page::<ExiCounter>(after.as_ref(), 100)).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(Name::Exi(last.lock.clone()));
+        paged.extend(page);
+    }
+    assert_eq!(paged.len(), count);
+}

@@ -1,0 +1,231 @@
+//! `latchwork init` and `latchwork serve` as an operator meets them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use sha2::{Digest, Sha256};
+
+fn latchwork(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchwork"));
+    command
+        .args(arguments)
+        .env("LATCHWORK_HTTP_LISTEN", "127.0.0.1:0")
+        .env("LATCHWORK_HTTP_PLAIN_LISTEN", "127.0.0.1:0")
+        .env("LATCHWORK_COAP_LISTEN", "127.0.0.1:0")
+        .env("LATCHWORK_HTTP_WORKERS", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn init(dir: &Path) -> Output {
+    let output = latchwork(&["init", dir.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+fn serve(dir: &Path) -> Command {
+    latchwork(&["serve", "--dir", dir.to_str().unwrap()])
+}
+
+/// A server that is up; killed when dropped.
+struct Running {
+    child: Child,
+    lines: Vec<String>,
+    /// Open, so that it may go on talking.
+    _out: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(dir: &Path) -> Self {
+        let mut child = serve(dir).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = Vec::new();
+        while !lines.iter().any(|line: &String| line.starts_with("http://")) {
+            let mut line = String::new();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended: {:?}", child.wait());
+            lines.push(line.trim_end().to_owned());
+        }
+        Self { child, lines, _out: out }
+    }
+
+    fn plain(&self) -> &str {
+        self.lines.iter().find_map(|line| line.strip_prefix("http://")).unwrap()
+    }
+
+    fn ask(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.plain()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.plain()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn init_makes_private_keys_and_shows_no_secret() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    let shown = String::from_utf8(init(&dir).stdout).unwrap();
+    for (file, mode) in [
+        (".", 0o700),
+        ("keys", 0o700),
+        ("keys/es256.pem", 0o600),
+        ("keys/eddsa.pem", 0o600),
+        ("keys/jwt.pem", 0o600),
+        ("keys/storage.key", 0o600),
+        ("keys/secrets.key", 0o600),
+        ("keys/pairwise.key", 0o600),
+        ("keys/refresh.key", 0o600),
+        ("tls/key.pem", 0o600),
+        ("admin.token", 0o600),
+        ("latchwork.toml", 0o600),
+        ("store", 0o700),
+    ] {
+        let found = fs::metadata(dir.join(file)).unwrap_or_else(|error| panic!("{file}: {error}")).permissions().mode();
+        assert_eq!(found & 0o777, mode, "{file}");
+    }
+    for file in ["tls/cert.pem", "policies/latchwork.cedarschema", "policies/doors.cedar", "policies/cases/doors.toml"]
+    {
+        assert!(dir.join(file).is_file(), "{file}");
+    }
+    let token = fs::read_to_string(dir.join("admin.token")).unwrap();
+    assert_eq!(token.trim_end().len(), 43);
+    assert!(!shown.contains(token.trim_end()));
+    let stored = fs::read(dir.join("store/db")).unwrap();
+    assert!(!stored.windows(43).any(|window| window == token.trim_end().as_bytes()), "only its hash is in the store");
+
+    let pem = fs::read_to_string(dir.join("tls/cert.pem")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with("---")).collect();
+    let der = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap();
+    let fingerprint: String = Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(shown.contains(&format!("sha256:{fingerprint}")), "{shown}");
+
+    let again = latchwork(&["init", dir.to_str().unwrap()]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("not empty"));
+    assert_eq!(fs::read_to_string(dir.join("admin.token")).unwrap(), token, "nothing was changed");
+}
+
+#[test]
+fn init_refuses_an_issuer_that_cannot_be() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    for issuer in ["http://as.example", "https://as.example/", "as.example"] {
+        let output = latchwork(&["init", dir.to_str().unwrap(), "--issuer", issuer]).output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{issuer}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("issuer: "), "{issuer}");
+        assert!(!dir.exists(), "{issuer}");
+    }
+}
+
+#[test]
+fn serves_until_told_to_stop_and_remembers() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    for _ in 0..2 {
+        let mut server = Running::start(&dir);
+        let port = server.lines[0].strip_prefix("https://127.0.0.1:").unwrap().parse::<u16>().unwrap();
+        assert_ne!(port, 0);
+        assert!(server.ask("/healthz").starts_with("HTTP/1.1 200"));
+        let metadata = server.ask("/.well-known/oauth-authorization-server");
+        assert!(metadata.contains(&format!("\"issuer\":\"{}\"", server.lines[0])), "{metadata}");
+        assert_eq!(server.terminate(), Some(0));
+    }
+}
+
+/// One line that says what is wrong; an exit code that says of which kind.
+#[test]
+fn refuses_to_start_and_says_why() {
+    let parent = tempfile::tempdir().unwrap();
+    let good = parent.path().join("good");
+    init(&good);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    type Break<'a> = &'a dyn Fn(&Path, &mut Command);
+    let rows: &[(&str, i32, &str, Break<'_>)] = &[
+        ("no directory", 78, "latchwork init", &|dir, _| fs::remove_file(dir.join("latchwork.toml")).unwrap()),
+        ("unknown key", 78, "http.lisen: no such key", &|dir, _| {
+            fs::write(dir.join("latchwork.toml"), "[http]\nlisen = \"127.0.0.1:0\"").unwrap();
+        }),
+        ("bad value", 78, "http.listen: \"here\" is not", &|_, serve| {
+            serve.env("LATCHWORK_HTTP_LISTEN", "here");
+        }),
+        ("plain HTTP for the world", 78, "http.plain_listen: ", &|_, serve| {
+            serve.env("LATCHWORK_HTTP_PLAIN_LISTEN", "0.0.0.0:0");
+        }),
+        ("port taken", 78, "http.listen: ", &|_, serve| {
+            serve.env("LATCHWORK_HTTP_LISTEN", &taken);
+        }),
+        ("no certificate", 78, "http.tls_cert: ", &|dir, _| fs::remove_file(dir.join("tls/cert.pem")).unwrap()),
+        ("no certificate's key", 78, "http.tls_key: ", &|dir, _| {
+            fs::write(dir.join("tls/key.pem"), "nothing").unwrap()
+        }),
+        ("a policy that is none", 78, "policy.dir: ", &|dir, _| {
+            fs::write(dir.join("policies/doors.cedar"), "permit (everything);").unwrap();
+        }),
+        ("no policies", 78, "policy.dir: ", &|dir, _| fs::remove_dir_all(dir.join("policies")).unwrap()),
+        ("audit log nowhere", 78, "audit.file: ", &|_, serve| {
+            serve.env("LATCHWORK_AUDIT_FILE", "no/such/directory/audit.jsonl");
+        }),
+        ("a key that others can read", 1, "keys/es256.pem: others can read this key (mode 644)", &|dir, _| {
+            fs::set_permissions(dir.join("keys/es256.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+        ("a key that is none", 1, "keys/storage.key: this is not a key", &|dir, _| {
+            fs::write(dir.join("keys/storage.key"), "00").unwrap();
+        }),
+        ("a missing key", 1, "keys/refresh.key: No such file", &|dir, _| {
+            fs::remove_file(dir.join("keys/refresh.key")).unwrap();
+        }),
+        ("a store that lost its content", 74, "lost its content", &|dir, _| {
+            fs::remove_file(dir.join("store/db")).unwrap()
+        }),
+    ];
+    for (name, code, message, breaks) in rows {
+        let dir = parent.path().join("broken");
+        let copied = Command::new("cp").arg("-a").arg(&good).arg(&dir).status().unwrap();
+        assert!(copied.success());
+        let mut serve = serve(&dir);
+        breaks(&dir, &mut serve);
+        let output = serve.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let ours: Vec<_> = stderr.lines().filter(|line| line.starts_with("latchwork: ")).collect();
+        assert_eq!(output.status.code(), Some(*code), "{name}: {stderr}");
+        assert_eq!(ours.len(), 1, "{name}: {stderr}");
+        assert!(ours[0].contains(message), "{name}: {stderr}");
+        assert!(output.stdout.is_empty(), "{name}: it claimed to be ready");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn a_second_server_on_the_same_store_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let first = Running::start(&dir);
+    let second = serve(&dir).output().unwrap();
+    assert_eq!(second.status.code(), Some(74), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another process"), "{second:?}");
+    assert!(first.ask("/healthz").starts_with("HTTP/1.1 200"), "the first is unharmed");
+}
