@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use latchwork_oscore::Context;
+use latchwork_oscore::{Context, Error};
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -22,6 +23,12 @@ pub trait Contexts: Send + Sync + 'static {
     fn reserve<'a>(&'a self, security: &'a Security) -> BoxFuture<'a, ()> {
         let _ = security;
         Box::pin(async {})
+    }
+
+    /// Told of every protected request that did not verify, for the record. Address and `kid` are what the sender wrote.
+    /// The default does nothing.
+    fn refused(&self, peer: SocketAddr, kid: Option<&[u8]>, error: &Error) {
+        let _ = (peer, kid, error);
     }
 }
 

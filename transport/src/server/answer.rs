@@ -51,6 +51,10 @@ impl<H: Handler> Serving<H> {
             Opened::Unproven(security, request) => self.challenge(exchange, &security, request).await,
             Opened::Refused(error) => {
                 tracing::debug!(peer = %exchange.peer, %error, "protected request refused");
+                if let Some(contexts) = &self.contexts {
+                    let kid = OscoreOption::of(&outer).ok().flatten().and_then(|option| option.kid);
+                    contexts.refused(exchange.peer, kid, &error);
+                }
                 let code = error.response_code().unwrap_or(Code::INTERNAL_SERVER_ERROR);
                 // not to be cached (RFC 8613 §8.2)
                 let response = Response { payload: error.to_string().into(), ..Response::new(code) };
