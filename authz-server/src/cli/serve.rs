@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::{Config, Engine, Log, ProviderSettings};
 use crate::core::cedar::Cedar;
 use crate::keys::Keys;
+use crate::shell::coap::Coap;
 use crate::shell::http::{self, Listeners};
 use crate::shell::throttle::{Rates, Throttle};
 use crate::shell::{Shell, oidc};
@@ -54,18 +55,38 @@ impl Serve {
         };
         actix_web::rt::System::new().block_on(async move {
             let stop = Stop::listen()?;
+            let coap = match config.coap.listen {
+                Some(address) => Some(coap(&shell, address, config.limits.body).await?),
+                None => None,
+            };
+            let coap_address = coap.as_ref().map(|(address, _)| *address);
             let server = http::serve(Arc::clone(&shell), listeners).map_err(|cause| Failure::io("HTTP", cause))?;
             let handle = server.handle();
             let serving = actix_web::rt::spawn(server);
             let sweeping = actix_web::rt::spawn(sweep(shell.records.clone()));
-            ready(address, plain_address).map_err(|cause| Failure::io("standard output", cause))?;
-            stop.asked().await;
+            let mut speaking = actix_web::rt::spawn(async move {
+                match coap {
+                    Some((_, coap)) => coap.serve().await,
+                    None => std::future::pending().await,
+                }
+            });
+            if let Err(cause) = ready(address, plain_address, coap_address) {
+                // Nobody listens there; everybody may listen at the ports.
+                tracing::warn!(%cause, "standard output is closed");
+            }
+            let stopped = tokio::select! {
+                () = stop.asked() => Ok(()),
+                ended = &mut speaking => ended
+                    .unwrap_or_else(|cause| Err(std::io::Error::other(cause)))
+                    .map_err(|cause| Failure::io("CoAP", cause)),
+            };
             tracing::info!("stopping: requests under way are finished");
+            speaking.abort();
             sweeping.abort();
             handle.stop(true).await;
             match serving.await {
-                Ok(ended) => ended.map_err(|cause| Failure::io("HTTP", cause)),
-                Err(_) => Ok(()),
+                Ok(ended) => ended.map_err(|cause| Failure::io("HTTP", cause)).and(stopped),
+                Err(_) => stopped,
             }
         })
     }
@@ -137,6 +158,12 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> 
     Ok(listener)
 }
 
+async fn coap(shell: &Arc<Shell>, address: SocketAddr, body: usize) -> Result<(SocketAddr, Coap), Failure> {
+    let failed = |cause| Failure::setting("coap.listen", format!("{address}: {cause}"));
+    let coap = Coap::bind(Arc::clone(shell), address, body).await.map_err(failed)?;
+    Ok((coap.address().map_err(failed)?, coap))
+}
+
 /// Deletes what has ended: quickly while there is something, rarely otherwise.
 async fn sweep(records: Records) {
     let mut sweeper = Sweeper::default();
@@ -175,13 +202,12 @@ impl Stop {
     }
 }
 
-/// One URL a line, for people and for scripts that asked for port 0.
-fn ready(https: SocketAddr, plain: Option<SocketAddr>) -> std::io::Result<()> {
+/// One URL a line, for people and for scripts that asked for port 0. All at once: whoever reads may stop at the line it wants.
+fn ready(https: SocketAddr, plain: Option<SocketAddr>, coap: Option<SocketAddr>) -> std::io::Result<()> {
+    let plain = plain.map_or(String::new(), |address| format!("http://{address}\n"));
+    let coap = coap.map_or(String::new(), |address| format!("coap://{address}\n"));
     let mut out = std::io::stdout().lock();
-    writeln!(out, "https://{https}")?;
-    if let Some(plain) = plain {
-        writeln!(out, "http://{plain}")?;
-    }
+    out.write_all(format!("https://{https}\n{plain}{coap}").as_bytes())?;
     out.flush()
 }
 

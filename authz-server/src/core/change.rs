@@ -4,7 +4,7 @@ use super::bytes::{Blob, Hash32};
 use super::names::{ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
     AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter, Grant, LiveContext,
-    Lock, OscoreClient, Seen, TokenRecord,
+    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::time::Timestamp;
@@ -133,6 +133,10 @@ records! {
     Client(Client), Client(ClientId), it => it.id.clone(), |_| None;
     /// A client's OSCORE context.
     Oscore(OscoreClient), Oscore(ClientId), it => it.client.clone(), |_| None;
+    /// Whose context a request names, by kid and id context.
+    OscoreName(OscoreName), OscoreName((Blob, Option<Blob>)), it => (it.kid.clone(), it.id_context.clone()), |_| None;
+    /// How far sender numbers are spoken for; never swept.
+    SenderNumbers(SenderNumbers), SenderNumbers(Hash32), it => it.key, |_| None;
     /// A lock.
     Lock(Lock), Lock(LockName), it => it.name.clone(), |_| None;
     /// A door.

@@ -434,9 +434,6 @@ pub struct OscoreClient {
     /// The master salt, sealed with the same label.
     #[serde(default)]
     pub master_salt: Option<Sealed>,
-    /// Our sender numbers below this may have been used (RFC 8613 B.1.1).
-    #[serde(default)]
-    pub sender_reserved: u64,
 }
 
 impl OscoreClient {
@@ -445,6 +442,34 @@ impl OscoreClient {
     pub fn label(&self) -> String {
         format!("oscore {}", self.client)
     }
+
+    /// What its requests call it.
+    #[must_use]
+    pub fn name(&self) -> OscoreName {
+        OscoreName { kid: self.server_id.clone(), id_context: self.id_context.clone(), client: self.client.clone() }
+    }
+}
+
+/// Whose context a request names (RFC 8613 §8.2, step 2); no two clients have the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OscoreName {
+    /// The client's sender id.
+    pub kid: Blob,
+    /// The id context, if any.
+    #[serde(default)]
+    pub id_context: Option<Blob>,
+    /// Whose.
+    pub client: ClientId,
+}
+
+/// How far our sender numbers under one key are spoken for (RFC 8613 B.1.1). It belongs to the key, not to the client: a secret
+/// that goes and comes back goes on where it was, for a number used twice would give the key away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SenderNumbers {
+    /// A hash of all that makes the key.
+    pub key: Hash32,
+    /// Every number below may have been used.
+    pub below: u64,
 }
 
 /// A key to the administration, by its hash.

@@ -19,6 +19,10 @@ use crate::core::secret;
 use crate::core::time::{Seconds, Timestamp};
 use crate::keys::Keys;
 
+mod oscore;
+
+pub use oscore::DeclaredOscore;
+
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,26 +80,6 @@ pub enum Kind {
     Native,
     /// A service that authenticates.
     Confidential,
-}
-
-/// A client's OSCORE context with this server. Ids and secrets in hexadecimal.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredOscore {
-    client: ClientId,
-    /// The sender id of the client.
-    client_sender_id: String,
-    /// The sender id of this server.
-    server_sender_id: String,
-    id_context: Option<String>,
-    master_secret: Option<String>,
-    master_salt: Option<String>,
-}
-
-impl std::fmt::Debug for DeclaredOscore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "oscore {}", self.client)
-    }
 }
 
 /// A lock. Its token key is made here and handed out once, by `lock enroll`.
@@ -237,14 +221,17 @@ impl Declaration {
             let new = client.record(old, &with_context, keys)?;
             plan.add("client", new.id.to_string(), old, new);
         }
+        let mut names = oscore::Names::new(&existing.oscore);
         for context in self.oscore {
             if !declared_clients.contains(&context.client) && !existing.clients.contains_key(&context.client) {
                 return Err(wrong("oscore", &context.client, "there is no client of this name"));
             }
             let old = existing.oscore.get(&context.client);
             let new = context.record(old, keys)?;
+            names.declare(&new);
             plan.add("oscore", new.client.to_string(), old, new);
         }
+        plan.changes.extend(names.changes()?);
         for lock in self.lock {
             let old = existing.locks.get(&lock.name);
             let new = lock.record(old, keys)?;
@@ -376,60 +363,6 @@ impl DeclaredClient {
             grants,
             ceiling: self.ceiling,
             attributes: self.attributes,
-        })
-    }
-}
-
-impl DeclaredOscore {
-    fn record(self, old: Option<&OscoreClient>, keys: &Keys) -> Result<OscoreClient, Undeclarable> {
-        let refuse = |problem| wrong("oscore", &self.client, problem);
-        let hex = |text: &str| unhex(text).ok_or_else(|| refuse("ids and secrets are hexadecimal"));
-        let client_id = Blob(hex(&self.server_sender_id)?);
-        let server_id = Blob(hex(&self.client_sender_id)?);
-        if client_id == server_id {
-            return Err(refuse("the two sender ids must differ"));
-        }
-        if client_id.0.len() > MAX_ID || server_id.0.len() > MAX_ID {
-            return Err(refuse("a sender id has at most 7 bytes"));
-        }
-        let id_context = self.id_context.as_deref().map(hex).transpose()?.map(Blob);
-        let label = format!("oscore {}", self.client);
-        let opened = |sealed: Option<&Sealed>| sealed.map(|sealed| keys.storage.open(&label, &sealed.0.0)).transpose();
-        let old_secret = opened(old.map(|old| &old.master_secret))?;
-        let old_salt = opened(old.and_then(|old| old.master_salt.as_ref()))?;
-        let secret = match &self.master_secret {
-            Some(text) => Some(zeroize::Zeroizing::new(hex(text)?)),
-            None => old_secret.clone(),
-        };
-        let secret = secret.ok_or_else(|| refuse("master_secret is missing"))?;
-        if secret.len() < 16 {
-            return Err(refuse("master_secret needs at least 16 bytes"));
-        }
-        let salt = match &self.master_salt {
-            Some(text) => Some(zeroize::Zeroizing::new(hex(text)?)),
-            None if self.master_secret.is_none() => old_salt.clone(),
-            None => None,
-        };
-        if let Some(old) = old {
-            let same = old_secret.as_ref() == Some(&secret)
-                && old_salt == salt
-                && old.client_id == client_id
-                && old.server_id == server_id
-                && old.id_context == id_context;
-            if same {
-                return Ok(old.clone());
-            }
-        }
-        let seal = |bytes: &[u8]| keys.storage.seal(&label, bytes).map(|sealed| Sealed(Blob(sealed)));
-        Ok(OscoreClient {
-            client: self.client,
-            client_id,
-            server_id,
-            id_context,
-            master_secret: seal(&secret)?,
-            master_salt: salt.map(|salt| seal(&salt)).transpose()?,
-            // Other keys than before: their numbers start anew.
-            sender_reserved: 0,
         })
     }
 }
@@ -584,7 +517,5 @@ fn rfc3339(text: &str) -> Option<Timestamp> {
 
 /// Characters of a client secret: 32 of base64url are 192 bits.
 const MIN_SECRET: usize = 32;
-/// RFC 8613 §3.3: the nonce of AES-CCM-16-64-128 leaves room for 7.
-const MAX_ID: usize = 7;
 const DEFAULT_LIFETIME: u32 = 8 * 3600;
 const MAX_LIFETIME: u32 = 30 * 86_400;

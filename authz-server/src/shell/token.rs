@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::Shell;
 use super::throttle::Wait;
 use crate::core::change::OnConflict;
@@ -9,8 +11,9 @@ use crate::core::entropy::Os;
 use crate::core::entry::{Entry, Outcome};
 use crate::core::grant::Lifetimes;
 use crate::core::issue::{Minting, issue};
+use crate::core::names::ClientId;
 use crate::core::refusal::{OAuthError, Refusal, ServerFault};
-use crate::core::request::{Presented, TokenRequest};
+use crate::core::request::{Face, Presented, TokenRequest};
 use crate::core::response::IssuedResponse;
 use crate::core::time::Seconds;
 use crate::keys::Alg;
@@ -43,6 +46,13 @@ impl Shell {
         let guessed = decided.as_ref().is_err_and(|refusal| refusal.error() == OAuthError::INVALID_CLIENT);
         self.authenticated(from, claimed, !guessed);
         decided.map_err(Denied::Refused)
+    }
+
+    /// Writes down a request that could not be read: it never becomes a decision.
+    pub fn unread(&self, face: Face, client: Option<ClientId>, refusal: Refusal) -> Denied {
+        let (error, reason) = (refusal.error().name, refusal.to_string());
+        self.audit.record(&Unread { at: self.now().0, face, client, error, reason });
+        Denied::Refused(refusal)
     }
 
     async fn decide(&self, presented: &Presented, request: &TokenRequest) -> Result<IssuedResponse, Refusal> {
@@ -92,6 +102,17 @@ impl Shell {
         }
         Err(Refusal::Busy)
     }
+}
+
+/// The audit line of a request that could not be read.
+#[derive(Serialize)]
+struct Unread {
+    at: i64,
+    face: Face,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<ClientId>,
+    error: &'static str,
+    reason: String,
 }
 
 /// How often a decision is made anew because somebody else was faster.

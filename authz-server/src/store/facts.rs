@@ -206,6 +206,8 @@ macro_rules! kinds {
 kinds! {
     Client(Client) = "client";
     Oscore(OscoreClient) = "oscore";
+    OscoreName(OscoreName) = "oscore-name";
+    SenderNumbers(SenderNumbers) = "sender-numbers";
     Lock(Lock) = "lock";
     Door(Door) = "door";
     Consent(AdvanceConsent) = "consent";
@@ -224,6 +226,13 @@ fn key(name: &Name) -> (&'static str, Key) {
     let (kind, name) = match name {
         Name::Client(id) => (records::Client::KIND, id.as_str().into()),
         Name::Oscore(id) => (records::OscoreClient::KIND, id.as_str().into()),
+        Name::OscoreName((kid, id_context)) => {
+            // The kid's own end, then whether there is a context: an empty one is not none.
+            let length = u8::try_from(kid.0.len()).unwrap_or(u8::MAX);
+            let context = id_context.as_ref().map_or(Vec::new(), |id| [&[1], &id.0[..]].concat());
+            (records::OscoreName::KIND, [&[length], &kid.0[..], &context[..]].concat())
+        }
+        Name::SenderNumbers(hash) => (records::SenderNumbers::KIND, hash.0.into()),
         Name::Lock(name) => (records::Lock::KIND, name.as_str().into()),
         Name::Door(name) => (records::Door::KIND, name.as_str().into()),
         Name::Consent((door, who)) => {
@@ -248,3 +257,6 @@ fn decode<T: Kept>(key: &Key, value: &[u8]) -> Result<T, StoreError> {
 
 /// Records read at once while listing.
 const PAGE: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::core::bytes::{Blob, Hash32, from_base64url};
-use crate::core::change::{Change, Key, OnConflict};
+use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
 use crate::core::records::{AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient};
 use crate::keys::Public;
@@ -100,7 +100,11 @@ async fn remove_client(
     let id: ClientId = id.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Client(id.clone());
     shell.records.find::<Client>(&key).await?.ok_or(AdminError::NotFound)?;
-    commit(&shell, &[Change::delete(key), Change::delete(Key::Oscore(id.clone()))]).await?;
+    let mut changes = vec![Change::delete(key), Change::delete(Key::Oscore(id.clone()))];
+    if let Some((context, _)) = shell.records.find::<OscoreClient>(&Key::Oscore(id.clone())).await? {
+        changes.push(Change::delete(Record::from(context.name()).key()));
+    }
+    commit(&shell, &changes).await?;
     written_down(&shell, &gone("client", id.to_string()));
     Ok(HttpResponse::NoContent().finish())
 }

@@ -30,13 +30,8 @@ async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
     let decided = match read(&request, face, &body, &shell) {
         Ok((presented, asked)) => shell.token(&presented, &asked, from).await,
         Err(refusal) => {
-            shell.audit.record(&Unread {
-                at: shell.now().0,
-                face,
-                error: refusal.error().name,
-                reason: refusal.to_string(),
-            });
-            shell.admit(from, None).map_err(Denied::Slow).and(Err(Denied::Refused(refusal)))
+            let denied = shell.unread(face, None, refusal);
+            shell.admit(from, None).map_err(Denied::Slow).and(Err(denied))
         }
     };
     match decided {
@@ -122,13 +117,4 @@ fn denied(error: &OAuthError, in_cbor: bool, wait: Option<Wait>) -> HttpResponse
         return answer.content_type(ACE_CBOR).body(body);
     }
     answer.json(serde_json::json!({ "error": error.name }))
-}
-
-/// The audit line of a request that could not be read.
-#[derive(serde::Serialize)]
-struct Unread {
-    at: i64,
-    face: Face,
-    error: &'static str,
-    reason: String,
 }

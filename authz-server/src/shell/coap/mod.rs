@@ -1,0 +1,56 @@
+//! The CoAP face: `POST /token` under OSCORE, and nothing else.
+//!
+//! Without OSCORE there is only `/.well-known/core`. Whoever asks `/token` unprotected gets the same 4.01 whatever it sends.
+
+mod contexts;
+mod token;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use latchwork_transport::{Resources, Server};
+
+use super::Shell;
+use contexts::Contexts;
+use token::Token;
+
+/// A bound socket and what answers on it.
+pub struct Coap {
+    server: Server,
+    resources: Resources,
+}
+
+impl Coap {
+    /// Binds `address`. Bodies have at most `body` bytes.
+    ///
+    /// # Errors
+    /// The socket cannot be used.
+    pub async fn bind(shell: Arc<Shell>, address: SocketAddr, body: usize) -> io::Result<Self> {
+        let server = Server::bind(address).await?;
+        let token = Token::new(Arc::clone(&shell), body);
+        Ok(Self {
+            server: server.with_contexts(Arc::new(Contexts::new(shell))),
+            resources: Resources::new().resource("/token", Some("ct=19;osc"), token),
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.server.local_addr()
+    }
+
+    /// Serves until dropped.
+    ///
+    /// # Errors
+    /// The socket failed.
+    pub async fn serve(self) -> io::Result<()> {
+        self.server.serve(self.resources.start().await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

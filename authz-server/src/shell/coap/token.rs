@@ -1,0 +1,112 @@
+//! `POST /token` over CoAP (RFC 9200 §5.8): CBOR in, CBOR out, the client known by its OSCORE context.
+
+use std::sync::Arc;
+
+use latchwork_ace::ErrorResponse;
+use latchwork_ace::registry::ErrorCode;
+use latchwork_coap::{Code, ContentFormat, OptionNumber};
+use latchwork_transport::{Handler, Request, Response};
+
+use crate::core::names::ClientId;
+use crate::core::refusal::{OAuthError, Refusal};
+use crate::core::request::{Credential, Face, Presented, TokenRequest};
+use crate::core::response::IssuedResponse;
+use crate::shell::throttle::Wait;
+use crate::shell::token::Denied;
+use crate::shell::{Shell, cbor};
+
+/// The resource.
+pub(super) struct Token {
+    shell: Arc<Shell>,
+    body: usize,
+}
+
+impl Token {
+    /// Payloads have at most `body` bytes.
+    pub(super) fn new(shell: Arc<Shell>, body: usize) -> Self {
+        Self { shell, body }
+    }
+}
+
+impl Handler for Token {
+    async fn handle(&self, request: Request) -> Response {
+        let Some(client) = client(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
+        if let Err(refused) = self.fits(&request) {
+            return refused;
+        }
+        let from = Some(request.peer.addr.ip());
+        let decided = match read(&client, &request.payload) {
+            Ok((presented, asked)) => self.shell.token(&presented, &asked, from).await,
+            Err(refusal) => {
+                let admitted = self.shell.admit(from, Some(client.as_str())).map_err(Denied::Slow);
+                admitted.and_then(|()| Err(self.shell.unread(Face::CborCoap, Some(client), refusal)))
+            }
+        };
+        match decided {
+            Ok(issued) => granted(&issued),
+            Err(Denied::Refused(refusal)) => refused(&refusal.error()),
+            Err(Denied::Slow(wait)) => slow(wait),
+        }
+    }
+}
+
+impl Token {
+    /// Whether method, formats and size are those of `/token`.
+    fn fits(&self, request: &Request) -> Result<(), Response> {
+        let size = u32::try_from(self.body).unwrap_or(u32::MAX).to_be_bytes();
+        if request.method != Code::POST {
+            Err(Response::new(Code::METHOD_NOT_ALLOWED))
+        } else if request.content_format != Some(ContentFormat::ACE_CBOR) {
+            Err(Response::new(Code::UNSUPPORTED_CONTENT_FORMAT))
+        } else if request.accept.is_some_and(|format| format != ContentFormat::ACE_CBOR) {
+            Err(Response::new(Code::NOT_ACCEPTABLE))
+        } else if request.payload.len() > self.body {
+            Err(Response::new(Code::REQUEST_ENTITY_TOO_LARGE).option(OptionNumber::SIZE1, shortest(&size)))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The client whose context verified the request. The names are ours, from [`Contexts`](super::Contexts).
+fn client(request: &Request) -> Option<ClientId> {
+    request.peer.identity.as_ref()?.name.parse().ok()
+}
+
+/// What the payload asks for. It may repeat who asks, but no other way of showing it.
+fn read(client: &ClientId, payload: &[u8]) -> Result<(Presented, TokenRequest), Refusal> {
+    let (asked, inside) = cbor::token_request(Face::CborCoap, payload)?;
+    match inside {
+        Credential::Nothing => {}
+        Credential::Public { id } if id == *client => {}
+        Credential::Public { .. } => return Err(Refusal::Malformed("client_id is not the context's")),
+        _ => return Err(Refusal::Malformed("the client authenticates in two ways")),
+    }
+    Ok((Presented { credential: Credential::Oscore { id: client.clone() }, proof: None }, asked))
+}
+
+fn granted(issued: &IssuedResponse) -> Response {
+    match issued.to_cbor() {
+        Some(body) => Response::with(Code::CREATED, ContentFormat::ACE_CBOR, body),
+        // A JWT of the people API: no client of ours here can have one.
+        None => refused(&OAuthError::SERVER_ERROR),
+    }
+}
+
+fn refused(error: &OAuthError) -> Response {
+    let mut buffer = [0; 16];
+    let body = ErrorResponse::new(ErrorCode(error.number.into())).encode(&mut buffer).unwrap_or_default().to_vec();
+    Response::with(Code(error.coap), ContentFormat::ACE_CBOR, body)
+}
+
+/// Max-Age says when to come again (RFC 8516 §4).
+fn slow(Wait(seconds): Wait) -> Response {
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
+    refused(&OAuthError::TOO_MANY).option(OptionNumber::MAX_AGE, shortest(&seconds))
+}
+
+/// A number as an option has it: without zeros in front (RFC 7252 §3.2).
+fn shortest(number: &[u8; 4]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
