@@ -51,10 +51,10 @@ mod tests {
         let file = dir.path().join("audit.jsonl");
         for run in 0..2 {
             let audit = Audit::open(Some(&file)).unwrap();
-            audit.record(&serde_json::json!({ "run": run, "reason": "line\nbreak" }));
+            audit.record(&(run, "line\nbreak"));
         }
         let text = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(text, "{\"reason\":\"line\\nbreak\",\"run\":0}\n{\"reason\":\"line\\nbreak\",\"run\":1}\n");
+        assert_eq!(text, "[0,\"line\\nbreak\"]\n[1,\"line\\nbreak\"]\n");
         assert_eq!(files::mode(&file).unwrap(), 0o600);
     }
 }
