@@ -128,5 +128,5 @@ fn no_log_tells_a_key_a_code_or_a_token() {
         assert_eq!(secrets.found_in(&text), [""; 0], "in {log:?}");
     }
     assert!(traced > 100, "only {traced} lines at trace level: the test looks at the wrong thing");
-    assert_eq!(secrets.found_in(&format!("x {code} y")), ["the authorization code"], "the test finds what is there");
+    assert!(secrets.found_in(&format!("x {code} y")).contains(&"the authorization code"), "the test finds what is there");
 }
