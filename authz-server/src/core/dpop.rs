@@ -111,3 +111,69 @@ const MAX_AGE: i64 = 120;
 /// Seconds a proof may lie ahead; a phone's clock may be fast.
 const AHEAD: i64 = 60;
 const MAX_JTI: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9449 §5, Figure 4.
+    const AT_TOKEN: &str = concat!(
+        "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscE",
+        "JoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19",
+        ".eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwia",
+        "WF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg",
+    );
+    /// RFC 9449 §7.1, Figure 12.
+    const AT_RESOURCE: &str = concat!(
+        "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscE",
+        "JoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19",
+        ".eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0Z",
+        "WRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.2o",
+        "W9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA",
+    );
+
+    #[test]
+    fn the_proofs_of_the_rfc() {
+        let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+        let server =
+            Proof { jwt: AT_TOKEN.into(), method: "POST".into(), url: "https://server.example.com/token".into() };
+        let resource = Proof {
+            jwt: AT_RESOURCE.into(),
+            method: "GET".into(),
+            url: "https://resource.example.org/protectedresource".into(),
+        };
+        let (then, later) = (Timestamp(1_562_262_616), Timestamp(1_562_262_618));
+        let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        assert_eq!(check(&server, then).unwrap().jkt().to_string(), jkt);
+        assert_eq!(check_for_token(&resource, token, later).unwrap().jkt().to_string(), jkt);
+        for (proof, token, now, fault) in [
+            (&server, None, then.plus(-61), ProofFault::Time),
+            (&server, None, then.plus(121), ProofFault::Time),
+            (&server, Some(token), then, ProofFault::TokenHash),
+            (&resource, Some("another"), later, ProofFault::TokenHash),
+            (&Proof { method: "GET".into(), ..server.clone() }, None, then, ProofFault::Target),
+            (&Proof { url: "https://server.example.com/par".into(), ..server.clone() }, None, then, ProofFault::Target),
+            (&Proof { jwt: format!("{AT_TOKEN}A"), ..server.clone() }, None, then, ProofFault::Signature),
+            (&Proof { jwt: AT_TOKEN.replace('.', ".."), ..server.clone() }, None, then, ProofFault::Malformed),
+            (&Proof { jwt: String::new(), ..server.clone() }, None, then, ProofFault::Malformed),
+            (&Proof { jwt: "a".repeat(9000), ..server.clone() }, None, then, ProofFault::Malformed),
+        ] {
+            assert_eq!(check_with(proof, token, now).unwrap_err(), fault, "{token:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn urls_that_are_the_same() {
+        for (a, b, same) in [
+            ("https://a.example/token", "HTTPS://A.Example:443/token?x#y", true),
+            ("https://a.example", "https://a.example/", true),
+            ("http://[::1]:80/t", "http://[::1]/t", true),
+            ("https://a.example/token", "https://a.example/Token", false),
+            ("https://a.example/token", "http://a.example/token", false),
+            ("https://a.example/token", "https://a.example:8443/token", false),
+            ("https://a.example/token", "https://a.example.evil/token", false),
+        ] {
+            assert_eq!(normal(a) == normal(b), same, "{a} {b}");
+        }
+    }
+}

@@ -79,3 +79,28 @@ impl From<PublicKey> for Jwk {
         Self { kty: kty.into(), crv: crv.into(), x: base64url(&x), y, d: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbprints_and_what_is_no_public_key() {
+        let ed = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#; // RFC 8037 A.3
+        let key: PublicKey = serde_json::from_str(ed).unwrap();
+        assert_eq!(key.thumbprint().to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(serde_json::from_str::<PublicKey>(&serde_json::to_string(&key).unwrap()).unwrap(), key);
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        for bad in [
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","d":"{x}"}}"#),
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","y":"{x}"}}"#),
+            format!(r#"{{"kty":"OKP","crv":"X25519","x":"{x}"}}"#),
+            format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}"}}"#),
+            format!(r#"{{"kty":"EC","crv":"P-384","x":"{x}","y":"{x}"}}"#),
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}A"}}"#),
+            r#"{"kty":"oct","k":"AAAA"}"#.to_owned(),
+        ] {
+            assert!(serde_json::from_str::<PublicKey>(&bad).is_err(), "{bad}");
+        }
+    }
+}

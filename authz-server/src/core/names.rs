@@ -163,7 +163,9 @@ impl PersonId {
     /// Both as the provider's ID token has them (OpenID Connect Core §2: `sub` is at most 255 ASCII characters).
     pub fn new(issuer: &str, subject: &str) -> Result<Self, NotAName> {
         let subject_fits = (1..=255).contains(&subject.len()) && !subject.chars().any(char::is_control);
-        let issuer_fits = (1..=255).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic());
+        // An issuer has no fragment, so `ISSUER#SUBJECT` names one person only.
+        let issuer_fits =
+            (1..=255).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
         if subject_fits && issuer_fits {
             Ok(Self { issuer: issuer.into(), subject: subject.into() })
         } else {
@@ -255,3 +257,59 @@ impl TryFrom<String> for GrantId {
 const LOCK: &str = "urn:latchwork:lock:";
 const GROUP: &str = "urn:latchwork:group:";
 const API: &str = "/api/v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_what_is_none() {
+        let long = "a".repeat(65);
+        for (text, lock, client, scope) in [
+            ("front", true, true, true),
+            ("front-2.east", true, true, true),
+            ("Front", false, true, true),
+            ("door:open", false, true, true),
+            ("a\"b", false, true, false),
+            ("a b", false, false, false),
+            ("a\n", false, false, false),
+            ("\u{e4}", false, false, false),
+            ("", false, false, false),
+            (&long, false, false, false),
+            (&long[..64], true, true, true),
+        ] {
+            assert_eq!(text.parse::<LockName>().is_ok(), lock, "lock {text:?}");
+            assert_eq!(text.parse::<ClientId>().is_ok(), client, "client {text:?}");
+            assert_eq!(text.parse::<ScopeName>().is_ok(), scope, "scope {text:?}");
+        }
+    }
+
+    #[test]
+    fn audiences_round_trip_or_are_none() {
+        for text in ["urn:latchwork:lock:front", "urn:latchwork:group:all", "https://as.example/api/v1"] {
+            assert_eq!(text.parse::<Audience>().map(|audience| audience.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!(Audience::api_of("https://as.example/"), "https://as.example/api/v1".parse().unwrap());
+        for text in [
+            "",
+            "front",
+            "urn:latchwork:lock:",
+            "urn:latchwork:lock:A",
+            "coap://x",
+            "URN:latchwork:lock:a",
+            "ftp://x/api/v1",
+        ] {
+            assert!(text.parse::<Audience>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn persons_never_run_together() {
+        assert!(PersonId::new("https://a", "b#c").is_ok());
+        for (issuer, subject) in
+            [("https://a#b", "c"), ("", "x"), ("https://a", ""), ("https://a", "x\ny"), ("a b", "x")]
+        {
+            assert!(PersonId::new(issuer, subject).is_err(), "{issuer:?} {subject:?}");
+        }
+    }
+}
