@@ -42,7 +42,7 @@ async fn requests_that_get_no_token() {
     let scoped = |words| asked_with(move |request| request.scope = Some(Scope::Text(words)));
     let of = |audience| asked_with(move |request| request.audience = Some(audience));
     let granting = |grant| asked_with(move |request| request.grant_type = Some(grant));
-    let rows: Vec<(&str, Code, Option<ContentFormat>, Option<ContentFormat>, Vec<u8>, Code, Option<i64>)> = vec![
+    let rows = vec![
         ("JSON", Code::POST, Some(ContentFormat::JSON), None, b"{}".to_vec(), Code::UNSUPPORTED_CONTENT_FORMAT, None),
         (
             "plain CBOR",
