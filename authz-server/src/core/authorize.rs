@@ -147,11 +147,10 @@ pub fn consents_needed(
         let asked = if request.scope.is_empty() { &offered } else { &request.scope };
         let words = asked.only(|word| offered.contains(word) && rights::below(client, word));
         let (with, _) = rights::ask(policy, who, target, true, now, &words)?;
-        let (without, _) = rights::ask(policy, who, target, false, now, &words)?;
-        if rights::standing_consent(target, who, now).is_some() && !with.is_empty() {
-            Ok(Need::Nothing(with))
-        } else if !without.is_empty() {
-            Ok(Need::Nothing(without))
+        let granted = rights::granted(policy, who, target, now, &words)?;
+        // A consent to other words is no reason not to ask for these.
+        if !granted.words.is_empty() && (granted.until.is_none() || with.within(&granted.words)) {
+            Ok(Need::Nothing(granted.words))
         } else if !with.is_empty() && target.door.owners.iter().any(|owner| *owner != person.id) {
             Ok(Need::Owner(with))
         } else {
@@ -187,8 +186,13 @@ pub fn answer(
     let state = if yes { Answer::Granted { by: by.clone() } } else { Answer::Denied { by: by.clone() } };
     let mut changes = vec![Change::replace(ConsentRequest { state, ..question.clone() }, rev)];
     if yes {
-        let (door, owner, who) = (question.door.clone(), by.clone(), question.asker.id.clone());
-        changes.push(Change::put(AdvanceConsent { door, owner, who, until: question.until }));
+        changes.push(Change::put(AdvanceConsent {
+            door: question.door.clone(),
+            owner: by.clone(),
+            who: question.asker.id.clone(),
+            scope: question.scope.clone(),
+            until: question.until,
+        }));
     }
     Some(changes)
 }

@@ -333,6 +333,9 @@ impl Decision<'_> {
         if targets.is_empty() || !targets.iter().all(fits) {
             return Err(AudienceFault::Unknown(audience.to_string()).into());
         }
+        if matches!(audience, Audience::Lock(_)) && targets.iter().any(|target| target.lock.token_kid.0.is_empty()) {
+            return Err(AudienceFault::NotEnrolled(audience.clone()).into());
+        }
         // exi counts per audience at one lock, and a nonce is one lock's own.
         if matches!(audience, Audience::Group(_)) && targets.iter().any(|target| target.lock.clock != ClockMode::Clock)
         {

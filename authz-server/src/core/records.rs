@@ -180,6 +180,9 @@ pub struct AdvanceConsent {
     pub owner: PersonId,
     /// To whom.
     pub who: PersonId,
+    /// To what; empty means all that policy lets a consent open. A page asks for certain words, and its yes means no others.
+    #[serde(default)]
+    pub scope: Scope,
     /// Until when; no token outlives it.
     pub until: Timestamp,
 }

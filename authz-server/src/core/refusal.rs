@@ -182,6 +182,9 @@ pub enum AudienceFault {
     /// Nothing that a machine can be granted.
     #[error("{0} is for people")]
     PeopleOnly(Audience),
+    /// A lock that was never enrolled: nobody has the key that its tokens would be under.
+    #[error("{0} was never enrolled")]
+    NotEnrolled(Audience),
     /// Some of its locks have no clock.
     #[error("{0} has locks without a clock")]
     GroupWithoutClock(Audience),

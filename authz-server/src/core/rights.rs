@@ -3,7 +3,7 @@
 use super::facts::Target;
 use super::names::ScopeName;
 use super::policy::{Asked, Policy, Who};
-use super::records::Client;
+use super::records::{AdvanceConsent, Client};
 use super::refusal::{Refusal, ServerFault};
 use super::scope::{self, AifEntry, Scope, ScopeAsked, ScopeMap};
 use super::time::Timestamp;
@@ -46,16 +46,10 @@ pub fn decide(
         if words.is_empty() {
             break;
         }
-        let standing = standing_consent(target, who, now);
-        let (allowed, reasons) = ask(policy, who, target, standing.is_some(), now, &words)?;
-        by.extend(reasons);
-        if let Some(end) = standing {
-            let (without, _) = ask(policy, who, target, false, now, &allowed)?;
-            if !allowed.within(&without) {
-                until = Some(until.map_or(end, |until| until.min(end)));
-            }
-        }
-        words = allowed;
+        let granted = granted(policy, who, target, now, &words)?;
+        by.extend(granted.by);
+        until = until.into_iter().chain(granted.until).min();
+        words = granted.words;
     }
     if words.is_empty() {
         return Err(Refusal::NothingGranted);
@@ -71,6 +65,38 @@ pub fn decide(
     Ok(Rights { words, aif, until, by: by.clone() })
 }
 
+/// What policy grants at one door, as the consents stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The words.
+    pub words: Scope,
+    /// The policies that decided.
+    pub by: BTreeSet<String>,
+    /// When the owner's consent ends, where one of the words hangs on it.
+    pub until: Option<Timestamp>,
+}
+
+/// The words of `words` that policy grants at one door, with the owner's consent for those that it covers.
+pub fn granted(
+    policy: &dyn Policy,
+    who: Who<'_>,
+    target: &Target,
+    now: Timestamp,
+    words: &Scope,
+) -> Result<Granted, Refusal> {
+    let Some(consent) = standing_consent(target, who, now) else {
+        let (words, by) = ask(policy, who, target, false, now, words)?;
+        return Ok(Granted { words, by, until: None });
+    };
+    let covers = |word: &ScopeName| consent.scope.is_empty() || consent.scope.contains(word);
+    let (with, mut by) = ask(policy, who, target, true, now, &words.only(covers))?;
+    let (without, reasons) = ask(policy, who, target, false, now, &words.only(|word| !covers(word)))?;
+    by.extend(reasons);
+    let words = words.only(|word| with.contains(word) || without.contains(word));
+    let (anyhow, _) = ask(policy, who, target, false, now, &with)?;
+    Ok(Granted { words, by, until: (!with.within(&anyhow)).then_some(consent.until) })
+}
+
 /// The words of `words` that policy grants at one door, and the policies that decided.
 pub fn ask(
     policy: &dyn Policy,
@@ -82,21 +108,23 @@ pub fn ask(
 ) -> Result<(Scope, BTreeSet<String>), Refusal> {
     let asked = Asked { who, door: &target.door, owner_consent, now };
     let list: Vec<&ScopeName> = words.iter().collect();
+    if list.is_empty() {
+        return Ok((Scope::default(), BTreeSet::new()));
+    }
     let verdicts = policy.decide(&asked, &list).map_err(|_| ServerFault::Policy)?;
     let allowed = list.iter().zip(&verdicts).filter(|(_, verdict)| verdict.allowed).map(|(word, _)| (*word).clone());
     Ok((allowed.collect(), verdicts.iter().flat_map(|verdict| verdict.by.iter().cloned()).collect()))
 }
 
-/// Until when an owner's consent stands: given by who owns the door now, to this person, and not over.
-#[must_use]
-pub fn standing_consent(target: &Target, who: Who<'_>, now: Timestamp) -> Option<Timestamp> {
+/// An owner's consent that stands: given by who owns the door now, to this person, and not over.
+fn standing_consent<'t>(target: &'t Target, who: Who<'_>, now: Timestamp) -> Option<&'t AdvanceConsent> {
     let Who::Person { person, .. } = who else { return None };
     let consent = target.consent.as_ref()?;
     let stands = consent.door == target.door.name
         && consent.who == person.id
         && target.door.owners.contains(&consent.owner)
         && consent.until > now;
-    stands.then_some(consent.until)
+    stands.then_some(consent)
 }
 
 /// The lock's words that the request names; all of them if it names none.

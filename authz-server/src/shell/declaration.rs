@@ -14,7 +14,7 @@ use crate::core::records::{
     AdvanceConsent, Client, ClientAuth, ClientKey, ClientKind, ClockMode, Door, GrantKind, Lock, OscoreClient,
 };
 use crate::core::redirect;
-use crate::core::scope::{AifEntry, Scope, ScopeMap};
+use crate::core::scope::{self, AifEntry, Scope, ScopeMap};
 use crate::core::secret;
 use crate::core::time::{Seconds, Timestamp};
 use crate::keys::Keys;
@@ -118,6 +118,8 @@ pub struct DeclaredConsent {
     door: DoorName,
     owner: PersonId,
     who: PersonId,
+    #[serde(default)]
+    scope: Scope,
     until: Instant,
 }
 
@@ -257,8 +259,13 @@ impl Declaration {
                 return Err(wrong("consent", &consent.door, "there is no door of this name"));
             }
             let old = existing.consents.iter().find(|old| old.door == consent.door && old.who == consent.who);
-            let new =
-                AdvanceConsent { door: consent.door, owner: consent.owner, who: consent.who, until: consent.until.0 };
+            let new = AdvanceConsent {
+                door: consent.door,
+                owner: consent.owner,
+                who: consent.who,
+                scope: consent.scope,
+                until: consent.until.0,
+            };
             plan.add("consent", format!("{} for {}", new.door, new.who), old, new);
         }
         Ok((plan.changes, plan.differences))
@@ -392,13 +399,17 @@ impl DeclaredLock {
             lock.groups = groups;
         }
         if let Some(scopes) = self.scopes {
-            let bounded =
-                |entries: &Vec<AifEntry>| entries.len() <= 8 && entries.iter().all(|entry| entry.0.starts_with('/'));
-            if scopes.is_empty() || scopes.len() > 16 || !scopes.values().all(bounded) {
+            // A session keeps all of a token's rights; somebody may ask for every word at once.
+            let fits = scope::encode(&scope::union(&scopes, scopes.keys())).is_some();
+            let mean = |entries: &Vec<AifEntry>| {
+                !entries.is_empty()
+                    && entries.iter().all(|AifEntry(path, methods)| path.starts_with('/') && *methods != 0)
+            };
+            if scopes.len() > 16 || !fits || !scopes.values().all(mean) {
                 return Err(wrong(
                     "lock",
                     &self.name,
-                    "scopes: 1 to 16 words of at most 8 entries [\"/path\", methods]",
+                    "scopes: 1 to 16 words of entries [\"/path\", methods]; of them all together at most 8 paths and 96 bytes",
                 ));
             }
             lock.scopes = scopes;

@@ -132,6 +132,7 @@ fn what_each_door_takes() {
         door: "front".parse().unwrap(),
         owner: who(owner),
         who: who("vera"),
+        scope: Scope::default(),
         until,
     };
     house.put(consent("mallory", NOW.plus(60)));
@@ -139,7 +140,11 @@ fn what_each_door_takes() {
     house.put(consent("olga", NOW));
     assert_eq!(ask(&house, &visitor, "front"), Ok(Need::Owner(open.clone())), "a consent that has ended");
     house.put(consent("olga", NOW.plus(60)));
-    assert_eq!(ask(&house, &visitor, "front"), Ok(Need::Nothing(open)));
+    assert_eq!(ask(&house, &visitor, "front"), Ok(Need::Nothing(open.clone())));
+    for (scope, need) in [("door:open", Need::Nothing(open.clone())), ("door:state", Need::Owner(open.clone()))] {
+        house.put(AdvanceConsent { scope: scope.parse().unwrap(), ..consent("olga", NOW.plus(60)) });
+        assert_eq!(ask(&house, &visitor, "front"), Ok(need), "a consent to {scope}");
+    }
 }
 
 #[test]
@@ -158,7 +163,8 @@ fn only_an_owner_of_that_door_answers_once_and_not_for_themselves() {
     };
     let waiting = question("vera", Answer::Waiting, NOW.plus(60));
     let changes = answer(&waiting, Rev(1), &door, &who("olga"), true, NOW).unwrap();
-    assert!(matches!(&changes[1].write, Write::Put(Record::Consent(consent)) if consent.until == NOW.plus(3600)));
+    let Write::Put(Record::Consent(consent)) = &changes[1].write else { panic!() };
+    assert_eq!((consent.until, &consent.scope), (NOW.plus(3600), &waiting.scope), "what was asked, and no more");
     assert_eq!(answer(&waiting, Rev(1), &door, &who("olga"), false, NOW).unwrap().len(), 1);
     let mut other = door.clone();
     other.name = "back".parse().unwrap();

@@ -265,12 +265,21 @@ fn audiences() {
     ] {
         assert_eq!(refused(&house, &robot(), &named(&audience)), Refusal::Audience(fault), "{audience:?}");
     }
+    let (Record::Lock(mut lock), _) = house.find(&Key::Lock("shed".parse().unwrap())).unwrap() else { panic!() };
+    lock.token_kid = Blob::default();
+    house.put(lock);
+    let shed = || "urn:latchwork:lock:shed".parse().unwrap();
+    let proven = || Presented { proof: Some(phone.proof("a")), ..robot() };
+    let signed = TokenRequest { req_cnf: Some(ReqCnf::Key(phone.public())), ..machine_request("shed") };
+    for (presented, asked) in [(robot(), machine_request("shed")), (proven(), signed)] {
+        assert_eq!(refused(&house, &presented, &asked), AudienceFault::NotEnrolled(shed()).into());
+    }
     let both = house.code(&person("erik", &["staff"]), &["front", "back"], &phone);
     let missing = TokenRequest { audience: vec![], ..request(redeeming(&both), "front") };
     assert_eq!(refused(&house, &app(phone.proof("a")), &missing), AudienceFault::Missing.into());
     let foreign = request(redeeming(&both), "shed");
-    let shed: Audience = "urn:latchwork:lock:shed".parse().unwrap();
-    assert_eq!(refused(&house, &app(phone.proof("a")), &foreign), AudienceFault::NotGranted(shed).into());
+    house.put(Lock { token_kid: Blob(vec![1]), ..house.target("shed", None).unwrap().lock });
+    assert_eq!(refused(&house, &app(phone.proof("a")), &foreign), AudienceFault::NotGranted(shed()).into());
     let one = house.code(&person("erik", &["staff"]), &["back"], &phone);
     let only = TokenRequest { audience: vec![], ..request(redeeming(&one), "back") };
     let issued = house.decide(&app(phone.proof("a")), &only).unwrap();
@@ -385,7 +394,13 @@ fn an_owners_consent_opens_and_ends() {
     let asked = request(redeeming(&code), "front");
     assert_eq!(refused(&house, &app(phone.proof("a")), &asked), Refusal::NothingGranted);
     let until = NOW.plus(600);
-    house.put(AdvanceConsent { door: "front".parse().unwrap(), owner: who("olga"), who: who("vera"), until });
+    house.put(AdvanceConsent {
+        door: "front".parse().unwrap(),
+        owner: who("olga"),
+        who: who("vera"),
+        scope: Scope::default(),
+        until,
+    });
     let issued = house.ask(&app(phone.proof("a")), &asked).unwrap();
     assert_eq!(issued.response.expires_in, 600, "no token outlives the consent it hangs on");
     assert_eq!(issued.entry.policies, ["visitors-with-consent"]);
@@ -393,6 +408,32 @@ fn an_owners_consent_opens_and_ends() {
     let later = request(refreshing(&issued.response.refresh_token.unwrap()), "front");
     let late = app(phone.proof_with("b", |_, c| c["iat"] = until.0.into()));
     assert_eq!(refused(&house, &late, &later), Refusal::NothingGranted);
+}
+
+/// The owner was asked about one word; the yes is no yes to another.
+#[test]
+fn a_consent_covers_what_the_owner_was_asked() {
+    let mut house = House::new();
+    let phone = Pair::new(1);
+    let code = house.code(&person("vera", &["visitors"]), &["front"], &phone);
+    for (consented, asked, granted) in [
+        ("door:state", Some("door:open"), None),
+        ("door:state", Some("door:open door:state"), Some("door:state")),
+        ("door:state", None, Some("door:state")),
+        ("door:open door:state", Some("door:open"), Some("door:open")),
+        ("", Some("door:open"), Some("door:open")),
+    ] {
+        let scope = Scope::try_from(consented.to_owned()).unwrap();
+        let (owner, until) = (who("olga"), NOW.plus(600));
+        house.put(AdvanceConsent { door: "front".parse().unwrap(), owner, who: who("vera"), scope, until });
+        let asked = asked.map(|words| ScopeAsked::Text(words.parse().unwrap()));
+        let asked = TokenRequest { scope: asked, ..request(redeeming(&code), "front") };
+        let got = house.decide(&app(phone.proof("a")), &asked).ok().map(|issued| match issued.response.scope {
+            Some(ScopeAsked::Text(words)) => words.to_string(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(got.as_deref(), granted, "consent to {consented:?}, asked {:?}", asked.scope);
+    }
 }
 
 #[test]

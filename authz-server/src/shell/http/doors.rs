@@ -58,26 +58,28 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
     let Some((app, _)) = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await? else {
         return Err(ApiRefusal::NotOurs.into());
     };
-    let everything = AuthorizationRequest {
+    let asked = |scope| AuthorizationRequest {
         client: app.id.clone(),
         redirect_uri: String::new(),
         state: None,
         challenge: crate::core::bytes::Hash32([0; 32]),
         jkt: grant.jkt,
         audience: Vec::new(),
-        scope: Scope::default(),
+        scope,
     };
     let mut own = Vec::new();
     for (lock, _) in shell.records.all::<Lock>().await? {
         let Some(target) = shell.records.target(&lock.name, Some(&grant.person.id)).await? else { continue };
         let targets = std::slice::from_ref(&target);
         let policy = shell.policy.as_ref();
-        let needs = authorize::consents_needed(&everything, &app, &grant.person, targets, policy, shell.now());
-        let Some(need) = needs.ok().and_then(|needs| needs.into_iter().next()) else { continue };
         let audience = lock.audience();
         let member = grant.consented.iter().find(|member| member.audience == audience);
+        // Of a door in the grant, what the grant has of it; of another, all that there is.
+        let asked = asked(member.map(|member| member.scope.clone()).unwrap_or_default());
+        let needs = authorize::consents_needed(&asked, &app, &grant.person, targets, policy, shell.now());
+        let Some(need) = needs.ok().and_then(|needs| needs.into_iter().next()) else { continue };
         let (scopes, state) = match (need, member) {
-            (Need::Nothing(scope), Some(member)) => (scope.only(|word| member.scope.contains(word)), State::Granted),
+            (Need::Nothing(scope), Some(_)) => (scope, State::Granted),
             (Need::Nothing(scope), None) => (scope, State::Available),
             (Need::Owner(scope), _) => (scope, State::NeedsConsent),
         };

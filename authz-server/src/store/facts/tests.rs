@@ -68,7 +68,13 @@ fn tells_the_core_what_its_tests_told_it() {
     house.put(grant.clone());
     for door in ["front", "back"] {
         let until = NOW.plus(60);
-        house.put(AdvanceConsent { door: door.parse().unwrap(), owner: who("olga"), who: who("vera"), until });
+        house.put(AdvanceConsent {
+            door: door.parse().unwrap(),
+            owner: who("olga"),
+            who: who("vera"),
+            scope: Default::default(),
+            until,
+        });
     }
     house.put(ExiCounter { lock: "shed".parse().unwrap(), last: 41 });
     house.put(LiveContext {
@@ -160,7 +166,14 @@ fn lists_a_kind_whole_in_pages_and_by_door() {
     }
     for (door, who_) in [("a", "vera"), ("a", "will"), ("a.b", "vera"), ("ab", "vera")] {
         let (door, who) = (door.parse().unwrap(), who(who_));
-        block_on(store.commit(&[Change::put(AdvanceConsent { door, owner: who.clone(), who, until: NOW })])).unwrap();
+        block_on(store.commit(&[Change::put(AdvanceConsent {
+            door,
+            owner: who.clone(),
+            who,
+            scope: Default::default(),
+            until: NOW,
+        })]))
+        .unwrap();
     }
     assert_eq!(block_on(store.all::<ExiCounter>()).unwrap().len(), count);
     assert_eq!(block_on(store.all::<AdvanceConsent>()).unwrap().len(), 4);

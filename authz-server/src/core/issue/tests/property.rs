@@ -33,7 +33,7 @@ proptest! {
         let person = person("pat", &groups);
         if let Some(left) = consent_left {
             let until = NOW.plus(left);
-            house.put(AdvanceConsent { door: lock.parse().unwrap(), owner: who("olga"), who: who("pat"), until });
+            house.put(AdvanceConsent { door: lock.parse().unwrap(), owner: who("olga"), who: who("pat"), scope: Scope::default(), until });
         }
         let code = house.code(&person, &consented_locks, &phone);
         let (mut record, _) = house.find(&Key::Code(Hash32::of(&[code.expose()]))).unwrap();

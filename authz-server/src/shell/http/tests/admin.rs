@@ -57,6 +57,10 @@ async fn a_left_out_secret_is_kept() {
     assert_eq!(found.title, "Mop");
 }
 
+fn entries(numbers: std::ops::Range<u8>) -> Value {
+    numbers.map(|number| json!([format!("/{number}"), 1])).collect()
+}
+
 #[actix_web::test]
 async fn declarations_that_are_refused() {
     let world = World::new(Vec::new()).await;
@@ -105,6 +109,15 @@ async fn declarations_that_are_refused() {
         ("lock name", json!({ "lock": [{ "name": "Front" }] })),
         ("lifetime", json!({ "lock": [{ "name": "x", "lifetime": 0 }] })),
         ("scopes", json!({ "lock": [{ "name": "x", "scopes": { "door:open": [["door", 2]] } }] })),
+        ("together", json!({ "lock": [{ "name": "x", "scopes": {} }] })),
+        ("together", json!({ "lock": [{ "name": "x", "scopes": { "a": [] } }] })),
+        ("together", json!({ "lock": [{ "name": "x", "scopes": { "a": [["/a", 0]] } }] })),
+        // Each word fits a session, both do not.
+        ("together", json!({ "lock": [{ "name": "x", "scopes": { "a": entries(0..5), "b": entries(5..9) } }] })),
+        (
+            "together",
+            json!({ "lock": [{ "name": "x", "scopes": { "a": [["/".to_owned() + &"a".repeat(60), 1]], "b": [["/".to_owned() + &"b".repeat(60), 1]] } }] }),
+        ),
         ("no lock", json!({ "door": [{ "name": "x", "lock": "nowhere" }] })),
         (
             "no door",
