@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchwork_ace::TokenResponse;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::browser::Browser;
 use crate::clock::now;
@@ -13,29 +14,45 @@ use crate::door::{Door, Permission, Standing};
 use crate::encoding::base64url;
 use crate::error::Error;
 use crate::key::PopKey;
-use crate::open::{Opened, Session};
+use crate::open::{Opened, Session, Source};
 use crate::server::{Connection, Server};
 use crate::sign_in::{SignIn, Tokens};
 use crate::store::TokenStore;
 
 /// One installation of the app.
 ///
-/// Methods take `&self` and may run at the same time; refreshes and openings of one door wait for each other.
+/// Methods take `&self` and may run at the same time, on any tokio runtime with IO and time enabled. Requests to the server
+/// wait for each other, and so do openings of one door; a door with a valid permission opens while the server is being asked.
+/// One store belongs to one `App`: two that share it use up each other's refresh token.
 pub struct App {
     connection: Connection,
     key: Arc<dyn PopKey>,
     store: Arc<dyn TokenStore>,
+    /// Never held while somebody is waited for.
     state: Mutex<State>,
-    /// Live OSCORE contexts by audience. They end with the program: what a context has used up must never be used again.
-    sessions: Mutex<HashMap<String, Session>>,
+    /// Held while the server is asked: its answer uses up the refresh token.
+    turn: Mutex<()>,
+    sessions: Mutex<Sessions>,
 }
 
+/// Live OSCORE contexts by audience. They end with the program: what a context has used up must never be used again.
+type Sessions = HashMap<String, Arc<Mutex<Option<Session>>>>;
+
 /// What survives a restart.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ZeroizeOnDrop)]
 struct State {
+    /// Whose tokens these are: no other server is shown them.
+    #[serde(default)]
+    issuer: String,
     refresh_token: Option<String>,
+    #[zeroize(skip)]
     doors: Vec<Door>,
+    /// Each wipes itself.
+    #[zeroize(skip)]
     permissions: BTreeMap<String, Permission>,
+    /// Counts sign-ins and sign-outs, so that what was asked for one person is not kept for the next.
+    #[serde(skip)]
+    reign: u64,
 }
 
 /// What a door does for this person at this moment.
@@ -52,43 +69,46 @@ pub enum Readiness {
 }
 
 impl App {
-    /// Takes up where the last run ended.
+    /// Takes up where the last run ended. What the store holds of another server is not used.
     pub fn new(server: Server, key: Arc<dyn PopKey>, store: Arc<dyn TokenStore>) -> Result<Self, Error> {
-        let state = match store.load()? {
-            Some(saved) => serde_json::from_slice(&saved).map_err(|_| Error::Nonsense("the app's own state"))?,
-            None => State::default(),
+        let saved: Option<State> = match store.load()?.map(Zeroizing::new) {
+            Some(saved) => Some(serde_json::from_slice(&saved).map_err(|_| Error::Nonsense("the app's own state"))?),
+            None => None,
         };
+        let state = saved.filter(|saved| saved.issuer == server.issuer).unwrap_or_default();
         Ok(Self {
             connection: Connection::new(server)?,
             key,
             store,
             state: Mutex::new(state),
-            sessions: Mutex::new(HashMap::new()),
+            turn: Mutex::default(),
+            sessions: Mutex::default(),
         })
     }
 
     /// Signs in at the company's provider and fetches the list of doors.
     ///
     /// `audiences` names doors that need more than policy allows by itself: their owners are asked while the person waits.
-    /// Empty means every door that is open to this person already.
+    /// Empty means every door that is open to this person already. Waits for the person as long as it takes: drop the future
+    /// to give up. Until it succeeds, the sign-in before stays.
     pub async fn sign_in(&self, browser: &dyn Browser, audiences: &[String]) -> Result<Vec<Door>, Error> {
         let sign_in = SignIn { connection: &self.connection, key: &*self.key };
         let Tokens { api_token, refresh_token } = sign_in.run(browser, audiences).await?;
-        let mut state = self.state.lock().await;
-        *state = State { refresh_token: Some(refresh_token), ..State::default() };
-        self.save(&state)?;
-        self.sessions.lock().await.clear();
-        state.doors = self.list(&api_token).await?;
-        self.save(&state)?;
-        Ok(state.doors.clone())
+        let reign = self.begin(Some(refresh_token.to_string())).await?;
+        self.list(&api_token, reign).await
+    }
+
+    /// Forgets the person: refresh token, permissions and doors. The server is not told.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        self.begin(None).await.map(drop)
     }
 
     /// The doors as of the last [`App::sign_in`] or [`App::update`], each with what it needs.
     pub async fn doors(&self) -> Vec<(Door, Readiness)> {
         let state = self.state.lock().await;
-        let ready = |door: &Door| match state.permissions.get(&door.audience) {
-            Some(permission) if permission.is_valid(now()) => Readiness::Ready,
-            _ => match door.standing {
+        let ready = |door: &Door| match state.permission(door) {
+            Some(_) => Readiness::Ready,
+            None => match door.standing {
                 Standing::Granted => Readiness::Online,
                 Standing::Available => Readiness::SignIn,
                 Standing::NeedsConsent => Readiness::OwnerConsent,
@@ -99,73 +119,139 @@ impl App {
 
     /// Fetches the list of doors anew.
     pub async fn update(&self) -> Result<Vec<Door>, Error> {
-        let mut state = self.state.lock().await;
-        let audience = self.connection.url("/api/v1");
-        let answer = self.refresh(&mut state, &audience, "application/json").await?;
-        let Tokens { api_token, refresh_token } = Tokens::from_json(&answer)?;
-        state.refresh_token = Some(refresh_token);
-        self.save(&state)?;
-        state.doors = self.list(&api_token).await?;
-        self.save(&state)?;
-        Ok(state.doors.clone())
+        let (reign, api_token) = {
+            let _turn = self.turn.lock().await;
+            let reign = self.state.lock().await.reign;
+            let answer = self.refresh(&self.connection.url("/api/v1"), "application/json", None).await?;
+            let Tokens { api_token, refresh_token } = Tokens::from_json(&answer)?;
+            self.succeed(refresh_token.to_string()).await?;
+            (reign, api_token)
+        };
+        self.list(&api_token, reign).await
     }
 
     /// Gets a new permission for a door, ahead of the moment when it is needed.
+    ///
+    /// A lock without a clock has to be asked first, so its permission comes with [`App::open`]; here the server refuses it as
+    /// `invalid_request`.
     pub async fn fetch(&self, door: &str) -> Result<(), Error> {
-        let mut state = self.state.lock().await;
-        let audience = state.door(door)?.audience.clone();
-        let answer = self.refresh(&mut state, &audience, "application/ace+cbor").await?;
-        let response = TokenResponse::decode(&answer).map_err(|_| Error::Nonsense("a token response"))?;
-        let successor = response.refresh_token.ok_or(Error::Nonsense("a refresh without a successor"))?;
-        state.refresh_token = Some(base64url(successor));
-        state.permissions.insert(audience, Permission::granted(&response, now())?);
-        self.save(&state)
+        let (door, reign) = {
+            let state = self.state.lock().await;
+            (state.door(door)?.clone(), state.reign)
+        };
+        Asking { app: self, reign }.permission(&door, None).await.map(drop)
     }
 
-    /// Opens a door. No server is asked where a valid permission is here.
+    /// Opens a door. No server is asked where a valid permission is here and the lock takes it; where the lock does not, the
+    /// server is asked for another one, once.
     pub async fn open(&self, door: &str) -> Result<Opened, Error> {
-        let (door, permission) = {
+        let (door, known, reign) = {
             let state = self.state.lock().await;
             let door = state.door(door)?.clone();
-            let permission = state.permissions.get(&door.audience).filter(|p| p.is_valid(now())).cloned();
-            (door, permission)
+            let known = state.permission(&door).cloned();
+            (door, known, state.reign)
         };
-        let permission = match permission {
-            Some(permission) => permission,
-            None => {
-                self.fetch(&door.name).await?;
-                let state = self.state.lock().await;
-                state.permissions.get(&door.audience).cloned().ok_or(Error::NoToken)?
-            }
-        };
-        let mut sessions = self.sessions.lock().await;
-        crate::open::open(&mut sessions, &door, &permission).await
+        let session = Arc::clone(self.sessions.lock().await.entry(door.audience.clone()).or_default());
+        let mut session = session.lock().await;
+        let mut asking = Asking { app: self, reign };
+        let (opened, permission) = crate::open::open(&mut session, &door, known, &mut asking).await?;
+        asking.keep(&door.audience, permission).await?;
+        Ok(opened)
     }
 
-    async fn refresh(&self, state: &mut State, audience: &str, accept: &str) -> Result<Vec<u8>, Error> {
-        let token = state.refresh_token.as_deref().ok_or(Error::SignedOut)?;
-        let form = [
+    /// A new person, or none.
+    async fn begin(&self, refresh_token: Option<String>) -> Result<u64, Error> {
+        let _turn = self.turn.lock().await;
+        let mut state = self.state.lock().await;
+        let (issuer, reign) = (self.connection.server.issuer.clone(), state.reign + 1);
+        *state = State { issuer, refresh_token, doors: Vec::new(), permissions: BTreeMap::new(), reign };
+        self.sessions.lock().await.clear();
+        self.save(&state)?;
+        Ok(reign)
+    }
+
+    /// Uses the refresh token up. The caller has the turn.
+    async fn refresh(&self, audience: &str, accept: &str, cnonce: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let token = self.state.lock().await.refresh_token.clone().map(Zeroizing::new).ok_or(Error::SignedOut)?;
+        let cnonce = cnonce.map(base64url);
+        let mut form = vec![
             ("grant_type", "refresh_token"),
             ("client_id", &self.connection.server.client_id),
-            ("refresh_token", token),
+            ("refresh_token", &token),
             ("audience", audience),
         ];
+        form.extend(cnonce.as_deref().map(|cnonce| ("cnonce", cnonce)));
         self.connection.token(&*self.key, accept, &form).await
     }
 
-    async fn list(&self, api_token: &str) -> Result<Vec<Door>, Error> {
+    /// Keeps the successor of the refresh token before anything else can go wrong: its predecessor is good for nothing.
+    async fn succeed(&self, refresh_token: String) -> Result<(), Error> {
+        let mut state = self.state.lock().await;
+        state.refresh_token.replace(refresh_token).map(Zeroizing::new);
+        self.save(&state)
+    }
+
+    async fn list(&self, api_token: &str, reign: u64) -> Result<Vec<Door>, Error> {
         let answer = self.connection.get(&*self.key, "/api/v1/doors", api_token).await?;
-        serde_json::from_slice(&answer).map_err(|_| Error::Nonsense("the list of doors"))
+        let doors: Vec<Door> =
+            serde_json::from_slice(&answer).map_err(|_| Error::Nonsense("the server's list of doors"))?;
+        let mut state = self.state.lock().await;
+        if state.reign == reign {
+            state.doors.clone_from(&doors);
+            self.save(&state)?;
+        }
+        Ok(doors)
     }
 
     fn save(&self, state: &State) -> Result<(), Error> {
         let saved = serde_json::to_vec(state).map_err(|_| Error::Nonsense("the app's own state"))?;
-        Ok(self.store.save(&saved)?)
+        Ok(self.store.save(&Zeroizing::new(saved))?)
+    }
+}
+
+/// The app, asking for the person who was signed in when it began.
+struct Asking<'a> {
+    app: &'a App,
+    reign: u64,
+}
+
+impl Source for Asking<'_> {
+    async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
+        let permission = {
+            let _turn = self.app.turn.lock().await;
+            let answer = self.app.refresh(&door.audience, "application/ace+cbor", cnonce).await?;
+            let response = TokenResponse::decode(&answer).map_err(|_| Error::Nonsense("a token response"))?;
+            let successor = response.refresh_token.ok_or(Error::Nonsense("a refresh without a successor"))?;
+            self.app.succeed(base64url(successor)).await?;
+            Permission::granted(&response, now())?
+        };
+        // Anybody can send a cnonce in a lock's name. A token with it takes the place of another once it opened the door.
+        if cnonce.is_none() {
+            self.keep(&door.audience, permission.clone()).await?;
+        }
+        Ok(permission)
+    }
+}
+
+impl Asking<'_> {
+    async fn keep(&self, audience: &str, permission: Permission) -> Result<(), Error> {
+        let mut state = self.app.state.lock().await;
+        let known = state.permissions.get(audience).is_some_and(|known| known.token == permission.token);
+        if known || state.reign != self.reign {
+            return Ok(());
+        }
+        state.permissions.insert(audience.to_owned(), permission);
+        self.app.save(&state)
     }
 }
 
 impl State {
     fn door(&self, name: &str) -> Result<&Door, Error> {
         self.doors.iter().find(|door| door.name == name).ok_or(Error::UnknownDoor)
+    }
+
+    /// What opens `door` now, as far as our clock knows.
+    fn permission(&self, door: &Door) -> Option<&Permission> {
+        self.permissions.get(&door.audience).filter(|permission| permission.is_valid(now()))
     }
 }

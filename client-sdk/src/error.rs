@@ -6,7 +6,10 @@ use crate::key::KeyUnavailable;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nobody signed in on this phone, or the server ended the sign-in.
+    /// The app was set up wrongly; the person can do nothing.
+    #[error("configuration: {0}")]
+    Configuration(&'static str),
+    /// Nobody signed in on this phone.
     #[error("nobody is signed in")]
     SignedOut,
     /// The person, the company or the door's owner said no (RFC 6749 §4.1.2.1).
@@ -15,7 +18,8 @@ pub enum Error {
     /// An answer came to our redirect that is not the answer to our question: wrong `state` or `iss` (RFC 9207).
     #[error("the answer to the sign-in is not for us")]
     ForeignAnswer,
-    /// The server refused the request with this OAuth error (RFC 6749 §5.2, RFC 9200 §5.8.3).
+    /// The server refused the request with this OAuth error (RFC 6749 §5.2, RFC 9200 §5.8.3), or with this HTTP status.
+    /// `invalid_grant` means that the sign-in has ended.
     #[error("the server refused: {0}")]
     Refused(String),
     /// The server cannot be reached, or TLS failed.
@@ -27,9 +31,6 @@ pub enum Error {
     /// This person has no such door.
     #[error("no such door")]
     UnknownDoor,
-    /// There is no valid token for this door, and no way to get one now.
-    #[error("no valid token for this door")]
-    NoToken,
     /// The lock did not answer.
     #[error("the lock does not answer")]
     LockSilent,
@@ -58,18 +59,27 @@ impl Error {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::SignedOut | Self::ForeignAnswer => "Sign in again.",
-            Self::SignInRefused(_) | Self::Refused(_) => "Ask the owner of the door.",
+            Self::SignInRefused(error) | Self::Refused(error) => match error.as_str() {
+                "invalid_grant" => "Sign in again.",
+                "access_denied" | "invalid_scope" | "invalid_target" => "Ask the owner of the door.",
+                "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_request" => OURS,
+                _ => "Wait a moment and try again.",
+            },
             Self::Unreachable(_) => "Check the network and try again.",
-            Self::NoToken => "Go online once, so that the app can fetch a new permission.",
             Self::UnknownDoor => "Look for the door in your list.",
             Self::LockSilent => "Go nearer to the lock and try again.",
-            Self::LockRefused { .. } => "Your permission does not open this door, or has ended.",
+            Self::LockRefused { .. } => {
+                "Your permission does not open this door, or has ended. Go online, so that the app can fetch a new one."
+            }
             Self::ForeignHints => "Do not use this lock; tell the facility manager.",
             Self::Key(_) => "Unlock the phone and try again.",
+            Self::Configuration(_) => OURS,
             Self::Nonsense(_) | Self::NoRandomness | Self::Storage(_) => "Try again; if it stays, reinstall the app.",
         }
     }
 }
+
+const OURS: &str = "Update the app; if it stays, tell whoever runs it.";
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {

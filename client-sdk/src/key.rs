@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::encoding::{base64url, random};
 
@@ -37,8 +38,8 @@ impl SoftwareKey {
     pub fn generate() -> Result<Self, KeyUnavailable> {
         // A scalar of zero or past the order of the curve comes once in 2^32 tries.
         for _ in 0..8 {
-            let scalar = random::<32>().map_err(|_| KeyUnavailable)?;
-            if let Ok(key) = Self::from_scalar(&scalar) {
+            let scalar = Zeroizing::new(random::<32>().map_err(|_| KeyUnavailable)?);
+            if let Ok(key) = Self::from_scalar(&*scalar) {
                 return Ok(key);
             }
         }
@@ -51,8 +52,8 @@ impl SoftwareKey {
     }
 
     /// The private scalar, to be kept where only this app can read it.
-    pub fn scalar(&self) -> [u8; 32] {
-        self.0.to_bytes().into()
+    pub fn scalar(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes().into())
     }
 }
 

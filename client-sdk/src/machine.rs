@@ -14,13 +14,13 @@ use latchwork_oscore::{Context, Material, SenderNumbers};
 use latchwork_transport::CoapClient;
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock::now;
 use crate::door::{Door, Permission};
 use crate::encoding::{hex, random};
 use crate::error::Error;
-use crate::open::{Opened, Session};
+use crate::open::{Opened, Session, Source};
 use crate::store::{FileStore, TokenStore as _};
 
 /// What a machine is configured with.
@@ -55,6 +55,13 @@ pub struct SharedContext {
     pub id_context: Option<String>,
 }
 
+impl Drop for SharedContext {
+    fn drop(&mut self) {
+        self.master_secret.zeroize();
+        self.master_salt.zeroize();
+    }
+}
+
 /// A machine that opens doors.
 pub struct Machine {
     config: MachineConfig,
@@ -66,7 +73,7 @@ pub struct Machine {
 struct Inner {
     server: Option<CoapClient>,
     permissions: HashMap<String, Permission>,
-    sessions: HashMap<String, Session>,
+    sessions: HashMap<String, Option<Session>>,
 }
 
 impl Machine {
@@ -76,20 +83,26 @@ impl Machine {
         Ok(Self { config, numbers: NumberFile(numbers), inner: Mutex::default() })
     }
 
-    /// Opens a door; asks the server for a token where none is valid.
+    /// Opens a door; asks the server for a token where none is valid, or where the lock refuses it. One door after the other:
+    /// calls wait for each other.
     pub async fn open(&self, door: &str) -> Result<Opened, Error> {
         let door = self.config.doors.iter().find(|known| known.name == door).ok_or(Error::UnknownDoor)?;
         let inner = &mut *self.inner.lock().await;
-        if !inner.permissions.get(&door.audience).is_some_and(|permission| permission.is_valid(now())) {
-            let permission = self.ask(&mut inner.server, door).await?;
-            inner.permissions.insert(door.audience.clone(), permission);
-        }
-        let permission = inner.permissions.get(&door.audience).ok_or(Error::NoToken)?;
-        crate::open::open(&mut inner.sessions, door, permission).await
+        let known = inner.permissions.get(&door.audience).filter(|permission| permission.is_valid(now())).cloned();
+        let session = inner.sessions.entry(door.audience.clone()).or_default();
+        let mut asking = Asking { machine: self, server: &mut inner.server };
+        let (opened, permission) = crate::open::open(session, door, known, &mut asking).await?;
+        inner.permissions.insert(door.audience.clone(), permission);
+        Ok(opened)
     }
 
     /// `POST /token` over CoAP and OSCORE: client credentials, where the context says who asks (RFC 9200 §5.8).
-    async fn ask(&self, server: &mut Option<CoapClient>, door: &Door) -> Result<Permission, Error> {
+    async fn ask(
+        &self,
+        server: &mut Option<CoapClient>,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+    ) -> Result<Permission, Error> {
         let client = match server {
             Some(client) => client,
             None => server.insert(self.connect().await?),
@@ -103,6 +116,7 @@ impl Machine {
             audience: Some(&door.audience),
             scope: Some(&*door.scopes).filter(|scopes| !scopes.is_empty()).map(Scope::Text),
             ace_profile: Some(AskedProfile::Tell),
+            cnonce,
             ..TokenRequest::default()
         };
         let mut payload = [0; 512];
@@ -127,7 +141,9 @@ impl Machine {
 
     async fn connect(&self) -> Result<CoapClient, Error> {
         let shared = &self.config.oscore;
-        let bytes = |text: &str| hex(text).map(Zeroizing::new).ok_or(Error::Nonsense("the machine's configuration"));
+        let bytes = |text: &str| {
+            hex(text).map(Zeroizing::new).ok_or(Error::Configuration("oscore: not the hexadecimal of a context"))
+        };
         let id_context = shared.id_context.as_deref().map(bytes).transpose()?;
         let (master_secret, master_salt) = (bytes(&shared.master_secret)?, bytes(&shared.master_salt)?);
         let (sender_id, recipient_id) = (bytes(&shared.sender_id)?, bytes(&shared.recipient_id)?);
@@ -139,11 +155,22 @@ impl Machine {
             id_context: id_context.as_ref().map(|id| id.as_slice()),
         };
         let context = Context::restore(&RustCrypto, &material, self.numbers.read()?, random()?)
-            .map_err(|_| Error::Nonsense("the machine's configuration"))?;
+            .map_err(|_| Error::Configuration("oscore: not the hexadecimal of a context"))?;
         let unreachable = |error| Error::Unreachable(Box::new(error));
         let mut client = CoapClient::connect(&self.config.server).await.map_err(unreachable)?;
         client.set_context(Some(context));
         Ok(client)
+    }
+}
+
+struct Asking<'m> {
+    machine: &'m Machine,
+    server: &'m mut Option<CoapClient>,
+}
+
+impl Source for Asking<'_> {
+    async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
+        self.machine.ask(self.server, door, cnonce).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a door over UDP: the token at `/authz-info`, then the request under the context that both ends derive (RFC 9203 §4).
 
-use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use latchwork_ace::{Hints, authz_info};
@@ -31,42 +31,104 @@ pub struct Opened {
 /// A connection to a lock under a context that it accepted.
 pub(crate) struct Session {
     client: CoapClient,
-    /// Which permission it came from: a newer one starts anew.
-    token_id: Vec<u8>,
+    /// The token it came from: a newer one starts anew.
+    token: Vec<u8>,
+}
+
+/// Where permissions come from: the app or the machine, asking the server.
+pub(crate) trait Source {
+    /// A new permission for `door`, with the lock's `cnonce` in it if there is one.
+    fn permission(
+        &mut self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+    ) -> impl Future<Output = Result<Permission, Error>> + Send;
 }
 
 /// How long a lock may be silent. CoAP repeats a message four times in this time (RFC 7252 §4.8).
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Sizes of a `cnonce` that servers copy into tokens.
+const CNONCE: RangeInclusive<usize> = 8..=32;
+
 const ACE_CBOR: ContentFormat = ContentFormat::ACE_CBOR;
 const DOOR: &str = "/door";
 
-/// Opens `door`. Where a context lives already, one message does it; else the token goes first.
+/// Opens `door` with the permission that is `known`, else with a new one; returns the one that opened it.
+///
+/// A lock that refuses a token gets another one, once: it may have got a new key, or want its `cnonce` (RFC 9200 §5.3.1).
 pub(crate) async fn open(
-    sessions: &mut HashMap<String, Session>,
+    session: &mut Option<Session>,
     door: &Door,
-    permission: &Permission,
-) -> Result<Opened, Error> {
+    known: Option<Permission>,
+    source: &mut impl Source,
+) -> Result<(Opened, Permission), Error> {
+    let permission = match known {
+        Some(permission) => permission,
+        None => first(door, source).await?,
+    };
+    let refusal = match present(session, door, &permission).await {
+        Ok(opened) => return Ok((opened, permission)),
+        Err(Error::LockRefused { code }) if Code(code) == Code::UNAUTHORIZED => Error::LockRefused { code },
+        Err(error) => return Err(error),
+    };
+    let cnonce = cnonce(door).await?;
+    let renewed = match source.permission(door, cnonce.as_deref()).await {
+        // Without a network the lock's word is all there is.
+        Err(Error::Unreachable(_)) => return Err(refusal),
+        renewed => renewed?,
+    };
+    let opened = present(session, door, &renewed).await?;
+    Ok((opened, renewed))
+}
+
+/// The server refuses a token without `cnonce` for a lock without a clock; then that lock is asked for one.
+async fn first(door: &Door, source: &mut impl Source) -> Result<Permission, Error> {
+    match source.permission(door, None).await {
+        Err(Error::Refused(error)) if error == "invalid_request" => match cnonce(door).await? {
+            Some(cnonce) => source.permission(door, Some(&cnonce)).await,
+            None => Err(Error::Refused(error)),
+        },
+        asked => asked,
+    }
+}
+
+/// What the hints of this lock want copied into the token request.
+async fn cnonce(door: &Door) -> Result<Option<Vec<u8>>, Error> {
+    let response = unlock(&mut connect(door).await?).await?;
+    match hints(door, &response)?.and_then(|hints| hints.cnonce.map(<[u8]>::to_vec)) {
+        Some(cnonce) if !CNONCE.contains(&cnonce.len()) => Err(Error::Nonsense("the lock's hints")),
+        cnonce => Ok(cnonce),
+    }
+}
+
+/// Where a context lives already, one message does it; else the token goes first.
+async fn present(session: &mut Option<Session>, door: &Door, permission: &Permission) -> Result<Opened, Error> {
     let started = clock::instant();
-    if let Some(mut session) = sessions.remove(&door.audience).filter(|session| session.token_id == permission.id) {
-        let before = session.client.traffic();
-        let response = unlock(&mut session.client).await?;
+    if let Some(mut live) = session.take().filter(|session| session.token == permission.token) {
+        let before = live.client.traffic();
+        let response = unlock(&mut live.client).await?;
         // A lock that forgot us says so without protection: the token helps. Anything else it says is its word.
         if response.protected {
-            let spent = since(&session.client, before, started);
-            let outcome = opened(&response, spent);
-            sessions.insert(door.audience.clone(), session);
-            return outcome;
+            let spent = since(&live.client, before, started);
+            *session = Some(live);
+            return opened(&response, spent);
         }
     }
-    let mut session = Session::start(door, permission).await?;
-    let response = unlock(&mut session.client).await?;
+    let mut new = Session::start(door, permission).await?;
+    let response = unlock(&mut new.client).await?;
     if !response.protected {
         return Err(refused(door, &response));
     }
-    let outcome = opened(&response, since(&session.client, Traffic::default(), started));
-    sessions.insert(door.audience.clone(), session);
-    outcome
+    let spent = since(&new.client, Traffic::default(), started);
+    *session = Some(new);
+    opened(&response, spent)
+}
+
+async fn connect(door: &Door) -> Result<CoapClient, Error> {
+    let mut client = CoapClient::connect(&door.address).await.map_err(|_| Error::LockSilent)?;
+    client.set_patience(PATIENCE);
+    Ok(client)
 }
 
 async fn unlock(client: &mut CoapClient) -> Result<Response, Error> {
@@ -93,8 +155,7 @@ fn since(client: &CoapClient, before: Traffic, started: Instant) -> Opened {
 impl Session {
     /// Uploads the token with our nonce and identifier, and derives the context from the lock's (RFC 9203 §4.1, §4.3).
     async fn start(door: &Door, permission: &Permission) -> Result<Self, Error> {
-        let mut client = CoapClient::connect(&door.address).await.map_err(|_| Error::LockSilent)?;
-        client.set_patience(PATIENCE);
+        let mut client = connect(door).await?;
         let (nonce1, id1): ([u8; 8], [u8; 2]) = (random()?, random()?);
         let upload = authz_info::Request {
             access_token: &permission.token,
@@ -115,7 +176,7 @@ impl Session {
             return Err(Error::Nonsense("the lock calls itself by our name"));
         }
         client.set_context(Some(derive(permission, &nonce1, &id1, &answer)?));
-        Ok(Self { client, token_id: permission.id.clone() })
+        Ok(Self { client, token: permission.token.clone() })
     }
 }
 
@@ -139,16 +200,21 @@ fn derive(
     Context::derive(&RustCrypto, &material).map_err(|_| Error::Nonsense("the lock's nonce"))
 }
 
-/// What an unprotected refusal means. It may come from anybody, so it tells us where to ask only if our own list agrees.
+/// What an unprotected refusal means.
 fn refused(door: &Door, response: &Response) -> Error {
-    if response.code == Code::UNAUTHORIZED && response.content_format() == Some(ACE_CBOR) {
-        match Hints::decode(&response.payload) {
-            Ok(hints) if !agrees(door, &hints) => return Error::ForeignHints,
-            Ok(_) => {}
-            Err(_) => return Error::Nonsense("the lock's hints"),
-        }
+    match hints(door, response) {
+        Ok(_) => Error::LockRefused { code: response.code.0 },
+        Err(error) => error,
     }
-    Error::LockRefused { code: response.code.0 }
+}
+
+/// The hints of a 4.01 (RFC 9200 §5.3). They may come from anybody, so they count only where our own list agrees.
+fn hints<'r>(door: &Door, response: &'r Response) -> Result<Option<Hints<'r>>, Error> {
+    if response.code != Code::UNAUTHORIZED || response.content_format() != Some(ACE_CBOR) {
+        return Ok(None);
+    }
+    let hints = Hints::decode(&response.payload).map_err(|_| Error::Nonsense("the lock's hints"))?;
+    if agrees(door, &hints) { Ok(Some(hints)) } else { Err(Error::ForeignHints) }
 }
 
 fn agrees(door: &Door, hints: &Hints<'_>) -> bool {

@@ -3,9 +3,16 @@
 use latchwork_ace::ErrorResponse;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 use crate::dpop::Proof;
 use crate::error::Error;
@@ -19,7 +26,7 @@ const MAX_ANSWER: usize = 1 << 20;
 /// Which server, and who this app is there.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// The issuer URL, without a slash at its end.
+    /// The issuer URL: https, without a slash at its end. Plain http is taken for 127.0.0.1 and \[::1\] only.
     pub issuer: String,
     /// The app's client identifier.
     pub client_id: String,
@@ -39,12 +46,11 @@ struct OAuthError {
 
 impl Connection {
     pub(crate) fn new(server: Server) -> Result<Self, Error> {
-        // A program that chose its cryptography already keeps it; one that did not gets AWS-LC.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut builder = Client::builder().redirect(Policy::none()).timeout(PATIENCE);
-        if let Some(pem) = &server.certificate {
-            builder = builder.tls_certs_only([Certificate::from_pem(pem)?]);
+        if !is_safe(&server.issuer) {
+            return Err(Error::Configuration("the issuer is no https URL, or ends with a slash"));
         }
+        let mut builder = Client::builder().redirect(Policy::none()).timeout(PATIENCE);
+        builder = builder.tls_backend_preconfigured(tls(server.certificate.as_deref())?);
         Ok(Self { http: builder.build()?, server })
     }
 
@@ -53,7 +59,7 @@ impl Connection {
     }
 
     /// `POST /token` by form, with a proof of `key` (RFC 9449 §5), once more if the server asks for its nonce (§8).
-    pub(crate) async fn token(&self, key: &dyn PopKey, accept: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn token(&self, key: &dyn PopKey, accept: &str, form: &[(&str, &str)]) -> Result<Answer, Error> {
         let url = self.url("/token");
         let request = || self.http.post(&url).form(form).header(ACCEPT, accept);
         let proof = Proof { method: "POST", url: &url, access_token: None, nonce: None };
@@ -61,7 +67,7 @@ impl Connection {
     }
 
     /// `GET` of one of our own API's resources, with a DPoP-bound access token (RFC 9449 §7).
-    pub(crate) async fn get(&self, key: &dyn PopKey, path: &str, access_token: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn get(&self, key: &dyn PopKey, path: &str, access_token: &str) -> Result<Answer, Error> {
         let url = self.url(path);
         let mut authorization =
             HeaderValue::try_from(format!("DPoP {access_token}")).map_err(|_| Error::Nonsense("access token"))?;
@@ -76,7 +82,7 @@ impl Connection {
         key: &dyn PopKey,
         request: impl Fn() -> RequestBuilder,
         proof: Proof<'_>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Answer, Error> {
         let signed = proof.sign(key).await?;
         let mut response = request().header("DPoP", signed).send().await?;
         if let Some(nonce) = nonce_wanted(response.status(), response.headers()) {
@@ -87,16 +93,48 @@ impl Connection {
     }
 }
 
+/// The body of an answer: it may hold tokens and their secrets.
+type Answer = Zeroizing<Vec<u8>>;
+
+/// Whether what we send there is read by that server alone: https, or this machine.
+fn is_safe(issuer: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(issuer) else { return false };
+    let here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
+    (url.scheme() == "https" || url.scheme() == "http" && here) && !issuer.ends_with('/')
+}
+
+/// TLS with the cryptography that the program chose, else AWS-LC; nothing is chosen for the rest of the program.
+fn tls(certificate: Option<&[u8]>) -> Result<ClientConfig, Error> {
+    let crypto = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
+    let builder = ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Error::Configuration("the program's cryptography has no TLS 1.2 or 1.3"))?;
+    let builder = match certificate {
+        Some(pem) => {
+            let wrong = |_| Error::Configuration("the server's certificate is no PEM");
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                roots.add(certificate.map_err(wrong)?).map_err(|_| Error::Configuration("the server's certificate"))?;
+            }
+            builder.with_root_certificates(roots)
+        }
+        None => builder
+            .with_platform_verifier()
+            .map_err(|_| Error::Configuration("the system has no list of certificates to trust"))?,
+    };
+    Ok(builder.with_no_client_auth())
+}
+
 /// The nonce, if the server refused only for want of it.
 fn nonce_wanted(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
     refused.then(|| headers.get("DPoP-Nonce")?.to_str().ok().map(str::to_owned))?
 }
 
-async fn answer(mut response: Response) -> Result<Vec<u8>, Error> {
+async fn answer(mut response: Response) -> Result<Answer, Error> {
     let status = response.status();
     let cbor = response.headers().get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/ace+cbor"));
-    let mut body = Vec::new();
+    let mut body = Answer::default();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(Error::Nonsense("an answer without end"));

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::browser::{Browser, Loopback};
 use crate::dpop;
@@ -17,8 +18,8 @@ pub(crate) struct SignIn<'a> {
 
 /// What the server gives to an app: a token for its own API, and the means to get others.
 pub(crate) struct Tokens {
-    pub(crate) api_token: String,
-    pub(crate) refresh_token: String,
+    pub(crate) api_token: Zeroizing<String>,
+    pub(crate) refresh_token: Zeroizing<String>,
 }
 
 impl Tokens {
@@ -33,7 +34,8 @@ impl Tokens {
         if !answer.token_type.eq_ignore_ascii_case("DPoP") {
             return Err(Error::Nonsense("a token that is not bound to our key"));
         }
-        Ok(Self { api_token: answer.access_token, refresh_token: answer.refresh_token })
+        let (api_token, refresh_token) = (answer.access_token.into(), answer.refresh_token.into());
+        Ok(Self { api_token, refresh_token })
     }
 }
 
@@ -41,7 +43,8 @@ impl SignIn<'_> {
     /// Shows the server's page, waits for its answer and redeems the code.
     pub(crate) async fn run(&self, browser: &dyn Browser, audiences: &[String]) -> Result<Tokens, Error> {
         let receiver = Loopback::listen().await?;
-        let (redirect_uri, state, verifier) = (receiver.redirect_uri()?, random_text()?, random_text()?);
+        let (redirect_uri, state) = (receiver.redirect_uri()?, random_text()?);
+        let verifier = Zeroizing::new(random_text()?);
         browser.open(&self.authorize_url(&redirect_uri, &state, &verifier, audiences)?)?;
         let answer = receiver.answer(&state).await?;
         let code = self.code(&answer)?;

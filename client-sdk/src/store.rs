@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-/// Where the app keeps its tokens; on a phone, storage that only this app can read.
+/// Where the app keeps its tokens; on a phone, storage that only this app can read. Called from asynchronous code: be quick.
 pub trait TokenStore: Send + Sync {
     /// What was saved last, or nothing.
     fn load(&self) -> io::Result<Option<Vec<u8>>>;
@@ -13,7 +13,7 @@ pub trait TokenStore: Send + Sync {
     fn save(&self, state: &[u8]) -> io::Result<()>;
 }
 
-/// One file, readable by its owner alone.
+/// One file, readable by its owner alone. For one process at a time.
 pub struct FileStore(PathBuf);
 
 impl FileStore {
@@ -33,8 +33,14 @@ impl TokenStore for FileStore {
     }
 
     fn save(&self, state: &[u8]) -> io::Result<()> {
-        let next = self.0.with_extension("next");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        let mut next = self.0.clone().into_os_string();
+        next.push(".next");
+        // What a crash left, or somebody put there with another mode.
+        match fs::remove_file(&next) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&next)?;
         file.write_all(state)?;
         file.sync_all()?;
         fs::rename(&next, &self.0)?;

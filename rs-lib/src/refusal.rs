@@ -9,6 +9,8 @@ pub enum Refusal {
     NotAToken(latchwork_ace::Error),
     /// Longer than this lock has room for.
     TooLong,
+    /// More signatures to check than there is time for.
+    TooMany,
     /// No server we trust has a key of this name.
     UnknownKey,
     /// The key of this name went out of use.
@@ -85,6 +87,7 @@ impl Refusal {
             | Self::UnsupportedMaterial
             | Self::NotForOscore => Code::BAD_REQUEST,
             Self::TooLong => Code::REQUEST_ENTITY_TOO_LARGE,
+            Self::TooMany => Code::TOO_MANY_REQUESTS,
             Self::Broken => Code::INTERNAL_SERVER_ERROR,
         }
     }

@@ -4,6 +4,7 @@
 //! still on. What the application does is behind [`Resources`], which is asked only with an [`Allowed`] in hand.
 
 use crate::authorize::{Allowed, Denied, authorize};
+use crate::check::refuse_unless;
 use crate::clock::Now;
 use crate::hints;
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
@@ -13,6 +14,7 @@ use crate::trust::Trust;
 use crate::verify::Verifier;
 use crate::{Refusal, authz_info};
 use latchwork_ace::authz_info::{Request, Response};
+use latchwork_ace::cose::Token;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::endpoint::request::{self, Step};
@@ -289,6 +291,10 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
         room: &mut [u8],
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
+        if matches!(Token::parse(request.access_token), Ok(Token::Sign1(_))) {
+            let has_time = self.sessions.has_time_for_signature(&self.now);
+            refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
+        }
         let bearer = self.verifier(paths).verify(request.access_token, room)?;
         let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, self.random, self.crypto)?;
         Ok((bearer.token(), opened))

@@ -15,6 +15,8 @@ pub struct Sessions<const N: usize, const P: usize> {
     pending: [Option<Session>; P],
     /// Counts uploads, to tell the older of two pending sessions.
     uploads: u64,
+    /// How many signatures were checked for strangers, in which second.
+    signatures: (u8, Uptime),
 }
 
 pub(crate) struct Session {
@@ -124,7 +126,7 @@ impl<const N: usize, const P: usize> Default for Sessions<N, P> {
 impl<const N: usize, const P: usize> Sessions<N, P> {
     /// Nobody is inside.
     pub const fn new() -> Self {
-        Self { live: [const { None }; N], pending: [const { None }; P], uploads: 0 }
+        Self { live: [const { None }; N], pending: [const { None }; P], uploads: 0, signatures: (0, Uptime(0)) }
     }
 
     /// How many live sessions there are.
@@ -145,6 +147,16 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
     /// Ends every session whose rights are over. To be called from time to time; requests check for themselves.
     pub fn sweep(&mut self, now: &Now) {
         self.end_where(|session| session.holder.ends.standing(now) == Standing::Over);
+    }
+
+    /// Whether there is time to check one more signature for a stranger, which is then spent.
+    pub(crate) fn has_time_for_signature(&mut self, now: &Now) -> bool {
+        if self.signatures.1 != now.uptime {
+            self.signatures = (0, now.uptime);
+        }
+        let has_time = self.signatures.0 < SIGNATURES_PER_SECOND;
+        self.signatures.0 += u8::from(has_time);
+        has_time
     }
 
     /// Puts a context derived from an uploaded token among the pending ones.
@@ -249,6 +261,10 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
         }
     }
 }
+
+/// How many signatures are checked in a second for whoever sends them. More would leave a small processor no time for
+/// those inside (RFC 9200 §5.10.1.2); encrypted tokens cost too little to be counted.
+const SIGNATURES_PER_SECOND: u8 = 4;
 
 /// A session counts as in use for this many seconds after a request; nobody is evicted within.
 pub const IN_USE: u64 = 60;

@@ -67,7 +67,8 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     /// 3 of the token.
     pub fn verify<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
         let envelope = Token::parse(token).map_err(Refusal::NotAToken)?;
-        let hash = self.hash(token, room)?;
+        let hash = self.hash(token, &[], room)?;
+        let revoked = self.revoked.contains(&hash) || self.is_twin_revoked(&envelope, token, room)?;
         let (issuer, claims, envelope) = match envelope {
             Token::Encrypt0(outer) => {
                 let (issuer, plaintext) = self.open(&outer, room)?;
@@ -89,7 +90,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             }
             Token::Mac0(_) => return Err(Refusal::WrongAlgorithm),
         };
-        refuse_unless!("revoked", !self.revoked.contains(&hash), Refusal::Revoked);
+        refuse_unless!("revoked", !revoked, Refusal::Revoked);
         let claims = Claims::decode(claims).map_err(Refusal::NotClaims)?;
 
         // In the order of RFC 9200 §5.10.1.1: the first that fails decides the answer.
@@ -231,11 +232,29 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         Err(refusal)
     }
 
-    /// The token's hash over its bytes as they came (RFC 9770 §4).
-    fn hash(&self, token: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
+    /// The hash of a token over its bytes as they came (RFC 9770 §4). It may come in two parts, the first of a length
+    /// that three divides.
+    fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
         let text = token_hash::input(token, room).map_err(|_| Refusal::TooLong)?;
-        let hash = self.crypto.sha256(&[text]).map_err(|_| Refusal::Broken)?;
+        let mut end_room = [0; token_hash::input_len(MAX_END)];
+        let end = token_hash::input(end, &mut end_room).map_err(|_| Refusal::TooLong)?;
+        let hash = self.crypto.sha256(&[text, end]).map_err(|_| Refusal::Broken)?;
         Ok(TokenHash(hash))
+    }
+
+    /// Both s and n - s make an ES256 signature good, so whoever holds a signed token can give it a second hash.
+    /// Revoking one revokes both.
+    fn is_twin_revoked(&self, token: &Token<'_>, bytes: &[u8], room: &mut [u8]) -> Result<bool, Refusal> {
+        let has_twin = token.alg() == Alg::ES256 && !self.revoked.is_empty();
+        let Some((before, s)) = bytes.split_last_chunk().filter(|_| has_twin) else {
+            return Ok(false);
+        };
+        let (before, end) = before.split_at(before.len() - before.len() % 3);
+        let mut twin = [0; MAX_END];
+        let bytes = end.iter().copied().chain(negated(s));
+        let length = twin.iter_mut().zip(bytes).map(|(place, byte)| *place = byte).count();
+        let hash = self.hash(before, twin.get(..length).unwrap_or_default(), room)?;
+        Ok(self.revoked.contains(&hash))
     }
 }
 
@@ -272,6 +291,18 @@ fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmat
     }
 }
 
+/// n - s, for the order n of P-256.
+fn negated(s: &[u8; 32]) -> [u8; 32] {
+    let mut difference = ORDER;
+    let mut borrow = false;
+    for (place, subtract) in difference.iter_mut().zip(s).rev() {
+        let (byte, first) = place.overflowing_sub(*subtract);
+        let (byte, second) = byte.overflowing_sub(u8::from(borrow));
+        (*place, borrow) = (byte, first || second);
+    }
+    difference
+}
+
 impl From<CryptoError> for Refusal {
     fn from(error: CryptoError) -> Self {
         match error {
@@ -287,6 +318,15 @@ const TAG_LEN: usize = 16;
 
 /// Enc_structure around a protected header of up to 128 bytes.
 const AAD_LEN: usize = 16 + 128;
+
+/// The order of P-256 (SEC 2 §2.4.2).
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// s, and up to two bytes before it.
+const MAX_END: usize = 32 + 2;
 
 /// An AIF that permits nothing.
 const NOTHING: &[u8] = &[0x80];

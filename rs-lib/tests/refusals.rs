@@ -6,8 +6,10 @@ mod support;
 
 use ciborium::value::Value;
 use coset::iana;
+use latchwork_ace::token_hash;
 use latchwork_coap::{Code, OptionNumber};
-use latchwork_rs_lib::{Denied, Event, Refusal, Uptime, Wall};
+use latchwork_crypto::{RustCrypto, Symmetric};
+use latchwork_rs_lib::{Denied, Event, Refusal, TokenHash, Uptime, Wall};
 use support::mint::*;
 use support::*;
 
@@ -172,6 +174,43 @@ fn a_revoked_token_ends_its_session() {
     lock.sessions.revoke(&hash);
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::UNAUTHORIZED);
     assert_eq!(lock.moves(), 1);
+}
+
+/// Checking a signature takes long on a small processor; who is inside must not wait for strangers.
+#[test]
+fn a_flood_of_signed_tokens() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&encrypted(&token()), b"me", SECRET);
+    let forged = signed_with(iana::Algorithm::ES256, b"sign-1", &signed_claims(), |_| vec![1; 64]);
+    for _ in 0..2 {
+        for _ in 0..4 {
+            assert_eq!(lock.refusal(&forged), (Code::UNAUTHORIZED, Some(Refusal::Forged)));
+        }
+        assert_eq!(lock.refusal(&forged), (Code::TOO_MANY_REQUESTS, Some(Refusal::TooMany)));
+        assert_eq!(lock.refusal(&encrypted(&token())).0, Code::CREATED);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+        lock.now.uptime = Uptime(lock.now.uptime.0 + 1);
+    }
+}
+
+/// ES256 takes s and n - s alike, which makes two hashes of one signed token.
+#[test]
+fn a_revoked_token_with_its_other_signature() {
+    for cti in 0..3 {
+        let token = signed(&signed_claims().set(CTI, bytes(&vec![7; cti])));
+        let (before, signature) = token.split_at(token.len() - 64);
+        let signature = p256::ecdsa::Signature::from_slice(signature).unwrap();
+        let (r, s) = signature.split_scalars();
+        let twin = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
+        let twin = [before, &twin.to_bytes()].concat();
+        for (revoked, token) in [(&token, &token), (&token, &twin), (&twin, &token)] {
+            let mut lock = Lock::new();
+            lock.revoked.push(hash(b"another token"));
+            assert_eq!(lock.refusal(token).1, Some(Refusal::NotForOscore), "good but for its kind");
+            lock.revoked.push(hash(revoked));
+            assert_eq!(lock.refusal(token), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
+        }
+    }
 }
 
 /// A lock that does not know the time takes no date for an end, nor for a beginning.
@@ -462,6 +501,11 @@ fn denials_say_what_is_missing_in_the_log() {
     let mut phone = lock.open(&encrypted(&token()), b"me", SECRET);
     let (datagram, _) = phone.protect(&request(Code::POST, "/light", &[], &[]));
     assert!(matches!(lock.receive(&datagram).event, Event::Denied(_, Denied::Resource)));
+}
+
+fn hash(token: &[u8]) -> TokenHash {
+    let mut room = vec![0; token_hash::input_len(token.len())];
+    TokenHash(RustCrypto.sha256(&[token_hash::input(token, &mut room).unwrap()]).unwrap())
 }
 
 /// Claims for the signed kind of token.

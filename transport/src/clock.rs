@@ -1,3 +1,5 @@
+//! The monotonic clock under every timer.
+
 use std::time::{Duration, Instant};
 
 use latchwork_coap::endpoint::Millis;

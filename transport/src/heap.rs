@@ -1,3 +1,5 @@
+//! Storage of the endpoint's tables on a machine that has a heap.
+
 use latchwork_coap::Full;
 use latchwork_coap::endpoint::Keep;
 

@@ -5,12 +5,10 @@
 //! ```text
 //! UDP -> exchange layer -> OSCORE -> request layer -> Handler          (server, many tasks)
 //! UDP <- exchange layer <- OSCORE <- request layer <- CoapClient       (client, one request at a time)
-//! UDP -> exchange layer -> the application's own OSCORE                (blocking, one thread: a lock)
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod blocking;
 pub mod client;
 mod clock;
 mod heap;

@@ -1,3 +1,5 @@
+//! Keys and values that are refused by name, and what the template says.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod people;
 pub mod process;
 pub mod sniffer;
+pub mod story;
 
 pub use browser::{Browser, Page};
 pub use building::Building;

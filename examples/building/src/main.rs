@@ -2,11 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "a story is told on standard output")]
 
-mod story;
-
 use std::process::ExitCode;
 
-use latchwork_building::{Building, Outcome};
+use latchwork_building::{Building, Outcome, story};
 
 fn main() -> ExitCode {
     let keep = std::env::args().any(|argument| argument == "--keep");

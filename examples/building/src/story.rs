@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::attack::Attacker;
+use crate::people::{EMMA, OLIVIA, THEO, VICTOR, sign_in_at_provider};
+use crate::{Browser, Building, Outcome, Page};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use latchwork_building::attack::Attacker;
-use latchwork_building::people::{EMMA, OLIVIA, THEO, VICTOR, sign_in_at_provider};
-use latchwork_building::{Browser, Building, Outcome, Page};
 
 const FRONT: &str = "urn:latchwork:lock:front";
 const LAB: &str = "urn:latchwork:lock:lab";
@@ -15,9 +15,11 @@ const SERVER_ROOM: &str = "urn:latchwork:lock:server-room";
 
 /// Prints the scenes and counts them.
 #[derive(Default)]
-pub(crate) struct Teller {
-    pub(crate) all: usize,
-    pub(crate) good: usize,
+pub struct Teller {
+    /// How many scenes there were.
+    pub all: usize,
+    /// How many of them went as they should.
+    pub good: usize,
 }
 
 /// What a scene measured, and whether it is as it should be.
@@ -47,7 +49,7 @@ impl Teller {
 }
 
 /// Whatever needs the server: sign-ins, consents, tokens.
-pub(crate) fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
+pub fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     let building = &*building;
     told.chapter("In the morning, with a network");
     told.scene("refused: a wrong password at the provider", || wrong_password(building));
@@ -61,7 +63,7 @@ pub(crate) fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> 
 }
 
 /// What doors do when the server and the provider are gone.
-pub(crate) fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
+pub fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     building.stop_server();
     building.stop_provider();
     let building = &*building;

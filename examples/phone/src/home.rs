@@ -31,7 +31,7 @@ impl Home {
             Ok(scalar) => SoftwareKey::from_scalar(&scalar)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = SoftwareKey::generate()?;
-                write_private(&path, &key.scalar())?;
+                write_private(&path, key.scalar().as_slice())?;
                 key
             }
             Err(error) => return Err(error.into()),

@@ -185,7 +185,9 @@ impl CoapClient {
             let (sent, reply) = self.round_trip(transfer, token, more).await?;
             self.exchanges.forget(sent.id);
             let message = reply.message()?;
-            let fresh = message.options.get(OptionNumber::ECHO).filter(|_| message.code == Code::UNAUTHORIZED);
+            // An Echo goes back the way it came: into a protected request only from a protected response (RFC 9175 §2.3).
+            let wanted = message.code == Code::UNAUTHORIZED && reply.protected == self.context.is_some();
+            let fresh = message.options.get(OptionNumber::ECHO).filter(|_| wanted);
             if let Some(value) = fresh.filter(|_| !echoed) {
                 echo = Some(value.to_vec());
                 echoed = true;

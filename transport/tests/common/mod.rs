@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use latchwork_coap::{Code, ContentFormat, Writer};
+use latchwork_coap::{Code, ContentFormat};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Context, Material};
-use latchwork_transport::blocking::{self, Reply};
 use latchwork_transport::{BoxFuture, Contexts, Notifier, Request, Resources, Response, Security, Server};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -120,30 +119,6 @@ pub fn restored() -> (Context, Context) {
 
 fn material<'m>(master_secret: &'m [u8], sender_id: &'m [u8], recipient_id: &'m [u8]) -> Material<'m> {
     Material { master_secret, master_salt: b"salt", sender_id, recipient_id, id_context: None }
-}
-
-/// A server on a thread of its own that counts its requests.
-pub fn drive() -> (SocketAddr, Arc<AtomicBool>) {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let addr = socket.local_addr().unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    std::thread::spawn(move || {
-        let mut runs = 0;
-        blocking::serve(
-            &socket,
-            &stopped,
-            |_, _, head, out| {
-                runs += 1;
-                let mut writer = Writer::new(out, head.kind, Code::CHANGED, head.id, head.token);
-                writer.payload(runs.to_string().as_bytes()).unwrap();
-                Reply::Datagram(writer.finish().unwrap().len())
-            },
-            || {},
-        )
-        .unwrap();
-    });
-    (addr, stop)
 }
 
 fn text(code: Code, payload: String) -> Response {

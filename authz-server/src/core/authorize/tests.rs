@@ -1,3 +1,5 @@
+//! What `/authorize` takes, and what it refuses.
+
 use super::super::testing::{House, NOW, REDIRECT, machine, native, person, who};
 use super::*;
 use crate::core::change::{Record, Write};

@@ -14,7 +14,6 @@ use crate::core::names::{Audience, DoorName};
 use crate::core::records::{Client, Grant, Lock};
 use crate::core::refusal::ProofFault;
 use crate::core::request::{AuthorizationRequest, Proof};
-use crate::core::scope::Scope;
 use crate::keys::Signer as _;
 use crate::shell::Shell;
 use crate::shell::throttle::Wait;

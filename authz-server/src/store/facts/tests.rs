@@ -1,3 +1,5 @@
+//! The domain's questions and writes, over a store that forgets.
+
 use super::*;
 use crate::core::bytes::{Blob, Hash32};
 use crate::core::change::OnConflict;

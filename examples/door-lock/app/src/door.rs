@@ -6,11 +6,15 @@ use latchwork_rs_lib::{Allowed, Now, Reply, Resources, Uptime};
 /// What moves the bolt.
 pub trait Bolt {
     /// Opens, for this holder and nobody else. An [`Allowed`] exists only where a request was authorized.
-    fn unlock(&mut self, allowed: &Allowed<'_>);
+    fn unlock(&mut self, allowed: &Allowed<'_>) -> Result<(), Stuck>;
 
     /// Closes, which needs nobody's permission.
-    fn lock(&mut self);
+    fn lock(&mut self) -> Result<(), Stuck>;
 }
+
+/// The bolt did not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck;
 
 /// A bolt and when it goes back.
 pub struct Door<B> {
@@ -24,11 +28,10 @@ impl<B: Bolt> Door<B> {
         Self { bolt, relocks: None }
     }
 
-    /// Locks if the time has come.
+    /// Locks if the time has come; a bolt that is stuck is tried again the next time.
     pub fn relock(&mut self, now: &Now) {
-        if self.relocks.is_some_and(|at| at <= now.uptime) {
+        if self.relocks.is_some_and(|at| at <= now.uptime) && self.bolt.lock().is_ok() {
             self.relocks = None;
-            self.bolt.lock();
         }
     }
 
@@ -49,11 +52,13 @@ impl<B: Bolt> Resources for Door<B> {
             return Reply::code(Code::NOT_ACCEPTABLE);
         }
         match request.code {
-            Code::POST => {
-                self.bolt.unlock(&allowed);
-                self.relocks = Some(now.uptime.plus(OPEN_FOR));
-                Reply::code(Code::CHANGED)
-            }
+            Code::POST => match self.bolt.unlock(&allowed) {
+                Ok(()) => {
+                    self.relocks = Some(now.uptime.plus(OPEN_FOR));
+                    Reply::code(Code::CHANGED)
+                }
+                Err(Stuck) => Reply::code(Code::INTERNAL_SERVER_ERROR),
+            },
             Code::GET => Reply {
                 code: Code::CONTENT,
                 format: Some(text),

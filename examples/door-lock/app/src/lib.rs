@@ -8,5 +8,5 @@
 mod door;
 mod lock;
 
-pub use door::{Bolt, Door};
+pub use door::{Bolt, Door, Stuck};
 pub use lock::{Lock, MAX_DATAGRAM, Sent};

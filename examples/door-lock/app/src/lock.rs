@@ -5,6 +5,7 @@ use core::hash::Hash;
 use latchwork_coap::Kind;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
+use latchwork_coap::endpoint::request;
 use latchwork_crypto::{CryptoError, Random, Symmetric, Verify};
 use latchwork_rs_lib::{Event, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
 
@@ -80,9 +81,11 @@ where
             random: &mut self.random,
         };
         let answer = server.answer(peer, &message, head, &mut self.door, &mut self.room, out);
+        // A non-confirmable message with an unknown critical option is rejected (RFC 7252 §5.4.1).
+        let rejected =
+            |event| head.kind == Kind::Non && matches!(event, Event::BadRequest(request::Refusal::BadOption(_)));
         let answer = match answer {
-            // A non-confirmable message with an unknown critical option is rejected (RFC 7252 §5.4.1).
-            Ok(answer) if !(head.kind == Kind::Non && matches!(answer.event, Event::BadRequest(_))) => answer,
+            Ok(answer) if !rejected(answer.event) => answer,
             _ => {
                 self.exchanges.refused(exchange);
                 return None;

@@ -1,6 +1,6 @@
 //! A bolt made of a file: every move is a line.
 
-use latchwork_door_lock_app::Bolt;
+use latchwork_door_lock_app::{Bolt, Stuck};
 use latchwork_rs_lib::{Allowed, Wall};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -29,7 +29,7 @@ impl<'c> Record<'c> {
         Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)?, clock })
     }
 
-    fn write(&mut self, bolt: &'static str, holder: Option<&str>) {
+    fn write(&mut self, bolt: &'static str, holder: Option<&str>) -> Result<(), Stuck> {
         let at = match self.clock.now().wall {
             Wall::Between { latest, .. } => Some(latest),
             Wall::Unknown => None,
@@ -37,22 +37,21 @@ impl<'c> Record<'c> {
         let written =
             serde_json::to_vec(&Move { at, bolt, holder }).map_err(std::io::Error::from).and_then(|mut line| {
                 line.push(b'\n');
-                self.file.write_all(&line)?;
-                self.file.flush()
+                self.file.write_all(&line)
             });
-        match written {
-            Ok(()) => tracing::info!(bolt, holder, "the bolt moved"),
-            Err(error) => tracing::error!(bolt, %error, "the bolt is stuck"),
-        }
+        written
+            .inspect(|()| tracing::info!(bolt, holder, "the bolt moved"))
+            .inspect_err(|error| tracing::error!(bolt, %error, "the bolt is stuck"))
+            .map_err(|_| Stuck)
     }
 }
 
 impl Bolt for Record<'_> {
-    fn unlock(&mut self, allowed: &Allowed<'_>) {
-        self.write("unlocked", Some(&allowed.holder().token().to_string()));
+    fn unlock(&mut self, allowed: &Allowed<'_>) -> Result<(), Stuck> {
+        self.write("unlocked", Some(&allowed.holder().token().to_string()))
     }
 
-    fn lock(&mut self) {
-        self.write("locked", None);
+    fn lock(&mut self) -> Result<(), Stuck> {
+        self.write("locked", None)
     }
 }

@@ -35,11 +35,16 @@ impl Drop for Lock {
 
 impl Lock {
     fn start() -> Self {
+        Self::recording("record")
+    }
+
+    /// `record` is relative to the lock's own directory.
+    fn recording(record: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("front.lock"), config()).unwrap();
         let mut lock = Command::new(env!("CARGO_BIN_EXE_door-lock"));
         lock.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.path().join("front.lock"));
-        lock.arg("--record").arg(dir.path().join("record"));
+        lock.arg("--record").arg(dir.path().join(record));
         lock.arg("--clock-offset-file").arg(dir.path().join("offset"));
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
         lock.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(log);
@@ -242,6 +247,45 @@ fn a_repetition_moves_nothing() {
     datagram[2] ^= 1;
     assert_eq!(code(&lock.exchange(&datagram)), Code::UNAUTHORIZED);
     assert_eq!(lock.openings(), 1);
+}
+
+/// What was not recorded did not happen: a bolt that does not move is no open door.
+#[test]
+fn a_bolt_that_is_stuck() {
+    let mut lock = Lock::recording("/dev/full");
+    let mut phone = lock.open(&encrypted(&claims()), SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::INTERNAL_SERVER_ERROR);
+    assert_eq!(lock.ask(&mut phone, Code::GET), (Code::CONTENT, b"locked".to_vec()));
+}
+
+/// Of all that is wrong with a non-confirmable request, only an unknown critical option is rejected in silence
+/// (RFC 7252 §5.4.1).
+#[test]
+fn non_confirmable_requests() {
+    let mut lock = Lock::start();
+    for (what, option, code) in [
+        ("an unknown critical option", (OptionNumber(2049), &[][..]), None),
+        ("nothing", (OptionNumber::SIZE1, &[1][..]), Some(Code::BAD_REQUEST)),
+        ("a block without those before it", (OptionNumber::BLOCK1, &[0x10]), Some(Code::REQUEST_ENTITY_INCOMPLETE)),
+        ("a proxy", (OptionNumber::PROXY_SCHEME, b"coap"), Some(Code::PROXYING_NOT_SUPPORTED)),
+    ] {
+        lock.id += 1;
+        let mut buf = [0; 64];
+        let mut writer = Writer::new(&mut buf, Kind::Non, Code::POST, lock.id, Token::new(&[1, 2]).unwrap());
+        writer.path("/authz-info").unwrap().option(option.0, option.1).unwrap().payload(b"?").unwrap();
+        lock.socket.send(writer.finish().unwrap()).unwrap();
+        // A ping shows where silence ends.
+        let ping = [0x40, 0, 0xff, lock.id as u8];
+        let mut answer = lock.exchange(&ping);
+        let pong = [0x70, 0, 0xff, lock.id as u8];
+        let answered = (answer != pong).then(|| Message::parse(&answer).unwrap().code);
+        assert_eq!(answered, code, "{what}");
+        if answered.is_some() {
+            answer.resize(4, 0);
+            lock.socket.recv(&mut answer).unwrap();
+            assert_eq!(answer, pong);
+        }
+    }
 }
 
 #[test]

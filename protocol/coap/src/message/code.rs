@@ -1,3 +1,5 @@
+//! Methods and response codes (RFC 7252 §12.1).
+
 /// A method or response code, `class.detail` in one byte (RFC 7252 §3, §12.1). A struct, so that unknown ones round-trip.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Code(pub u8);

@@ -1,3 +1,5 @@
+//! Option numbers and content formats, by their registered names.
+
 /// An option number; its lowest bits say how to treat it when it is unknown (RFC 7252 §5.4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OptionNumber(pub u16);

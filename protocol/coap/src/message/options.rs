@@ -1,3 +1,5 @@
+//! Options as they lie in the message (RFC 7252 §3.1).
+
 use super::{OptionNumber, ParseError};
 
 /// The options of a message in ascending order; iterating yields `(number, value)`.

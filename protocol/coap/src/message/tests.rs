@@ -1,3 +1,5 @@
+//! Messages from the RFC, and messages that are none.
+
 use proptest::prelude::*;
 use std::vec::Vec;
 

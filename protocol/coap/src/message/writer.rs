@@ -1,3 +1,5 @@
+//! Writes a message into the caller's bytes, options in their order.
+
 use super::options::MARKER;
 use super::{Code, Kind, OptionNumber, Token};
 

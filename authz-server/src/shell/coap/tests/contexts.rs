@@ -1,3 +1,5 @@
+//! Contexts over restarts, changes and crowds: no sender number twice.
+
 use std::collections::BTreeSet;
 
 use latchwork_oscore::OscoreOption;

@@ -1,3 +1,5 @@
+//! `/token` over CoAP: what it answers, row by row.
+
 use super::*;
 use latchwork_ace::registry::Profile;
 use latchwork_ace::token_request::AskedProfile;

@@ -1,3 +1,5 @@
+//! The administration: idempotent, write-only for secrets, closed to everybody else.
+
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Sign-in and both consents, with a provider that may lie.
+
 use actix_web::test::TestRequest;
 
 use super::provider::{Idp, LIES, Lie};

@@ -1,3 +1,5 @@
+//! A person's own doors, and those who ask for another's.
+
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! `/token` over HTTP: both faces and their refusals.
+
 use actix_web::test::TestRequest;
 use base64::Engine as _;
 

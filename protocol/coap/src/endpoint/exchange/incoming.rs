@@ -1,3 +1,5 @@
+//! Messages that came: each is answered once, and again with the same bytes (RFC 7252 §4.5).
+
 use super::{Keep, Millis, ack, times};
 use crate::message::Full;
 

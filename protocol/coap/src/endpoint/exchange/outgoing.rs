@@ -1,3 +1,5 @@
+//! Messages that wait for an acknowledgement, and when they are sent again (RFC 7252 §4.2).
+
 use super::{Due, Keep, Millis, times};
 use crate::message::{Full, Token};
 

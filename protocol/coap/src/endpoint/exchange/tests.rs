@@ -1,3 +1,5 @@
+//! The exchange layer under a clock of the test's own.
+
 use proptest::prelude::*;
 use std::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! The value of the Block options (RFC 7959 §2.2).
+
 /// The value of Block1 and Block2 (RFC 7959 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {

@@ -1,3 +1,5 @@
+//! Critical options: what we do not know is refused before anything is decided (RFC 7252 §5.4.1).
+
 use super::Block;
 use crate::message::{Code, Message, OptionNumber};
 

@@ -1,3 +1,5 @@
+//! Who watches what, and what they have not heard yet (RFC 7641).
+
 use super::{Full, Keep};
 use crate::endpoint::exchange::SentId;
 use crate::message::{OptionNumber, Token};

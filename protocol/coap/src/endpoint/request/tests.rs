@@ -1,3 +1,5 @@
+//! The request layer: blocks both ways, Observe, options, and hostile order.
+
 use std::vec;
 use std::vec::Vec;
 
