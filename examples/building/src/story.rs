@@ -99,6 +99,7 @@ fn server_room(building: &Building) -> Outcome<Scene> {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the demo reports how long it took")]
 fn emma_fetches(building: &Building) -> Outcome<Scene> {
     let (browser, phone) = (building.browser()?, building.phone("emma"));
     let started = Instant::now();
