@@ -4,5 +4,6 @@
 
 mod interop;
 mod isolation;
+mod nonce;
 mod providers;
 mod secrets;
