@@ -86,11 +86,6 @@ impl Building {
         self.directory.path().join(name)
     }
 
-    /// Leaves the directory where it is, also after the end.
-    pub fn keep(&mut self) {
-        self.directory.disable_cleanup(true);
-    }
-
     /// A lock by its name.
     pub fn lock(&self, name: &str) -> Outcome<&Lock> {
         self.locks.get(name).ok_or_else(|| format!("no lock {name}").into())

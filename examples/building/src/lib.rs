@@ -6,6 +6,7 @@
 pub mod attack;
 pub mod browser;
 pub mod building;
+pub mod interrupts;
 pub mod lock;
 pub mod people;
 pub mod process;
@@ -14,6 +15,7 @@ pub mod story;
 
 pub use browser::{Browser, Page};
 pub use building::Building;
+pub use interrupts::Interrupts;
 pub use lock::Lock;
 pub use people::Phone;
 pub use process::Process;

@@ -4,7 +4,10 @@
 
 use std::process::ExitCode;
 
-use latchwork_building::{Building, Outcome, story};
+use latchwork_building::building::program;
+use latchwork_building::people::{EMMA, OLIVIA, VICTOR};
+use latchwork_building::story::{self, Teller};
+use latchwork_building::{Building, Interrupts, Outcome};
 
 fn main() -> ExitCode {
     let keep = std::env::args().any(|argument| argument == "--keep");
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
 
 /// Whether everything went as it should.
 fn play(keep: bool) -> Outcome<bool> {
+    let interrupts = Interrupts::listen()?;
     let mut building = Building::open()?;
     println!("The Corner House");
     println!("  provider  {}", building.provider_url);
@@ -27,18 +31,36 @@ fn play(keep: bool) -> Outcome<bool> {
     for lock in building.locks.values() {
         println!("  lock      {:5}  coap://{}", lock.name, lock.address);
     }
-    let mut told = story::Teller::default();
+    let mut told = Teller { interrupts: Some(interrupts), ..Teller::default() };
     story::online(&mut building, &mut told)?;
     if keep {
-        building.keep();
-        println!("\nEverything runs on. Owners' page: {}/approvals (olivia, my-own-door-9)", building.issuer);
-        println!("Files: {}", building.path("").display());
-        println!("Ctrl-C ends it.");
-        loop {
-            std::thread::park();
-        }
+        explain(&building)?;
+        told.interrupts.iter().for_each(Interrupts::wait);
+        return Ok(told.good == told.all);
     }
     story::offline(&mut building, &mut told)?;
     println!("\n{} of {} as it should be", told.good, told.all);
     Ok(told.good == told.all)
+}
+
+/// How to go on by hand.
+fn explain(building: &Building) -> Outcome<()> {
+    let phone = format!("{} --home {}", program("phone")?.display(), building.phone("me").home().display());
+    let (issuer, certificate) = (&building.issuer, building.certificate());
+    println!("\nEverything runs on until Ctrl-C, which removes it all. Meanwhile:");
+    println!("  sign in   {phone} sign-in --server {issuer} --certificate {}", certificate.display());
+    println!(
+        "            and open the page that it prints, in a browser on this machine; it will warn of the development"
+    );
+    println!("            certificate. {} has the password {}.", EMMA.0, EMMA.1);
+    println!("  doors     {phone} doors");
+    println!("  open      {phone} open front");
+    println!(
+        "  visit     sign in with --audience urn:latchwork:lock:lab as {}, {}; {}, {}",
+        VICTOR.0, VICTOR.1, OLIVIA.0, OLIVIA.1
+    );
+    println!("            answers at {issuer}/approvals");
+    println!("  bolts     {}", building.path("locks/front.moves").display());
+    println!("  logs      {}", building.path("logs").display());
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::attack::Attacker;
 use crate::people::{EMMA, OLIVIA, THEO, VICTOR, sign_in_at_provider};
-use crate::{Browser, Building, Outcome, Page};
+use crate::{Browser, Building, Interrupts, Outcome, Page};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -20,6 +20,8 @@ pub struct Teller {
     pub all: usize,
     /// How many of them went as they should.
     pub good: usize,
+    /// Who may end the story before its end.
+    pub interrupts: Option<Interrupts>,
 }
 
 /// What a scene measured, and whether it is as it should be.
@@ -39,12 +41,16 @@ impl Teller {
         println!("\n{title}");
     }
 
-    fn scene(&mut self, title: &str, play: impl FnOnce() -> Outcome<Scene>) {
+    fn scene(&mut self, title: &str, play: impl FnOnce() -> Outcome<Scene>) -> Outcome<()> {
         let scene = play().unwrap_or_else(|error| Scene { good: false, measured: error.to_string() });
+        if self.interrupts.as_ref().is_some_and(Interrupts::came) {
+            return Err("interrupted".into());
+        }
         self.all += 1;
         self.good += usize::from(scene.good);
         let mark = if scene.good { "ok  " } else { "FAIL" };
-        println!("  {mark}  {title:54}  {}", scene.measured);
+        println!("  {mark}  {title:61}  {}", scene.measured);
+        Ok(())
     }
 }
 
@@ -52,13 +58,13 @@ impl Teller {
 pub fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     let building = &*building;
     told.chapter("In the morning, with a network");
-    told.scene("refused: a wrong password at the provider", || wrong_password(building));
-    told.scene("refused: the employee at the server room, by policy", || server_room(building));
-    told.scene("Emma signs in and her phone fetches a token", || emma_fetches(building));
-    told.scene("refused: a stolen refresh token, without the phone's key", || stolen_refresh_token(building));
-    told.scene("refused: the visitor at the lab, before its owner agrees", || before_consent(building));
-    told.scene("Olivia, who owns the lab, lets the visitor in", || owner_consents(building));
-    told.scene("opened: the robot, with a token got over CoAP and OSCORE", || robot(building));
+    told.scene("refused: a wrong password at the provider", || wrong_password(building))?;
+    told.scene("refused: the employee at the server room, by policy", || server_room(building))?;
+    told.scene("Emma signs in and her phone fetches a token", || emma_fetches(building))?;
+    told.scene("refused: a stolen refresh token, without the phone's key", || stolen_refresh_token(building))?;
+    told.scene("refused: the visitor at the lab, before its owner agrees", || before_consent(building))?;
+    told.scene("Olivia, who owns the lab, lets the visitor in", || owner_consents(building))?;
+    told.scene("opened: the robot, with a token got over CoAP and OSCORE", || robot(building))?;
     Ok(())
 }
 
@@ -68,14 +74,14 @@ pub fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     building.stop_provider();
     let building = &*building;
     told.chapter("In the evening, server and provider stopped");
-    told.scene("opened: the employee's door", || opens(building, "emma", "front"));
-    told.scene("opened: the same door again, at once", || opens_twice(building, "emma", "front"));
-    told.scene("opened: the visitor's door", || opens(building, "victor", "lab"));
-    told.scene("refused: a stolen token, without its key", || stolen_token(building));
-    told.scene("refused: everything that went by, sent again", || replay(building));
-    told.scene("refused: a token for the other lock", || other_lock(building));
-    told.scene("refused: a forged token", || forged(building));
-    told.scene("refused: a token whose end has passed", || expired(building));
+    told.scene("opened: the employee's door", || opens(building, "emma", "front"))?;
+    told.scene("opened: the same door again, at once", || opens_twice(building, "emma", "front"))?;
+    told.scene("opened: the visitor's door", || opens(building, "victor", "lab"))?;
+    told.scene("refused: a stolen token, without its key", || stolen_token(building))?;
+    told.scene("refused: everything that went by, sent again", || replay(building))?;
+    told.scene("refused: a token for the other lock", || other_lock(building))?;
+    told.scene("refused: a forged token", || forged(building))?;
+    told.scene("refused: a token whose end has passed", || expired(building))?;
     Ok(())
 }
 
