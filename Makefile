@@ -12,11 +12,11 @@ export CARGO_NET_RETRY ?= 5
 .PHONY: setup demo test check unit end-to-end interop mutation no-alloc portable fuzz bench nightly
 
 setup:
-	examples/building/setup demo test firmware
+	examples/building/setup test firmware
 
 demo:
 	examples/building/setup demo
-	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin demo
+	$(CARGO) build --locked --bin latchwork --bin door-lock --bin phone --bin demo
 	target/debug/demo $(if $(KEEP),--keep)
 
 test: setup check unit end-to-end interop mutation fuzz
