@@ -1,9 +1,9 @@
 //! The directory that stands for the phone's storage.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use latchwork_client_sdk::{FileStore, PopKey, Server, SoftwareKey, TokenStore};
@@ -26,15 +26,14 @@ impl Home {
 
     /// The installation key; made at the first call.
     pub(crate) fn key(&self) -> Result<Arc<dyn PopKey>, Box<dyn std::error::Error>> {
-        let path = self.0.join("installation.key");
-        let key = match fs::read(&path) {
-            Ok(scalar) => SoftwareKey::from_scalar(&scalar)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let file = FileStore::new(self.0.join("installation.key"));
+        let key = match file.load()? {
+            Some(scalar) => SoftwareKey::from_scalar(&scalar)?,
+            None => {
                 let key = SoftwareKey::generate()?;
-                write_private(&path, key.scalar().as_slice())?;
+                file.save(&*key.scalar())?;
                 key
             }
-            Err(error) => return Err(error.into()),
         };
         Ok(Arc::new(key))
     }
@@ -59,10 +58,4 @@ impl Home {
         let Remembered { issuer, client_id, certificate } = serde_json::from_slice(&remembered)?;
         Ok(Server { issuer, client_id, certificate: certificate.map(String::into_bytes) })
     }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()
 }

@@ -53,6 +53,8 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         times: u32,
     },
+    /// Forget the person, their permissions and their doors.
+    SignOut,
     /// Open a door as a machine that shares an OSCORE context with the server.
     Machine {
         /// The machine's configuration (TOML).
@@ -119,8 +121,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                 report(&door, &app.open(&door).await?)?;
             }
         }
+        Verb::SignOut => app(&home)?.sign_out().await?,
         Verb::Machine { config, door } => {
-            let config: MachineConfig = toml::from_str(&std::fs::read_to_string(config)?)?;
+            let config = machine_config(&std::fs::read_to_string(config)?)?;
             let machine = Machine::new(config, home.numbers())?;
             report(&door, &machine.open(&door).await?)?;
         }
@@ -132,6 +135,14 @@ fn app(home: &Home) -> Result<App, Box<dyn std::error::Error>> {
     Ok(App::new(home.server()?, home.key()?, home.tokens())?)
 }
 
+/// The error never quotes the file, since it holds keys.
+fn machine_config(text: &str) -> Result<MachineConfig, String> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        format!("the machine's configuration is wrong in line {}", before.matches('\n').count() + 1)
+    })
+}
+
 fn report(door: &str, opened: &Opened) -> io::Result<()> {
     let Opened { round_trips, sent, received, took } = opened;
     say(&format!("opened {door}: {round_trips} round trips, {sent} B out, {received} B in, {} us", took.as_micros()))
@@ -141,4 +152,22 @@ fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_configuration_is_named_without_its_secrets() {
+        for text in [
+            "issuer = \"i\"\nmaster_secret = \"5ec2e7\"",
+            "issuer = \"i\"\nserver = \"5ec2e7\" x",
+            "issuer = \"i\"\noscore = \"5ec2e7\"",
+        ] {
+            let error = machine_config(text).err().unwrap();
+            assert!(error.contains("line") && !error.contains("5ec2e7"), "{error}");
+        }
+    }
 }
