@@ -60,8 +60,12 @@ impl Running {
     }
 
     fn ask(&self, path: &str) -> String {
+        self.ask_with(path, "")
+    }
+
+    fn ask_with(&self, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(self.plain()).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.plain()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}Connection: close\r\n\r\n", self.plain()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -228,4 +232,77 @@ fn a_second_server_on_the_same_store_is_refused() {
     assert_eq!(second.status.code(), Some(74), "{second:?}");
     assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another process"), "{second:?}");
     assert!(first.ask("/healthz").starts_with("HTTP/1.1 200"), "the first is unharmed");
+}
+
+/// Verbs that work on files.
+#[test]
+fn policies_are_checked_and_decide_what_their_cases_say() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let check = |dir: &Path| latchwork(&["policy", "check", "--dir", dir.to_str().unwrap()]).output().unwrap();
+    for place in [dir.clone(), dir.join("policies")] {
+        let output = check(&place);
+        assert!(output.status.success(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 files of cases"), "{output:?}");
+    }
+    fs::remove_file(dir.join("policies/limits.cedar")).unwrap();
+    let output = check(&dir);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("cases/doors.toml: "), "{output:?}");
+    for (file, text) in
+        [("cases/doors.toml", "[[case]]"), ("doors.cedar", "permit (everything);"), ("latchwork.cedarschema", "entity")]
+    {
+        fs::write(dir.join("policies").join(file), text).unwrap();
+        let output = check(&dir);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(78), 1), "{file}: {said}");
+        assert!(said.starts_with("latchwork: policy.dir: "), "{file}: {said}");
+    }
+}
+
+#[test]
+fn a_new_administrators_token_voids_the_old_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let file = dir.join("admin.token");
+    let renew = || latchwork(&["admin-token", "--dir", dir.to_str().unwrap()]).output().unwrap();
+    let old = fs::read_to_string(&file).unwrap();
+    let output = renew();
+    assert!(output.status.success(), "{output:?}");
+    let new = fs::read_to_string(&file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(new.trim_end()));
+    let server = Running::start(&dir);
+    for (token, status) in [(&old, "401"), (&new, "200")] {
+        let answer = server.ask_with("/admin/api/v1/locks", &format!("Authorization: Bearer {}\r\n", token.trim_end()));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    let served = renew();
+    assert_eq!(served.status.code(), Some(74), "{served:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), new, "nothing was changed");
+}
+
+#[test]
+fn only_answers_by_tls_ask_for_tls() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    // Also one that is there, empty, and open to all.
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    init(&dir);
+    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+    let server = Running::start(&dir);
+    assert!(!server.ask("/healthz").to_lowercase().contains("strict-transport-security"));
+    let pem = fs::read(dir.join("tls/cert.pem")).unwrap();
+    latchwork_authz_server::shell::tls::install_provider();
+    let answer = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let trusted = reqwest::Certificate::from_pem(&pem).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
+        client.get(format!("{}/keys", server.lines[0])).send().await.unwrap()
+    });
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/cose-key-set");
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
 }

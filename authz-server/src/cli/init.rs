@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,17 +12,13 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, admin_token};
 use crate::clock;
 use crate::config::{Config, FILE, TEMPLATE};
-use crate::core::bytes::{Hash32, base64url};
+use crate::core::cases::CASES;
 use crate::core::cedar::{POLICIES, SCHEMA};
-use crate::core::change::Change;
-use crate::core::records::AdminToken;
 use crate::files;
-use crate::keys::{Key32, Keys};
-use crate::store::facts::Records;
-use crate::store::sled::Sled;
+use crate::keys::Keys;
 
 /// Write a configuration, keys, policies, a development certificate and an administrator's token
 #[derive(Args)]
@@ -47,6 +43,9 @@ impl Init {
             let part = dir.join(part);
             files::create_dir(&part).map_err(|cause| Failure::io(part.display(), cause))?;
         }
+        // It may have been there, open to all.
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            .map_err(|cause| Failure::io(dir.display(), cause))?;
         Keys::create(&dir.join("keys"))?;
         let fingerprint = certificate(&settings)?;
         public(&dir.join("policies/latchwork.cedarschema"), SCHEMA)?;
@@ -54,7 +53,7 @@ impl Init {
             public(&dir.join("policies").join(name), text)?;
         }
         public(&dir.join("policies/cases/doors.toml"), CASES)?;
-        administrator(dir, &settings)?;
+        admin_token::make(dir, &settings)?;
         // Last: a directory with a configuration is a complete one. It may come to hold a secret.
         secret(&dir.join(FILE), config.as_bytes())?;
         self.say(&fingerprint).map_err(|cause| Failure::io("standard output", cause))
@@ -110,20 +109,6 @@ fn certificate(settings: &Config) -> Result<String, Failure> {
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The token goes into a file that only its owner reads, its hash into the store.
-fn administrator(dir: &Path, settings: &Config) -> Result<(), Failure> {
-    let token = Zeroizing::new(base64url(Key32::random()?.expose()));
-    let record = AdminToken {
-        hash: Hash32::of(&[token.as_bytes()]),
-        expires: clock::now().plus(365 * DAY.as_secs().cast_signed()),
-    };
-    let records = Records::new(Arc::new(Sled::open(&settings.store.path, settings.store.cache)?));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().build().map_err(|cause| Failure::io("starting", cause))?;
-    runtime.block_on(records.commit(&[Change::put(record)]))?;
-    secret(&dir.join("admin.token"), format!("{}\n", *token).as_bytes())
-}
-
 fn secret(file: &Path, content: &[u8]) -> Result<(), Failure> {
     files::create_secret(file, content).map_err(|cause| Failure::io(file.display(), cause))
 }
@@ -132,5 +117,4 @@ fn public(file: &Path, content: &str) -> Result<(), Failure> {
     files::create_public(file, content.as_bytes()).map_err(|cause| Failure::io(file.display(), cause))
 }
 
-const CASES: &str = include_str!("../../../policies/cases/doors.toml");
 const DAY: Duration = Duration::from_secs(86_400);

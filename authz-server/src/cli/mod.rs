@@ -10,12 +10,15 @@ use crate::keys::KeyError;
 use crate::store::StoreError;
 use crate::store::sled::EXIT_STORE;
 
+mod admin_token;
 mod apply;
 mod client;
 mod init;
 mod lock;
+mod policy;
 mod serve;
 mod server;
+mod token;
 
 /// Short-lived, key-bound permission to use things that may be offline.
 #[derive(Parser)]
@@ -32,6 +35,9 @@ enum Verb {
     Apply(apply::Apply),
     Lock(lock::Lock),
     Client(client::Client),
+    Policy(policy::Policy),
+    Token(token::Token),
+    AdminToken(admin_token::AdminToken),
 }
 
 /// Runs the verb on this process's command line; says in one line why it failed.
@@ -44,6 +50,9 @@ pub fn run() -> ExitCode {
         Verb::Apply(apply) => apply.run(),
         Verb::Lock(lock) => lock.run(),
         Verb::Client(client) => client.run(),
+        Verb::Policy(policy) => policy.run(),
+        Verb::Token(token) => token.run(),
+        Verb::AdminToken(token) => token.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

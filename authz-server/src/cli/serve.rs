@@ -12,11 +12,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::Failure;
+use super::{Failure, policy};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config::{Config, Engine, Log, ProviderSettings};
-use crate::core::cedar::Cedar;
 use crate::keys::Keys;
 use crate::shell::coap::Coap;
 use crate::shell::http::{self, Listeners};
@@ -101,7 +100,7 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
         issuer,
         records: Records::new(store),
         keys: Keys::load(&dir.join("keys"))?,
-        policy: Arc::new(policy(&config.policy_dir)?),
+        policy: Arc::new(policy::load(&config.policy_dir)?),
         providers: config.providers.iter().map(provider).collect::<Result<_, _>>()?,
         lifetimes: config.lifetimes.clone(),
         clock: clock::now,
@@ -117,28 +116,6 @@ fn provider(settings: &ProviderSettings) -> Result<oidc::Provider, Failure> {
     let ProviderSettings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim } = settings.clone();
     oidc::Provider::new(oidc::Settings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim })
         .map_err(|cause| Failure::setting("provider", cause))
-}
-
-/// The schema and every `*.cedar` beside it, in the order of their names.
-fn policy(dir: &Path) -> Result<Cedar, Failure> {
-    let unreadable =
-        |file: &Path, cause: std::io::Error| Failure::setting("policy.dir", format!("{}: {cause}", file.display()));
-    let read = |file: &Path| std::fs::read_to_string(file).map_err(|cause| unreadable(file, cause));
-    let schema = read(&dir.join("latchwork.cedarschema"))?;
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
-        let file = entry.map_err(|cause| unreadable(dir, cause))?.path();
-        if file.extension().is_some_and(|extension| extension == "cedar") {
-            names.push(file);
-        }
-    }
-    names.sort();
-    let mut files = Vec::new();
-    for file in names {
-        files.push((file.display().to_string(), read(&file)?));
-    }
-    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Cedar::from_sources(&schema, &files).map_err(|cause| Failure::setting("policy.dir", cause))
 }
 
 fn tls(cert: &Path, key: &Path) -> Result<rustls::ServerConfig, Failure> {

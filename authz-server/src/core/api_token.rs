@@ -1,6 +1,6 @@
 //! JWTs for the people API, `ISSUER/api/v1`: DPoP-bound, minutes long, valid there only (RFC 9068, RFC 9449 §6.1).
 
-use super::bytes::{base64url, from_base64url};
+use super::bytes::base64url;
 use super::dpop::{self, ProvenKey};
 use super::entropy::{Entropy, fresh};
 use super::jwk::PublicKey;
@@ -90,12 +90,6 @@ pub fn check(token: &str, proof: &Proof, issuer: &str, key: &Public, now: Timest
         return Err(ProofFault::ForeignKey.into());
     }
     Ok(ApiHolder { grant: claims.grant, client: claims.client_id, key: proven })
-}
-
-/// Reads the claims of a token that was just minted, for tests and `token inspect`. Nothing is verified.
-#[must_use]
-pub fn peek(token: &str) -> Option<serde_json::Value> {
-    serde_json::from_slice(&from_base64url(token.split('.').nth(1)?)?).ok()
 }
 
 #[derive(Serialize, Deserialize)]

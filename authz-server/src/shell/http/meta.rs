@@ -2,6 +2,9 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
+use latchwork_ace::registry::Alg;
+use latchwork_ace::{CoseKey, Full};
+use latchwork_cbor::Writer;
 use serde_json::{Value, json};
 
 use crate::core::bytes::base64url;
@@ -12,6 +15,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/.well-known/oauth-authorization-server", web::get().to(metadata))
         .route("/jwks.json", web::get().to(jwks))
+        .route("/keys", web::get().to(keys))
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
         .route("/style.css", web::get().to(style));
@@ -42,6 +46,31 @@ async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
 async fn jwks(shell: web::Data<Shell>) -> HttpResponse {
     let keys: Vec<Value> = shell.keys.published().chain([shell.keys.jwt.public()]).map(|key| jwk(&key)).collect();
     HttpResponse::Ok().json(json!({ "keys": keys }))
+}
+
+/// The public halves of the keys that sign CWTs, as a COSE_KeySet (RFC 9052 §7), for locks and other resource servers.
+async fn keys(shell: web::Data<Shell>) -> HttpResponse {
+    match key_set(&shell.keys.published().collect::<Vec<_>>()) {
+        Ok(body) => HttpResponse::Ok().content_type("application/cose-key-set").body(body),
+        Err(Full) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+fn key_set(keys: &[Public]) -> Result<Vec<u8>, Full> {
+    let mut out = vec![0; keys.len().saturating_mul(MAX_COSE_KEY).saturating_add(MAX_COSE_KEY)];
+    let mut set = Writer::new(&mut out);
+    set.array(keys.len())?;
+    for key in keys {
+        let kid = key.kid();
+        let bare = match key {
+            Public::P256 { x, y } => CoseKey::p256(x, y),
+            Public::Ed25519 { x } => CoseKey::ed25519(x),
+        };
+        CoseKey { kid: Some(&kid), alg: Some(Alg(key.alg().cose().into())), ..bare }.write(&mut set)?;
+    }
+    let len = set.written().len();
+    out.truncate(len);
+    Ok(out)
 }
 
 fn jwk(key: &Public) -> Value {
@@ -79,4 +108,38 @@ async fn style() -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
         .content_type("text/css; charset=utf-8")
         .body(crate::web::STYLE)
+}
+
+/// Bytes of a public key with its name, and more.
+const MAX_COSE_KEY: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coset::CborSerializable;
+    use coset::iana::{Algorithm, EnumI64};
+
+    /// Another implementation reads the same keys out of both sets.
+    #[test]
+    fn the_key_set_is_what_signs() {
+        let keys = crate::keys::Keys::random().unwrap();
+        let published: Vec<_> = keys.published().collect();
+        let set = coset::CoseKeySet::from_slice(&key_set(&published).unwrap()).unwrap();
+        assert_eq!(set.0.len(), published.len());
+        for (shown, key) in set.0.iter().zip(&published) {
+            let algorithm = Algorithm::from_i64(key.alg().cose().into()).unwrap();
+            assert_eq!(shown.alg, Some(coset::Algorithm::Assigned(algorithm)));
+            assert_eq!(shown.key_id, key.kid());
+            let mut coordinates = shown.params.iter().filter_map(|(_, value)| value.as_bytes());
+            match key {
+                Public::P256 { x, y } => {
+                    assert_eq!(coordinates.next(), Some(&x.to_vec()));
+                    assert_eq!(coordinates.next(), Some(&y.to_vec()));
+                }
+                Public::Ed25519 { x } => assert_eq!(coordinates.next(), Some(&x.to_vec())),
+            }
+            assert_eq!(coordinates.next(), None, "nothing private");
+        }
+        assert!(!published.iter().any(|key| key.kid() == keys.jwt.public().kid()), "the key of JWTs signs no CWT");
+    }
 }

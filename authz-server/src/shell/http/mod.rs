@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, web};
 
@@ -76,13 +77,20 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(doors::routes);
 }
 
-/// A request that takes longer than this is given up, so that slow bodies hold nothing.
+/// A request that takes longer than this is given up, so that slow bodies hold nothing. What came by TLS comes so for a year
+/// (RFC 6797; the answer by plain HTTP must not say so, §7.2).
 async fn in_time(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let secure = request.app_config().secure();
     match tokio::time::timeout(REQUEST_TIMEOUT, next.call(request)).await {
-        Ok(answer) => answer,
+        Ok(answer) => answer.map(|mut answer| {
+            if secure {
+                answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_TLS);
+            }
+            answer
+        }),
         Err(_) => Err(actix_web::error::ErrorRequestTimeout("")),
     }
 }
@@ -91,6 +99,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Longer than a provider may take for discovery, keys, token and user information.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const A_YEAR_OF_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const SHUTDOWN_SECONDS: u64 = 10;
 /// Bytes of a declaration: many more doors than fit a form.
 const MAX_DECLARATION: usize = 8 << 20;
