@@ -12,6 +12,7 @@ use openidconnect::url::Url;
 mod reader;
 
 pub use reader::ConfigError;
+pub(crate) use reader::complaint;
 use reader::{Section, Source};
 
 /// What `init` writes: every key, commented, with its default.
@@ -188,8 +189,12 @@ impl Config {
             return Err(http.wrong("plain_listen", "an address of this machine only: it has no TLS"));
         }
         let http = http.finish(|section| {
+            let listen = section.parsed("listen", ADDRESS)?.unwrap_or(local(8443));
+            if issuer.is_none() && listen.ip().is_unspecified() {
+                return Err(section.wrong("listen", "an address that can stand in every token; set issuer beside it"));
+            }
             Ok(Http {
-                listen: section.parsed("listen", ADDRESS)?.unwrap_or(local(8443)),
+                listen,
                 tls_cert: section.path("tls_cert", "tls/cert.pem")?,
                 tls_key: section.path("tls_key", "tls/key.pem")?,
                 plain_listen,

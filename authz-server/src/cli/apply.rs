@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Failure;
 use super::server::Server;
+use crate::config::complaint;
 use crate::shell::declaration::{Action, Difference};
 
 /// Create or change clients, OSCORE contexts, locks, doors and consents, and print the difference
@@ -75,7 +76,7 @@ impl Apply {
 
 /// The file as the server takes it: secrets fetched from where the file says, times as text.
 fn declaration(text: &str, beside: &Path, variables: &HashMap<String, String>) -> Result<Value, String> {
-    let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| cause.to_string())?;
+    let table: toml::Table = text.parse().map_err(|cause| complaint(text, &cause))?;
     let mut declaration = as_json(toml::Value::Table(table));
     for list in declaration.as_object_mut().into_iter().flat_map(Map::values_mut) {
         for entry in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {

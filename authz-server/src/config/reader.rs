@@ -55,9 +55,7 @@ pub(super) struct Source<'s> {
 
 impl<'s> Source<'s> {
     pub(super) fn new(text: &str, variables: &BTreeMap<String, String>, dir: &'s Path) -> Result<Self, ConfigError> {
-        let table = text
-            .parse()
-            .map_err(|error: toml::de::Error| ConfigError::Syntax(error.to_string().trim_end().to_owned()))?;
+        let table = text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(complaint(text, &error)))?;
         let variables = variables
             .iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -253,6 +251,12 @@ impl Section<'_> {
     fn name(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// Where and why a text is no TOML, on one line. The line itself is not shown: it may hold a secret.
+pub(crate) fn complaint(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", "))
 }
 
 fn variable(name: &str) -> String {

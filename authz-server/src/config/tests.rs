@@ -117,9 +117,13 @@ fn every_complaint_names_its_key() {
             None,
             "provider.client_secret: the value is not a text in quotes",
         ),
-        ("[http", None, "latchwork.toml: TOML parse error at line 1"),
+        ("[http", None, "latchwork.toml: line 1: "),
+        (&format!("{provider}client_secret = \"1234567"), None, "latchwork.toml: line 5: "),
+        ("[http]\nlisten = \"0.0.0.0:8443\"", None, "http.listen: \"0.0.0.0:8443\" is not an address"),
+        ("[http]\nlisten = \"[::]:8443\"", None, "http.listen"),
     ] {
         let refused = parse(text, variable.as_slice()).expect_err(text);
+        assert!(!refused.contains("1234567") && !refused.contains('\n'), "a secret, or several lines: {refused}");
         assert!(refused.starts_with(complaint), "{text:?} {variable:?}: {refused}");
     }
 }

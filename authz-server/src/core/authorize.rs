@@ -14,7 +14,7 @@ use super::refusal::{AudienceFault, AuthorizationFault, Refusal};
 use super::request::AuthorizationRequest;
 use super::rights;
 use super::scope::Scope;
-use super::time::Timestamp;
+use super::time::{Seconds, Timestamp};
 
 /// A request that cannot go on, and who hears of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,11 +197,12 @@ pub fn answer(
     Some(changes)
 }
 
-/// The code that ends a sign-in: its text for the redirect, and the record to commit before it is sent.
+/// The code that ends a sign-in, good for `life` (RFC 6749 §4.1.2: short): its text for the redirect, and the record to commit before it is sent.
 pub fn code(
     request: &AuthorizationRequest,
     person: &Person,
     granted: &[(LockName, Scope)],
+    life: Seconds,
     now: Timestamp,
     entropy: &mut dyn Entropy,
 ) -> Result<(Hidden, Change), NoEntropy> {
@@ -216,14 +217,12 @@ pub fn code(
         jkt: request.jkt,
         person: person.clone(),
         consented: granted.iter().map(member).collect(),
-        expires: now.plus(CODE_LIFE),
+        expires: now + life,
         redeemed: None,
     };
     Ok((text, Change::create(record)))
 }
 
-/// Seconds a code is good (RFC 6749 §4.1.2: short-lived).
-const CODE_LIFE: i64 = 60;
 const MAX_STATE: usize = 1024;
 const MAX_LOCKS: usize = 32;
 

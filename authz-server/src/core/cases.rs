@@ -13,7 +13,7 @@ pub const CASES: &str = include_str!("../../../policies/cases/doors.toml");
 
 /// Runs a file of cases. An empty answer means that all hold.
 pub fn run(policy: &dyn Policy, file: &str) -> Result<Vec<Failure>, BadCases> {
-    let file: File = toml::from_str(file).map_err(|e| BadCases(e.message().into()))?;
+    let file: File = toml::from_str(file).map_err(|e| BadCases(e.message().replace('\n', ", ")))?;
     let mut failures = Vec::new();
     for case in &file.case {
         if let Some(problem) = case.problem(policy, &file.doors)? {

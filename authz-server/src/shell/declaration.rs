@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::core::bytes::{Blob, Sealed};
-use crate::core::change::Change;
+use crate::core::change::{Change, Rev};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName, PersonId};
 use crate::core::records::{
     AdvanceConsent, Client, ClientAuth, ClientKey, ClientKind, ClockMode, Door, GrantKind, Lock, OscoreClient,
@@ -145,19 +145,20 @@ impl TryFrom<Written> for Instant {
     }
 }
 
-/// What is there already, by the names in the declaration.
+/// What is there already, by the names in the declaration, with the revisions that the changes must find again: whoever
+/// rotates a lock's key meanwhile must not get the old one back.
 #[derive(Debug, Default)]
 pub struct Existing {
     /// Clients.
-    pub clients: BTreeMap<ClientId, Client>,
+    pub clients: BTreeMap<ClientId, (Client, Rev)>,
     /// OSCORE contexts.
-    pub oscore: BTreeMap<ClientId, OscoreClient>,
+    pub oscore: BTreeMap<ClientId, (OscoreClient, Rev)>,
     /// Locks.
-    pub locks: BTreeMap<LockName, Lock>,
+    pub locks: BTreeMap<LockName, (Lock, Rev)>,
     /// Doors.
-    pub doors: BTreeMap<DoorName, Door>,
+    pub doors: BTreeMap<DoorName, (Door, Rev)>,
     /// Consents.
-    pub consents: Vec<AdvanceConsent>,
+    pub consents: BTreeMap<(DoorName, PersonId), (AdvanceConsent, Rev)>,
 }
 
 /// One line of the difference.
@@ -220,8 +221,8 @@ impl Declaration {
         let declared_clients: BTreeSet<ClientId> = self.client.iter().map(|client| client.id.clone()).collect();
         for client in self.client {
             let old = existing.clients.get(&client.id);
-            let new = client.record(old, &with_context, keys)?;
-            plan.add("client", new.id.to_string(), old, new);
+            let new = client.record(old.map(|(old, _)| old), &with_context, keys)?;
+            plan.add("client", new.id.to_string(), old, new)?;
         }
         let mut names = oscore::Names::new(&existing.oscore);
         for context in self.oscore {
@@ -229,15 +230,15 @@ impl Declaration {
                 return Err(wrong("oscore", &context.client, "there is no client of this name"));
             }
             let old = existing.oscore.get(&context.client);
-            let new = context.record(old, keys)?;
+            let new = context.record(old.map(|(old, _)| old), keys)?;
             names.declare(&new);
-            plan.add("oscore", new.client.to_string(), old, new);
+            plan.add("oscore", new.client.to_string(), old, new)?;
         }
         plan.changes.extend(names.changes()?);
         for lock in self.lock {
             let old = existing.locks.get(&lock.name);
-            let new = lock.record(old, keys)?;
-            plan.add("lock", new.name.to_string(), old, new);
+            let new = lock.record(old.map(|(old, _)| old), keys)?;
+            plan.add("lock", new.name.to_string(), old, new)?;
         }
         for door in self.door {
             if !declared_locks.contains(&door.lock) && !existing.locks.contains_key(&door.lock) {
@@ -245,20 +246,20 @@ impl Declaration {
             }
             let old = existing.doors.get(&door.name);
             let new = Door {
-                title: door.title.or(old.map(|old| old.title.clone())).unwrap_or_else(|| door.name.to_string()),
+                title: door.title.or(old.map(|(old, _)| old.title.clone())).unwrap_or_else(|| door.name.to_string()),
                 name: door.name,
                 lock: door.lock,
                 owners: door.owners,
                 zone: door.zone,
                 attributes: door.attributes,
             };
-            plan.add("door", new.name.to_string(), old, new);
+            plan.add("door", new.name.to_string(), old, new)?;
         }
         for consent in self.consent {
             if !declared_doors.contains(&consent.door) && !existing.doors.contains_key(&consent.door) {
                 return Err(wrong("consent", &consent.door, "there is no door of this name"));
             }
-            let old = existing.consents.iter().find(|old| old.door == consent.door && old.who == consent.who);
+            let old = existing.consents.get(&(consent.door.clone(), consent.who.clone()));
             let new = AdvanceConsent {
                 door: consent.door,
                 owner: consent.owner,
@@ -266,7 +267,7 @@ impl Declaration {
                 scope: consent.scope,
                 until: consent.until.0,
             };
-            plan.add("consent", format!("{} for {}", new.door, new.who), old, new);
+            plan.add("consent", format!("{} for {}", new.door, new.who), old, new)?;
         }
         Ok((plan.changes, plan.differences))
     }
@@ -279,19 +280,26 @@ struct Plan {
 }
 
 impl Plan {
-    fn add<T>(&mut self, kind: &'static str, name: String, old: Option<&T>, new: T)
+    fn add<T>(&mut self, kind: &'static str, name: String, old: Option<&(T, Rev)>, new: T) -> Result<(), Undeclarable>
     where
         T: Clone + PartialEq + Serialize + Into<crate::core::change::Record>,
     {
+        if self.differences.iter().any(|other| other.kind == kind && other.name == name) {
+            return Err(wrong(kind, &name, "declared twice"));
+        }
         let (action, fields) = match old {
             None => (Action::Create, Vec::new()),
-            Some(old) if *old == new => (Action::Keep, Vec::new()),
-            Some(old) => (Action::Update, differing(old, &new)),
+            Some((old, _)) if *old == new => (Action::Keep, Vec::new()),
+            Some((old, _)) => (Action::Update, differing(old, &new)),
         };
         self.differences.push(Difference { kind: kind.to_owned(), name, action, fields });
         if action != Action::Keep {
-            self.changes.push(Change::put(new));
+            self.changes.push(match old {
+                Some((_, rev)) => Change::replace(new, *rev),
+                None => Change::create(new),
+            });
         }
+        Ok(())
     }
 }
 
@@ -384,10 +392,7 @@ impl DeclaredLock {
             lock.door = door;
         }
         if let Some(address) = self.address {
-            if address.len() > 255
-                || !address.contains(':')
-                || address.chars().any(|c| c.is_control() || c.is_whitespace())
-            {
+            if !is_address(&address) {
                 return Err(wrong("lock", &self.name, "address is HOST:PORT"));
             }
             lock.address = address;
@@ -463,6 +468,15 @@ pub fn rekey(lock: &mut Lock, keys: &Keys) -> Result<zeroize::Zeroizing<[u8; 16]
     lock.token_kid = Blob(kid.to_vec());
     lock.token_key_wear = 0;
     Ok(key)
+}
+
+/// `HOST:PORT`, as far as a text can tell.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    text.len() <= 255
+        && port.is_some_and(|port| port.parse::<u16>().is_ok())
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 /// `door:open` is POST on `/door`, `door:state` GET.

@@ -78,7 +78,7 @@ impl Shell {
     pub fn authenticated(&self, from: Option<IpAddr>, client: Option<&str>, succeeded: bool) {
         let Some(from) = from.map(Party::from) else { return };
         self.throttled(|throttle, now| match (succeeded, client) {
-            (true, Some(client)) => throttle.succeeded(from, client),
+            (true, Some(client)) => throttle.succeeded(from, client, now),
             (true, None) => {}
             (false, client) => throttle.failed(from, client, now),
         });
@@ -89,3 +89,6 @@ impl Shell {
         step(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 }
+
+#[cfg(test)]
+mod tests;

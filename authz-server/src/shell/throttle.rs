@@ -1,13 +1,14 @@
 //! Who asks too often, and who guesses (RFC 6749 §2.3.1, §10.10). A pure state machine: time is an argument, memory is bounded.
 //!
 //! Guessing is counted per client *and* address together, and per address alone, never per client alone: else anybody could lock
-//! a robot out by guessing at its secret from somewhere else.
+//! a robot out by guessing at its secret from somewhere else. For the same reason a client's rate counts only
+//! what it asked authenticated.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Milliseconds of a clock that never goes back.
+/// Milliseconds of a clock. One that is set back forgives.
 pub type Millis = u64;
 
 /// Wait so many seconds, then ask again: the value of `Retry-After`.
@@ -19,7 +20,7 @@ pub struct Wait(pub u64);
 pub struct Rates {
     /// Requests per second and address, in the long run; 0 means no limit.
     pub per_address: u32,
-    /// Requests per second and client, in the long run; 0 means no limit.
+    /// Authenticated requests per second and client, in the long run; 0 means no limit.
     pub per_client: u32,
 }
 
@@ -77,13 +78,9 @@ impl Throttle {
                 .entry(party, || Bucket::full(self.rates.per_address, now))
                 .take(self.rates.per_address, now)?;
         }
-        match client {
-            Some(client) if self.rates.per_client > 0 => self
-                .clients
-                .entry(client.into(), || Bucket::full(self.rates.per_client, now))
-                .take(self.rates.per_client, now),
-            _ => Ok(()),
-        }
+        let bucket = client.and_then(|client| self.clients.map.get_mut(client));
+        let level = bucket.map(|bucket| bucket.refill(self.rates.per_client, now));
+        if level.is_some_and(|level| level < REQUEST) { Err(Wait(1)) } else { Ok(()) }
     }
 
     /// Its authentication failed.
@@ -95,8 +92,13 @@ impl Throttle {
     }
 
     /// Its authentication succeeded: what this client got wrong here before is forgotten, and one failure of its address is made
-    /// good, so that a single mistaken neighbour behind the same proxy does not stop everybody.
-    pub fn succeeded(&mut self, party: Party, client: &str) {
+    /// good, so that a single mistaken neighbour behind the same proxy does not stop everybody. It counts towards the client's rate.
+    pub fn succeeded(&mut self, party: Party, client: &str, now: Millis) {
+        if self.rates.per_client > 0 {
+            let bucket = self.clients.entry(client.into(), || Bucket::full(self.rates.per_client, now));
+            // What was under way together may overdraw it.
+            let _ = bucket.take(self.rates.per_client, now);
+        }
         if !self.guesses_by_pair.is_empty() {
             self.guesses_by_pair.remove(&(party, client.into()));
         }
@@ -127,12 +129,17 @@ impl Bucket {
         Self { level: u64::from(rate) * DEPTH, at: now }
     }
 
-    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Wait> {
+    /// What there is now.
+    fn refill(&mut self, rate: u32, now: Millis) -> u64 {
         let rate = u64::from(rate);
         let gained = now.saturating_sub(self.at).saturating_mul(rate);
         self.level = self.level.saturating_add(gained).min(rate * DEPTH);
         self.at = now;
-        match self.level.checked_sub(1000) {
+        self.level
+    }
+
+    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Wait> {
+        match self.refill(rate, now).checked_sub(REQUEST) {
             Some(left) => {
                 self.level = left;
                 Ok(())
@@ -165,8 +172,9 @@ impl Guesses {
     }
 
     fn wait(&self, now: Millis) -> Option<Wait> {
-        let left = self.until.checked_sub(now).filter(|left| *left > 0)?;
-        Some(Wait(left.div_ceil(1000).min(MAX_WAIT)))
+        // More than the longest wait: the clock was set back.
+        let left = self.until.checked_sub(now).filter(|left| (1..=MAX_WAIT * 1000).contains(left))?;
+        Some(Wait(left.div_ceil(1000)))
     }
 }
 
@@ -217,7 +225,8 @@ const GRACE_ADDRESS: u32 = 50;
 const MAX_WAIT: u64 = 300;
 /// Failures older than this are forgiven, in milliseconds.
 const FORGET: Millis = 3_600_000;
-/// Two seconds of requests, each a thousand units.
+const REQUEST: u64 = 1000;
+/// Two seconds of requests.
 const DEPTH: u64 = 2_000;
 /// Of each kind.
 const MAX_ENTRIES: usize = 10_000;
@@ -245,8 +254,13 @@ mod tests {
         }
         assert_eq!(throttle.admit(party("192.0.2.2"), Some("robot"), now), Ok(()), "the robot itself, elsewhere");
         assert_eq!(throttle.admit(thief, Some("other"), now), Ok(()), "an honest neighbour");
-        throttle.succeeded(thief, "robot");
+        throttle.succeeded(thief, "robot", now);
         assert_eq!(throttle.admit(thief, Some("robot"), now), Ok(()), "forgiven");
+        for _ in 0..4 {
+            throttle.failed(thief, Some("robot"), now);
+        }
+        assert_eq!(throttle.admit(thief, Some("robot"), now), Err(Wait(1)));
+        assert_eq!(throttle.admit(thief, Some("robot"), 0), Ok(()), "the clock was set back by an hour");
     }
 
     #[test]
@@ -259,7 +273,7 @@ mod tests {
         assert_eq!(throttle.admit(party("2001:db8::ffff"), None, 0), Err(Wait(1)), "the same /64");
         assert_eq!(throttle.admit(party("2001:db8:0:1::1"), None, 0), Ok(()), "another");
         assert_eq!(throttle.admit(thief, None, 1000), Ok(()), "after the wait");
-        throttle.succeeded(thief, "neighbour");
+        throttle.succeeded(thief, "neighbour", 1000);
         throttle.failed(thief, None, 1000);
         assert_eq!(throttle.admit(thief, None, 1000), Err(Wait(1)), "one success makes good one failure");
     }
@@ -278,6 +292,10 @@ mod tests {
         let mut throttle = Throttle::new(Rates { per_address: 0, per_client: 1 });
         for (n, from) in ["192.0.2.1", "192.0.2.2", "192.0.2.3"].into_iter().enumerate() {
             assert_eq!(throttle.admit(party(from), Some("robot"), 0).is_ok(), n < 2, "{n}");
+            throttle.succeeded(party(from), "robot", 0);
+        }
+        for n in 0..10 {
+            assert_eq!(throttle.admit(party("192.0.2.4"), Some("other"), 0), Ok(()), "{n}: whoever only uses its name");
         }
     }
 
@@ -289,7 +307,7 @@ mod tests {
             let name = format!("c{n}");
             let _ = throttle.admit(from, Some(&name), 0);
             throttle.failed(from, Some(&name), 0);
-            throttle.succeeded(from, &name);
+            throttle.succeeded(from, &name, 0);
         }
         for len in [throttle.addresses.order.len(), throttle.clients.order.len(), throttle.guesses_by_pair.order.len()]
         {

@@ -13,7 +13,7 @@ use crate::core::grant::Lifetimes;
 use crate::core::issue::{Minting, issue};
 use crate::core::names::ClientId;
 use crate::core::refusal::{OAuthError, Refusal, ServerFault};
-use crate::core::request::{Face, Presented, TokenRequest};
+use crate::core::request::{Credential, Face, Presented, TokenRequest};
 use crate::core::response::IssuedResponse;
 use crate::core::time::Seconds;
 use crate::keys::Alg;
@@ -43,8 +43,14 @@ impl Shell {
         let claimed = claimed.as_ref().map(|id| id.as_str());
         self.admit(from, claimed).map_err(Denied::Slow)?;
         let decided = self.decide(presented, request).await;
-        let guessed = decided.as_ref().is_err_and(|refusal| refusal.error() == OAuthError::INVALID_CLIENT);
-        self.authenticated(from, claimed, !guessed);
+        match (&decided, &presented.credential) {
+            (Err(refusal), _) if refusal.error() == OAuthError::INVALID_CLIENT => {
+                self.authenticated(from, claimed, false);
+            }
+            // Anybody can have a public client refused something else: that shows nothing.
+            (Err(_), Credential::Public { .. }) => {}
+            _ => self.authenticated(from, claimed, true),
+        }
         decided.map_err(Denied::Refused)
     }
 

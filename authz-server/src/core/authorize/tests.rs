@@ -187,8 +187,8 @@ fn a_code_is_kept_by_its_hash() {
     let app = native("app", &[REDIRECT]);
     let request = check(&query(&[], &[]), Some(&app)).unwrap();
     let granted = [("front".parse().unwrap(), "door:open".parse().unwrap())];
-    let (text, change) = code(&request, &person("erik", &["staff"]), &granted, NOW, &mut Os).unwrap();
+    let (text, change) = code(&request, &person("erik", &["staff"]), &granted, Seconds(17), NOW, &mut Os).unwrap();
     let Write::Put(Record::Code(record)) = change.write else { panic!() };
     assert_eq!(record.hash, Hash32::of(&[text.expose()]));
-    assert_eq!((text.expose().len(), record.expires), (43, NOW.plus(60)));
+    assert_eq!((text.expose().len(), record.expires), (43, NOW.plus(17)));
 }

@@ -39,7 +39,10 @@ impl Handler for Token {
             Ok((presented, asked)) => self.shell.token(&presented, &asked, from).await,
             Err(refusal) => {
                 let admitted = self.shell.admit(from, Some(client.as_str())).map_err(Denied::Slow);
-                admitted.and_then(|()| Err(self.shell.unread(Face::CborCoap, Some(client), refusal)))
+                admitted.and_then(|()| {
+                    self.shell.authenticated(from, Some(client.as_str()), true);
+                    Err(self.shell.unread(Face::CborCoap, Some(client), refusal))
+                })
             }
         };
         match decided {

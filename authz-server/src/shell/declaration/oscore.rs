@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Undeclarable, unhex, wrong};
 use crate::core::bytes::{Blob, Sealed};
-use crate::core::change::{Change, Key};
+use crate::core::change::{Change, Key, Rev};
 use crate::core::names::ClientId;
 use crate::core::records::{OscoreClient, OscoreName};
 use crate::keys::Keys;
@@ -88,12 +88,12 @@ impl DeclaredOscore {
 
 /// What requests call each context. Two that cannot be told apart are refused.
 pub(super) struct Names<'e> {
-    before: &'e BTreeMap<ClientId, OscoreClient>,
+    before: &'e BTreeMap<ClientId, (OscoreClient, Rev)>,
     declared: BTreeMap<ClientId, OscoreName>,
 }
 
 impl<'e> Names<'e> {
-    pub(super) fn new(before: &'e BTreeMap<ClientId, OscoreClient>) -> Self {
+    pub(super) fn new(before: &'e BTreeMap<ClientId, (OscoreClient, Rev)>) -> Self {
         Self { before, declared: BTreeMap::new() }
     }
 
@@ -105,7 +105,8 @@ impl<'e> Names<'e> {
     pub(super) fn changes(self) -> Result<Vec<Change>, Undeclarable> {
         let Self { before, declared } = self;
         let id = |name: &OscoreName| (name.kid.clone(), name.id_context.clone());
-        let kept = before.values().filter(|old| !declared.contains_key(&old.client)).map(OscoreClient::name);
+        let before: Vec<&OscoreClient> = before.values().map(|(old, _)| old).collect();
+        let kept = before.iter().filter(|old| !declared.contains_key(&old.client)).map(|old| old.name());
         let mut taken = BTreeSet::new();
         for name in kept.chain(declared.values().cloned()) {
             if !taken.insert(id(&name)) {
@@ -113,7 +114,7 @@ impl<'e> Names<'e> {
                 return Err(wrong("oscore", &name.client, problem));
             }
         }
-        let old = before.values().filter(|old| declared.contains_key(&old.client)).map(OscoreClient::name);
+        let old = before.iter().filter(|old| declared.contains_key(&old.client)).map(|old| old.name());
         let old: Vec<_> = old.collect();
         let gone = old.iter().map(id).filter(|name| !taken.contains(name));
         let new = declared.into_values().filter(|name| !old.contains(name));

@@ -8,12 +8,15 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
 use crate::core::records::{AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient};
 use crate::keys::Public;
-use crate::shell::declaration::{Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, hex, rekey};
+use crate::shell::declaration::{
+    Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, hex, is_address, rekey,
+};
 use crate::shell::throttle::Wait;
 use crate::shell::{Shell, cbor};
 use crate::store::StoreError;
@@ -56,14 +59,16 @@ async fn apply(
     Ok(HttpResponse::Ok().json(json!({ "dry_run": mode.dry_run, "differences": differences })))
 }
 
-async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
+/// What there is, for comparing a declaration with it.
+pub(crate) async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
     let records = &shell.records;
+    let named = |consent: &AdvanceConsent| (consent.door.clone(), consent.who.clone());
     Ok(Existing {
-        clients: records.all::<Client>().await?.into_iter().map(|(it, _)| (it.id.clone(), it)).collect(),
-        oscore: records.all::<OscoreClient>().await?.into_iter().map(|(it, _)| (it.client.clone(), it)).collect(),
-        locks: records.all::<Lock>().await?.into_iter().map(|(it, _)| (it.name.clone(), it)).collect(),
-        doors: records.all::<Door>().await?.into_iter().map(|(it, _)| (it.name.clone(), it)).collect(),
-        consents: records.all::<AdvanceConsent>().await?.into_iter().map(|(it, _)| it).collect(),
+        clients: records.all::<Client>().await?.into_iter().map(|it| (it.0.id.clone(), it)).collect(),
+        oscore: records.all::<OscoreClient>().await?.into_iter().map(|it| (it.0.client.clone(), it)).collect(),
+        locks: records.all::<Lock>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
+        doors: records.all::<Door>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
+        consents: records.all::<AdvanceConsent>().await?.into_iter().map(|it| (named(&it.0), it)).collect(),
     })
 }
 
@@ -218,6 +223,9 @@ async fn enroll(
         }
         lock.credential = Some(Blob(ccs));
     }
+    if wanted.address.as_deref().is_some_and(|address| !is_address(address)) {
+        return Err(AdminError::Wrong("address is HOST:PORT".into()));
+    }
     lock.groups.extend(wanted.groups);
     lock.door = wanted.door.unwrap_or(lock.door);
     lock.address = wanted.address.unwrap_or(lock.address);
@@ -312,7 +320,7 @@ impl FromRequest for Presented {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
             .map(|(_, token)| token.trim().to_owned());
-        ready(Ok(Self { token, from: request.peer_addr().map(|peer| peer.ip()) }))
+        ready(Ok(Self { token, from: peer(request) }))
     }
 }
 

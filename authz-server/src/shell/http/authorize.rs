@@ -20,6 +20,7 @@ use crate::core::redirect;
 use crate::core::refusal::{AudienceFault, AuthorizationFault, OAuthError, Refusal};
 use crate::core::request::AuthorizationRequest;
 use crate::core::scope::Scope;
+use crate::core::time::Seconds;
 use crate::shell::Shell;
 use crate::shell::form::Form;
 use crate::store::facts::Committed;
@@ -338,12 +339,13 @@ impl Case {
                     && known.state == Answer::Waiting
             };
             // Asking again prolongs the question instead of multiplying it.
-            let id = match open.iter().find(same_question) {
+            let known = open.iter().find(same_question);
+            let id = match known {
                 Some((known, _)) => known.id,
                 None => Hash32(fresh(&mut Os)?),
             };
             requests.push(id);
-            changes.push(Change::put(ConsentRequest {
+            let question = ConsentRequest {
                 id,
                 door: target.door.name.clone(),
                 asker: self.person.clone(),
@@ -352,7 +354,12 @@ impl Case {
                 until: now.plus(i64::from(shell.lifetimes.owner_consent)),
                 expires,
                 state: Answer::Waiting,
-            }));
+            };
+            // Not over an answer that comes at this moment.
+            changes.push(match known {
+                Some((_, rev)) => Change::replace(question, *rev),
+                None => Change::create(question),
+            });
         }
         if requests.is_empty() {
             return self.finish(shell, browser, rev).await;
@@ -379,7 +386,8 @@ impl Case {
                 }
             }
         }
-        let (code, change) = authorize::code(&self.request, &self.person, &granted, shell.now(), &mut Os)?;
+        let (now, life) = (shell.now(), Seconds(shell.lifetimes.code));
+        let (code, change) = authorize::code(&self.request, &self.person, &granted, life, now, &mut Os)?;
         let mut changes = vec![change];
         if let Some(rev) = rev {
             let mut end = Change::delete(Key::Authorization(browser.id()));

@@ -29,10 +29,10 @@ async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
     let from = peer(&request);
     let decided = match read(&request, face, &body, &shell) {
         Ok((presented, asked)) => shell.token(&presented, &asked, from).await,
-        Err(refusal) => {
-            let denied = shell.unread(face, None, refusal);
-            shell.admit(from, None).map_err(Denied::Slow).and(Err(denied))
-        }
+        Err(refusal) => match shell.admit(from, None) {
+            Ok(()) => Err(shell.unread(face, None, refusal)),
+            Err(wait) => Err(Denied::Slow(wait)),
+        },
     };
     match decided {
         Ok(issued) => granted(&issued, in_cbor),

@@ -23,10 +23,11 @@ use crate::config::Config;
 use crate::core::cedar::Cedar;
 use crate::core::change::{Change, Key};
 use crate::core::names::LockName;
-use crate::core::records::{Client, Door, Lock, OscoreClient, TokenRecord};
+use crate::core::records::{Lock, TokenRecord};
 use crate::core::time::Timestamp;
 use crate::keys::Keys;
-use crate::shell::declaration::{Declaration, Existing, rekey, unhex};
+use crate::shell::declaration::{Declaration, rekey, unhex};
+use crate::shell::http::admin::existing;
 use crate::shell::throttle::{Rates, Throttle};
 use crate::shell::{Shell, tls};
 use crate::store::facts::Records;
@@ -102,18 +103,11 @@ impl World {
     }
 
     async fn try_declare(&self, declaration: Value) -> Result<(), String> {
-        let records = &self.shell.records;
-        let existing = Existing {
-            clients: named(records.all::<Client>().await.unwrap(), |it| it.id.clone()),
-            oscore: named(records.all::<OscoreClient>().await.unwrap(), |it| it.client.clone()),
-            locks: named(records.all::<Lock>().await.unwrap(), |it| it.name.clone()),
-            doors: named(records.all::<Door>().await.unwrap(), |it| it.name.clone()),
-            consents: Vec::new(),
-        };
+        let existing = existing(&self.shell).await.unwrap();
         let declaration: Declaration = serde_json::from_value(declaration).unwrap();
         let compared = declaration.compare(&existing, &self.shell.keys);
         let (changes, _) = compared.map_err(|cause| cause.to_string())?;
-        records.commit(&changes).await.unwrap();
+        self.shell.records.commit(&changes).await.unwrap();
         Ok(())
     }
 
@@ -142,10 +136,6 @@ impl Life {
         client.set_context(context);
         client
     }
-}
-
-fn named<K: Ord, T>(found: Vec<(T, crate::core::change::Rev)>, name: fn(&T) -> K) -> std::collections::BTreeMap<K, T> {
-    found.into_iter().map(|(it, _)| (name(&it), it)).collect()
 }
 
 fn robot(id: &str) -> Value {

@@ -4,8 +4,11 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use super::{ADMIN, SECRET, World, admin, building};
-use crate::core::change::Key;
+use crate::core::change::{Key, OnConflict};
 use crate::core::records::{Client, ClientAuth, Lock, OscoreClient};
+use crate::shell::declaration::Declaration;
+use crate::shell::http::admin::existing;
+use crate::store::facts::Committed;
 
 fn actions(answer: &Value) -> Vec<String> {
     let line = |it: &Value| {
@@ -108,6 +111,8 @@ async fn declarations_that_are_refused() {
             json!({ "oscore": [{ "client": "robot", "client_sender_id": "0x", "server_sender_id": "02", "master_secret": "00" }] }),
         ),
         ("HOST:PORT", json!({ "lock": [{ "name": "x", "address": "nowhere" }] })),
+        ("HOST:PORT", json!({ "lock": [{ "name": "x", "address": "host:http" }] })),
+        ("declared twice", json!({ "lock": [{ "name": "x" }, { "name": "x" }] })),
         ("lock name", json!({ "lock": [{ "name": "Front" }] })),
         ("lifetime", json!({ "lock": [{ "name": "x", "lifetime": 0 }] })),
         ("scopes", json!({ "lock": [{ "name": "x", "scopes": { "door:open": [["door", 2]] } }] })),
@@ -222,4 +227,17 @@ async fn nobody_else_administers() {
     let request = super::form("/token", &[("grant_type", "client_credentials")])
         .insert_header(("authorization", format!("Bearer {ADMIN}")));
     assert_eq!(world.ask(request).await.status, 400);
+}
+
+/// Whoever applies a file while a lock's key is rotated must not bring the old key back.
+#[actix_web::test]
+async fn a_declaration_does_not_undo_what_happens_at_the_same_time() {
+    let world = World::new(Vec::new()).await;
+    let declaration = serde_json::from_value(json!({ "lock": [{ "name": "front", "lifetime": 60 }] })).unwrap();
+    let existing = existing(&world.shell).await.unwrap();
+    let (changes, _) = Declaration::compare(declaration, &existing, &world.shell.keys).unwrap();
+    let got = world.ask(admin("locks/front/enroll", &json!({ "replace": true }))).await;
+    assert_eq!(got.status, 201, "{}", got.text());
+    let committed = world.shell.records.commit(&changes).await.unwrap();
+    assert!(matches!(committed, Committed::Conflict(OnConflict::Retry)), "{committed:?}");
 }

@@ -50,10 +50,26 @@ pub(super) struct Got {
 impl World {
     /// With these providers, and the building of [`building`].
     pub(super) async fn new(providers: Vec<Provider>) -> Self {
+        let world = Self::empty(providers, Rates { per_address: 0, per_client: 0 }).await;
+        let issuer = world.shell.providers.first().map_or("https://idp.example", |p| p.issuer());
+        let got = world.ask(admin("apply", &building(issuer))).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        for lock in ["front", "vault", "side"] {
+            let got = world.ask(admin(&format!("locks/{lock}/enroll"), &json!({}))).await;
+            assert_eq!(got.status, 201, "{}", got.text());
+        }
+        world
+    }
+
+    /// With nothing but limits.
+    pub(super) async fn with_rates(rates: Rates) -> Self {
+        Self::empty(Vec::new(), rates).await
+    }
+
+    async fn empty(providers: Vec<Provider>, rates: Rates) -> Self {
         tls::install_provider();
         let audit = tempfile::NamedTempFile::new().unwrap();
         let lifetimes = Config::parse("", &Default::default(), std::path::Path::new(".")).unwrap().lifetimes;
-        let issuer = providers.first().map_or("https://idp.example".to_owned(), |p| p.issuer().to_owned());
         let shell = web::Data::new(Shell {
             issuer: ISSUER.to_owned(),
             records: Records::new(Arc::new(Memory::default())),
@@ -63,18 +79,11 @@ impl World {
             lifetimes,
             clock: clock::now,
             audit: Audit::open(Some(audit.path())).unwrap(),
-            throttle: Mutex::new(Throttle::new(Rates { per_address: 0, per_client: 0 })),
+            throttle: Mutex::new(Throttle::new(rates)),
         });
         let token = AdminToken { hash: Hash32::of(&[ADMIN.as_bytes()]), expires: clock::now().plus(60) };
         shell.records.commit(&[Change::put(token)]).await.unwrap();
-        let world = Self { shell, audit };
-        let got = world.ask(admin("apply", &building(&issuer))).await;
-        assert_eq!(got.status, 200, "{}", got.text());
-        for lock in ["front", "vault", "side"] {
-            let got = world.ask(admin(&format!("locks/{lock}/enroll"), &json!({}))).await;
-            assert_eq!(got.status, 201, "{}", got.text());
-        }
-        world
+        Self { shell, audit }
     }
 
     pub(super) async fn ask(&self, request: TestRequest) -> Got {

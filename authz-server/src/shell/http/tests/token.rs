@@ -6,6 +6,7 @@ use base64::Engine as _;
 use super::{ISSUER, SECRET, World, encoded, form};
 use crate::clock;
 use crate::core::testing::Pair;
+use crate::shell::throttle::Rates;
 
 const FRONT: &str = "urn:latchwork:lock:front";
 
@@ -170,4 +171,32 @@ async fn long_bodies_are_not_read() {
     let world = World::new(Vec::new()).await;
     let got = world.ask(robot(&[("grant_type", &"x".repeat(64 << 10))])).await;
     assert_eq!(got.status, 413);
+}
+
+#[actix_web::test]
+async fn who_is_refused_for_now_leaves_no_line() {
+    let world = World::with_rates(Rates { per_address: 1, per_client: 0 }).await;
+    let unread = || form("/token", &[("nonsense", "")]);
+    for status in [400, 400, 429, 429] {
+        assert_eq!(world.ask(unread()).await.status, status);
+    }
+    assert_eq!(world.entries().matches("grant_type is missing").count(), 2);
+}
+
+/// Whoever may be refused without showing anything must not clear an address of its guesses.
+#[actix_web::test]
+async fn a_public_client_forgives_no_guesses() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT)];
+    for guess in 0.. {
+        let robot = form("/token", &asked).insert_header(("authorization", basic(&format!("robot{guess}"), "wrong")));
+        match world.ask(robot).await.status.as_u16() {
+            429 => break,
+            status => assert_eq!((status, guess < 60), (401, true)),
+        }
+        let public = world
+            .ask(form("/token", &[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", "AA")]))
+            .await;
+        assert_ne!(public.status, 401);
+    }
 }
