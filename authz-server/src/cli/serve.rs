@@ -113,9 +113,7 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
 }
 
 fn provider(settings: &ProviderSettings) -> Result<oidc::Provider, Failure> {
-    let ProviderSettings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim } = settings.clone();
-    oidc::Provider::new(oidc::Settings { name, issuer, client_id, client_secret, scopes, ca_file, groups_claim })
-        .map_err(|cause| Failure::setting("provider", cause))
+    oidc::Provider::new(settings.clone()).map_err(|cause| Failure::setting("provider", cause))
 }
 
 fn tls(cert: &Path, key: &Path) -> Result<rustls::ServerConfig, Failure> {

@@ -6,7 +6,6 @@
 
 pub mod fetch;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use openidconnect::core::{
@@ -27,24 +26,7 @@ use tokio::sync::Mutex;
 
 use fetch::{Fetch, FetchError};
 
-/// One provider as the configuration names it.
-#[derive(Clone)]
-pub struct Settings {
-    /// The name in `/callback/{name}`.
-    pub name: String,
-    /// The issuer, exactly as the provider spells it.
-    pub issuer: String,
-    /// Our client id there.
-    pub client_id: String,
-    /// Our client secret there, unless we are a public client.
-    pub client_secret: Option<String>,
-    /// Further scopes to ask for beside `openid`.
-    pub scopes: Vec<String>,
-    /// PEM file with the only certificates trusted for it.
-    pub ca_file: Option<PathBuf>,
-    /// The claim that lists a person's groups.
-    pub groups_claim: Option<String>,
-}
+use crate::config::ProviderSettings as Settings;
 
 /// Why a provider cannot be used at all. Found at start-up.
 #[derive(Debug, thiserror::Error)]
@@ -406,3 +388,6 @@ type RelyingParty = Client<
     EndpointMaybeSet,
     EndpointMaybeSet,
 >;
+
+#[cfg(test)]
+mod tests;

@@ -19,14 +19,14 @@ use crate::keys::{Keys, Signer as _};
 
 /// A change to a valid message: a byte replaced, taken out or put in, or the end cut off.
 #[derive(Clone, Debug)]
-enum Wound {
+pub(super) enum Wound {
     Replace(usize, u8),
     Remove(usize),
     Insert(usize, u8),
     Cut(usize),
 }
 
-fn wounds() -> impl Strategy<Value = Vec<Wound>> {
+pub(super) fn wounds() -> impl Strategy<Value = Vec<Wound>> {
     let wound = prop_oneof![
         (any::<usize>(), any::<u8>()).prop_map(|(at, byte)| Wound::Replace(at, byte)),
         any::<usize>().prop_map(Wound::Remove),
@@ -36,7 +36,7 @@ fn wounds() -> impl Strategy<Value = Vec<Wound>> {
     proptest::collection::vec(wound, 1..4)
 }
 
-fn wounded(message: &[u8], wounds: &[Wound]) -> Vec<u8> {
+pub(super) fn wounded(message: &[u8], wounds: &[Wound]) -> Vec<u8> {
     let mut bytes = message.to_vec();
     for wound in wounds {
         let place = |at: usize| at % bytes.len().max(1);

@@ -12,7 +12,9 @@ use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
-use crate::core::records::{AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient};
+use crate::core::records::{
+    AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Grant, Lock, OscoreClient,
+};
 use crate::keys::Public;
 use crate::shell::declaration::{
     Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, hex, is_address, rekey,
@@ -109,6 +111,9 @@ async fn remove_client(
     if let Some((context, _)) = shell.records.find::<OscoreClient>(&Key::Oscore(id.clone())).await? {
         changes.push(Change::delete(Record::from(context.name()).key()));
     }
+    // Else they would be good again for a client that is given the same name.
+    let grants = shell.records.all::<Grant>().await?.into_iter().filter(|(grant, _)| grant.client == id);
+    changes.extend(grants.map(|(grant, _)| Change::delete(Key::Grant(grant.id))));
     commit(&shell, &changes).await?;
     written_down(&shell, &gone("client", id.to_string()));
     Ok(HttpResponse::NoContent().finish())

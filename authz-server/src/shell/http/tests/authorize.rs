@@ -4,9 +4,10 @@ use actix_web::test::TestRequest;
 
 use super::provider::{Idp, LIES, Lie};
 use super::{Got, ISSUER, World, encoded, form, parameter};
+use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::Hash32;
 use crate::core::testing::Pair;
-use crate::shell::oidc::{Provider, Settings};
+use crate::shell::oidc::Provider;
 
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const LOOPBACK: &str = "http://127.0.0.1:7777/cb";

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::authorize::{Browser, VERIFIER, request};
 use super::provider::Idp;
-use super::{Got, ISSUER, World, form, parameter};
+use super::{ADMIN, Got, ISSUER, World, admin, form, parameter};
 use crate::clock;
 use crate::core::bytes::Hash32;
 use crate::core::change::{Change, Key};
@@ -142,4 +142,30 @@ async fn who_may_not_list_doors() {
     let got = doors(&world, token, &proof(&key, "z", "GET", &url, Some(token))).await;
     assert_eq!(got.status, 401);
     assert_eq!(world.ask(redeem(&code, &key, "r2")).await.json()["error"], "invalid_grant", "a code used before");
+}
+
+/// A client that was removed and one that gets its name are two.
+#[actix_web::test]
+async fn a_removed_apps_grants_go_with_it() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let key = Pair::new(5);
+    let code = code(&world, &idp).await;
+    let got = world.ask(redeem(&code, &key, "r1")).await.json();
+    let token = got["refresh_token"].as_str().unwrap().to_owned();
+    let gone = TestRequest::delete()
+        .uri("/admin/api/v1/clients/app")
+        .insert_header(("authorization", format!("Bearer {ADMIN}")));
+    assert_eq!(world.ask(gone).await.status, 204);
+    let refresh = |jti: &str| {
+        form(
+            "/token",
+            &[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", &token), ("audience", API)],
+        )
+        .insert_header(("dpop", proof(&key, jti, "POST", &token_url(), None)))
+    };
+    assert_eq!(world.ask(refresh("r2")).await.json()["error"], "invalid_client");
+    let again = json!({ "client": [{ "id": "app", "kind": "native", "redirect_uris": ["http://127.0.0.1/cb"] }] });
+    assert_eq!(world.ask(admin("apply", &again)).await.status, 200);
+    assert_eq!(world.ask(refresh("r3")).await.json()["error"], "invalid_grant");
 }

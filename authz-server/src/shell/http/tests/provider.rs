@@ -7,10 +7,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::{Hash32, base64url, from_base64url};
 use crate::core::testing::Pair;
 use crate::shell::form::Form;
-use crate::shell::oidc::{Provider, Settings};
+use crate::shell::oidc::Provider;
 
 /// What is wrong with the provider's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
