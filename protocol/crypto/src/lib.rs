@@ -6,7 +6,8 @@
 
 mod error;
 mod hkdf;
-#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "eddsa-small"))]
+mod private;
+#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
 mod rustcrypto;
 mod secret;
 mod symmetric;
@@ -14,7 +15,10 @@ mod verify;
 
 pub use error::CryptoError;
 pub use hkdf::{hkdf_sha256_expand, hkdf_sha256_extract};
-#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "eddsa-small"))]
+pub use private::{Agree, Ephemeral, P256Peer, Sign};
+#[cfg(feature = "ecdh-p256")]
+pub use rustcrypto::P256Private;
+#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
 pub use rustcrypto::RustCrypto;
 pub use secret::{Secret, ct_eq};
 pub use subtle::ConstantTimeEq;

@@ -4,14 +4,18 @@
 mod eddsa;
 #[cfg(feature = "es256-p256")]
 mod es256;
+#[cfg(feature = "ecdh-p256")]
+mod private;
 #[cfg(feature = "rustcrypto")]
 mod symmetric;
 
 #[cfg(any(feature = "es256-p256", feature = "eddsa-small"))]
 use crate::CryptoError;
 use crate::Verify;
+#[cfg(feature = "ecdh-p256")]
+pub use private::P256Private;
 
-/// The algorithms in portable Rust: `aes`, `ccm`, `sha2` and `hmac` (feature `rustcrypto`), `p256` (`es256-p256`) and `ed25519-compact` (`eddsa-small`).
+/// The algorithms in portable Rust: `aes`, `ccm`, `sha2` and `hmac` (feature `rustcrypto`), `p256` (`es256-p256`, `ecdh-p256`) and `ed25519-compact` (`eddsa-small`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
 
