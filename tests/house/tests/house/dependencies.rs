@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("coap", &[]),
     ("ace", &["cbor"]),
     ("oscore", &["cbor", "coap", "crypto"]),
+    ("edhoc", &["cbor", "crypto"]),
     ("transport", PROTOCOL),
     ("rs-lib", PROTOCOL),
     ("client-sdk", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
