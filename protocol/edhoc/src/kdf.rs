@@ -69,11 +69,11 @@ fn blocks(
         for (slot, part) in parts.iter_mut().zip(front.iter().chain(context).chain(&back)) {
             *slot = part;
         }
-        let block = c.hmac_sha256(prk.expose(), &parts)?;
-        for (to, from) in chunk.iter_mut().zip(block) {
-            put(to, from);
+        let block = Secret::new(c.hmac_sha256(prk.expose(), &parts)?);
+        for (to, from) in chunk.iter_mut().zip(block.expose()) {
+            put(to, *from);
         }
-        previous = Secret::new(block);
+        previous = block;
     }
     Ok(())
 }
