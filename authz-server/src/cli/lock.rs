@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::Failure;
 use super::server::Server;
 use crate::core::bytes::base64url;
+use crate::core::bytes::unhex;
 use crate::core::names::{DoorName, GroupName, LockName};
 use crate::core::records::ClockMode;
 use crate::files;
-use crate::shell::declaration::unhex;
 use crate::shell::http::admin::{Enrolment, LockFile};
 
 /// Enrol locks, list them, remove them

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::Failure;
 use crate::config::Config;
-use crate::shell::declaration::unhex;
+use crate::core::bytes::unhex;
 
 /// Where the server is and how to prove both sides.
 #[derive(Args)]

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::Failure;
 use crate::core::bytes::{Blob, base64url, from_base64url};
+use crate::core::bytes::{hex, unhex};
 use crate::core::{mint, scope};
-use crate::shell::declaration::{hex, unhex};
 
 /// Look into tokens
 #[derive(Args)]

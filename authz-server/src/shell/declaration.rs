@@ -491,25 +491,6 @@ fn wrong(kind: &'static str, name: &impl ToString, problem: &'static str) -> Und
     Undeclarable::Wrong { kind, name: name.to_string(), problem }
 }
 
-/// Bytes from hexadecimal text.
-#[must_use]
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
-}
-
-/// Hexadecimal text of bytes.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// `YYYY-MM-DDTHH:MM:SSZ`, nothing else.
 fn rfc3339(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();

@@ -12,6 +12,7 @@ use latchwork_oscore::{BadMaterial, Context, Error, Id, Material};
 use latchwork_transport::{BoxFuture, Security};
 use serde::Serialize;
 
+use crate::core::bytes::hex;
 use crate::core::bytes::{Blob, Hash32};
 use crate::core::change::{Change, Key, Rev};
 use crate::core::names::ClientId;
@@ -19,7 +20,6 @@ use crate::core::records::{OscoreClient, OscoreName, SenderNumbers};
 use crate::core::request::Face;
 use crate::keys::KeyError;
 use crate::shell::Shell;
-use crate::shell::declaration::hex;
 use crate::store::StoreError;
 use crate::store::facts::Committed;
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Undeclarable, unhex, wrong};
+use super::{Undeclarable, wrong};
+use crate::core::bytes::unhex;
 use crate::core::bytes::{Blob, Sealed};
 use crate::core::change::{Change, Key, Rev};
 use crate::core::names::ClientId;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::token::peer;
-use crate::core::bytes::{Blob, Hash32, from_base64url};
+use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
 use crate::core::records::{
@@ -17,7 +17,7 @@ use crate::core::records::{
 };
 use crate::keys::Public;
 use crate::shell::declaration::{
-    Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, hex, is_address, rekey,
+    Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, is_address, rekey,
 };
 use crate::shell::throttle::Wait;
 use crate::shell::{Shell, cbor};

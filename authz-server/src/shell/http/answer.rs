@@ -149,7 +149,7 @@ impl ResponseError for Stop {
 pub(crate) fn reference() -> String {
     let mut bytes = [0_u8; 4];
     let _ = getrandom::fill(&mut bytes);
-    crate::shell::declaration::hex(&bytes)
+    crate::core::bytes::hex(&bytes)
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ async fn a_lock_shows_its_key_once() {
     assert_eq!(file["as_keys"].as_array().unwrap().len(), 2);
     let lock = world.shell.records.find::<Lock>(&Key::Lock("front".parse().unwrap())).await.unwrap().unwrap().0;
     let key = world.shell.keys.storage.open(&lock.key_label(), &lock.token_key.0.0).unwrap();
-    assert_eq!(file["token_key"]["key"], crate::shell::declaration::hex(&key));
+    assert_eq!(file["token_key"]["key"], crate::core::bytes::hex(&key));
     assert!(!world.entries().contains(file["token_key"]["key"].as_str().unwrap()));
 
     let got = world.ask(admin("locks/back/enroll", &json!({ "credential": "AAAA" }))).await;
