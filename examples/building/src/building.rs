@@ -153,9 +153,9 @@ impl Building {
         self.provider = None;
     }
 
-    /// Whether the provider runs.
-    pub fn has_provider(&self) -> bool {
-        self.provider.is_some()
+    /// Whether neither server nor provider runs.
+    pub fn is_offline(&self) -> bool {
+        self.server.is_none() && self.provider.is_none()
     }
 
     /// Starts the server, or starts it again on the same data and HTTPS port.
@@ -164,17 +164,11 @@ impl Building {
         command.arg("serve").arg("--dir").arg(self.path("server"));
         command.env("LATCHWORK_COAP_LISTEN", "127.0.0.1:0");
         command.env("LATCHWORK_LOG_FILTER", &self.filter);
-        let _ = fs::remove_file(self.path("logs").join("server.log"));
         let mut server = Process::start("server", &self.path("logs"), &mut command)?;
         server.line("https://")?;
         self.coap = server.line("coap://")?;
         self.server = Some(server);
         Ok(())
-    }
-
-    /// The server's process id.
-    pub fn server_id(&self) -> Option<u32> {
-        self.server.as_ref().map(Process::id)
     }
 
     fn initialise(&self, more: &str) -> Outcome<()> {

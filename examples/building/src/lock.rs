@@ -18,7 +18,8 @@ pub struct Lock {
     pub corridor: Sniffer,
     record: PathBuf,
     clock: PathBuf,
-    process: Process,
+    /// Ends with the lock.
+    _process: Process,
 }
 
 impl Lock {
@@ -32,7 +33,7 @@ impl Lock {
         let mut process = Process::start(&format!("lock-{name}"), logs, &mut command)?;
         let address = process.line("listening on coap://")?.parse()?;
         let corridor = Sniffer::before(address)?;
-        Ok(Self { name: name.to_owned(), address, corridor, record, clock, process })
+        Ok(Self { name: name.to_owned(), address, corridor, record, clock, _process: process })
     }
 
     /// How often the bolt was drawn back, as its actuator wrote it down.
@@ -53,10 +54,5 @@ impl Lock {
     /// Takes the lock's clock away.
     pub fn lose_clock(&self) -> Outcome<()> {
         Ok(fs::write(&self.clock, "unknown")?)
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.process.id()
     }
 }

@@ -1,7 +1,7 @@
 //! Programs that run beside us, and end with us.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -16,6 +16,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Where its part of the log begins; earlier runs may have written there.
+    begin: u64,
 }
 
 impl Process {
@@ -23,19 +25,20 @@ impl Process {
     pub fn start(name: &str, logs: &Path, command: &mut Command) -> io::Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log)?;
+        let begin = out.metadata()?.len();
         let child = command
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()
             .map_err(|e| io::Error::new(e.kind(), format!("{name}: {e}")))?;
-        Ok(Self { name: name.to_owned(), child, log })
+        Ok(Self { name: name.to_owned(), child, log, begin })
     }
 
     /// Waits for a line that starts with `prefix` and returns the rest of it.
     pub fn line(&mut self, prefix: &str) -> io::Result<String> {
         for _ in 0..PATIENCE {
-            let printed = fs::read_to_string(&self.log)?;
+            let printed = self.printed()?;
             let complete = printed.rsplit_once('\n').map_or("", |(lines, _)| lines);
             if let Some(rest) = complete.lines().find_map(|line| line.strip_prefix(prefix)) {
                 return Ok(rest.trim().to_owned());
@@ -61,12 +64,11 @@ impl Process {
 
     /// Everything it printed so far.
     pub fn printed(&self) -> io::Result<String> {
-        fs::read_to_string(&self.log)
-    }
-
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+        let mut log = File::open(&self.log)?;
+        log.seek(SeekFrom::Start(self.begin))?;
+        let mut printed = String::new();
+        log.read_to_string(&mut printed)?;
+        Ok(printed)
     }
 }
 

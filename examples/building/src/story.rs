@@ -215,7 +215,7 @@ fn opens(building: &Building, who: &str, door: &str) -> Outcome<Scene> {
     let round_trips = seen.iter().filter(|datagram| !datagram.to_lock).count();
     let took = said.rsplit(", ").next().unwrap_or_default().to_owned();
     Scene::new(
-        moves == 1 && !building.has_provider() && building.server_id().is_none(),
+        moves == 1 && building.is_offline(),
         format!("{round_trips} round trips, {bytes} B in all, {took}; bolt moves {moves}"),
     )
 }

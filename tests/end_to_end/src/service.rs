@@ -8,7 +8,6 @@ use p256::ecdsa::{Signature, SigningKey};
 use reqwest::Certificate;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// Status and body of an answer.
 pub struct Answer {
@@ -72,10 +71,5 @@ impl Key {
         let signed = format!("{}.{}", text(&header), text(&claims));
         let signature: Signature = self.0.sign(signed.as_bytes());
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes())))
-    }
-
-    /// SHA-256 of something, in hexadecimal; for comparing without printing it.
-    pub fn digest(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
