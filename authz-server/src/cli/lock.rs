@@ -60,6 +60,9 @@ struct Enroll {
     /// What it knows of the time: clock, exi or nonce
     #[arg(long, value_parser = clock)]
     clock: Option<ClockMode>,
+    /// Where the lock reaches this server by CoAP; it may then ask about its tokens (introspection, revocation list)
+    #[arg(long, value_name = "HOST:PORT")]
+    online: Option<String>,
     /// Give a lock that has a key a new one; its old file is void then
     #[arg(long)]
     replace: bool,
@@ -105,6 +108,7 @@ impl Enroll {
             address: self.address,
             clock: self.clock,
             replace: self.replace,
+            online: self.online,
         };
         let path = format!("locks/{}/enroll", self.name);
         let made: Option<LockFile> = self.server.connect()?.ask(Method::POST, &path, Some(&wanted))?;

@@ -29,7 +29,7 @@ pub struct Client {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// Whether a client can keep a secret.
+/// Whether a client can keep a secret, and which side of a token it is on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
@@ -44,6 +44,11 @@ pub enum ClientKind {
         #[serde(default)]
         redirect_uris: Vec<String>,
     },
+    /// A resource server, or what speaks for several: it gets no tokens, and may ask about those for its locks (RFC 7662, RFC 9770).
+    ResourceServer {
+        /// The locks it speaks for.
+        locks: BTreeSet<LockName>,
+    },
 }
 
 impl ClientKind {
@@ -52,6 +57,16 @@ impl ClientKind {
     pub fn redirect_uris(&self) -> &[String] {
         match self {
             Self::Native { redirect_uris } | Self::Confidential { redirect_uris } => redirect_uris,
+            Self::ResourceServer { .. } => &[],
+        }
+    }
+
+    /// The locks it speaks for; none if it is no resource server.
+    #[must_use]
+    pub fn locks(&self) -> Option<&BTreeSet<LockName>> {
+        match self {
+            Self::ResourceServer { locks } => Some(locks),
+            Self::Native { .. } | Self::Confidential { .. } => None,
         }
     }
 }

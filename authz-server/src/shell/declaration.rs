@@ -7,20 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::bytes::{Blob, Sealed};
 use crate::core::change::{Change, Rev};
-use crate::core::names::{ClientId, DoorName, GroupName, LockName, PersonId};
-use crate::core::records::{
-    AdvanceConsent, Client, ClientAuth, ClientKey, ClientKind, ClockMode, Door, GrantKind, Lock, OscoreClient,
-};
-use crate::core::redirect;
-use crate::core::scope::{self, AifEntry, Scope, ScopeMap};
-use crate::core::secret;
-use crate::core::time::{Seconds, Timestamp};
+use crate::core::names::{ClientId, DoorName, LockName, PersonId};
+use crate::core::records::{AdvanceConsent, Client, Door, Lock, OscoreClient};
+use crate::core::scope::Scope;
+use crate::core::time::Timestamp;
 use crate::keys::Keys;
 
+mod client;
+mod lock;
+mod online;
 mod oscore;
 
+pub use client::{DeclaredClient, Kind};
+pub use lock::{DeclaredLock, fresh_lock, is_address, rekey};
+pub use online::{Online, online, own_client, without};
 pub use oscore::DeclaredOscore;
 
 /// The whole file.
@@ -42,59 +43,6 @@ pub struct Declaration {
     /// `[[consent]]`
     #[serde(default)]
     pub consent: Vec<DeclaredConsent>,
-}
-
-/// A client.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredClient {
-    id: ClientId,
-    title: Option<String>,
-    kind: Kind,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    /// Left out: all that this kind of client can use.
-    grants: Option<BTreeSet<GrantKind>>,
-    #[serde(default)]
-    ceiling: Scope,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-    secret: Option<String>,
-    #[serde(default)]
-    keys: Vec<ClientKey>,
-    #[serde(default)]
-    oscore: bool,
-}
-
-impl std::fmt::Debug for DeclaredClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "client {}", self.id)
-    }
-}
-
-/// Native or confidential (RFC 6749 §2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// An app on a person's device.
-    Native,
-    /// A service that authenticates.
-    Confidential,
-}
-
-/// A lock. Its token key is made here and handed out once, by `lock enroll`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredLock {
-    name: LockName,
-    door: Option<DoorName>,
-    address: Option<String>,
-    clock: Option<ClockMode>,
-    groups: Option<BTreeSet<GroupName>>,
-    scopes: Option<ScopeMap>,
-    lifetime: Option<Seconds>,
-    /// Whether its tokens are signed inside; it then needs the server's public keys.
-    signed: Option<bool>,
 }
 
 /// A door.
@@ -222,6 +170,10 @@ impl Declaration {
         for client in self.client {
             let old = existing.clients.get(&client.id);
             let new = client.record(old.map(|(old, _)| old), &with_context, keys)?;
+            let known = |lock: &LockName| declared_locks.contains(lock) || existing.locks.contains_key(lock);
+            if !new.kind.locks().into_iter().flatten().all(known) {
+                return Err(wrong("client", &new.id, "there is no lock of a name it gives"));
+            }
             plan.add("client", new.id.to_string(), old, new)?;
         }
         let mut names = oscore::Names::new(&existing.oscore);
@@ -314,179 +266,6 @@ fn differing<T: Serialize>(old: &T, new: &T) -> Vec<String> {
     names.into_iter().filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
 }
 
-impl DeclaredClient {
-    fn record(
-        self,
-        old: Option<&Client>,
-        with_context: &BTreeSet<ClientId>,
-        keys: &Keys,
-    ) -> Result<Client, Undeclarable> {
-        let refuse = |problem| wrong("client", &self.id, problem);
-        let ways = usize::from(self.secret.is_some()) + usize::from(!self.keys.is_empty()) + usize::from(self.oscore);
-        if ways > 1 {
-            return Err(refuse("give one of secret, keys and oscore, not several"));
-        }
-        let auth = match (self.kind, &self.secret, self.oscore) {
-            (Kind::Native, None, false) if self.keys.is_empty() => ClientAuth::None,
-            (Kind::Native, ..) => {
-                return Err(refuse("a native app keeps no secret; its installation key speaks for it"));
-            }
-            (Kind::Confidential, Some(text), _) if text.len() < MIN_SECRET => {
-                return Err(refuse("a secret needs at least 32 characters; make one at random"));
-            }
-            (Kind::Confidential, Some(text), _) => {
-                ClientAuth::SecretHash(secret::keyed_hash(&keys.secrets, &self.id, text.as_bytes()))
-            }
-            (Kind::Confidential, None, true) if with_context.contains(&self.id) => ClientAuth::Oscore,
-            (Kind::Confidential, None, true) => {
-                return Err(refuse("oscore = true needs an [[oscore]] with this client"));
-            }
-            (Kind::Confidential, None, false) if !self.keys.is_empty() => ClientAuth::PrivateKeyJwt(self.keys.clone()),
-            (Kind::Confidential, None, false) => match old.map(|old| old.auth.clone()) {
-                Some(kept) if kept != ClientAuth::None => kept,
-                _ => return Err(refuse("a confidential client needs a secret, keys or oscore = true")),
-            },
-        };
-        for uri in &self.redirect_uris {
-            if redirect::kind(uri).is_none() {
-                return Err(refuse(
-                    "a redirect URI is http://127.0.0.1/…, http://[::1]/…, https://…, or a private scheme with a dot; no fragment",
-                ));
-            }
-        }
-        let grants = self.grants.unwrap_or_else(|| match (self.kind, self.redirect_uris.is_empty()) {
-            (Kind::Native, _) | (Kind::Confidential, false) => {
-                [GrantKind::AuthorizationCode, GrantKind::RefreshToken].into()
-            }
-            (Kind::Confidential, true) => [GrantKind::ClientCredentials].into(),
-        });
-        if self.kind == Kind::Native && grants.contains(&GrantKind::ClientCredentials) {
-            return Err(wrong(
-                "client",
-                &self.id,
-                "a native app has no client_credentials: it cannot prove to be itself",
-            ));
-        }
-        Ok(Client {
-            title: self.title.or(old.map(|old| old.title.clone())).unwrap_or_else(|| self.id.to_string()),
-            id: self.id,
-            kind: match self.kind {
-                Kind::Native => ClientKind::Native { redirect_uris: self.redirect_uris },
-                Kind::Confidential => ClientKind::Confidential { redirect_uris: self.redirect_uris },
-            },
-            auth,
-            grants,
-            ceiling: self.ceiling,
-            attributes: self.attributes,
-        })
-    }
-}
-
-impl DeclaredLock {
-    fn record(self, old: Option<&Lock>, keys: &Keys) -> Result<Lock, Undeclarable> {
-        let mut lock = match old {
-            Some(old) => old.clone(),
-            None => fresh_lock(self.name.clone(), keys)?,
-        };
-        if let Some(door) = self.door {
-            lock.door = door;
-        }
-        if let Some(address) = self.address {
-            if !is_address(&address) {
-                return Err(wrong("lock", &self.name, "address is HOST:PORT"));
-            }
-            lock.address = address;
-        }
-        if let Some(clock) = self.clock {
-            lock.clock = clock;
-        }
-        if let Some(groups) = self.groups {
-            lock.groups = groups;
-        }
-        if let Some(scopes) = self.scopes {
-            // A session keeps all of a token's rights; somebody may ask for every word at once.
-            let fits = scope::encode(&scope::union(&scopes, scopes.keys())).is_some();
-            let mean = |entries: &Vec<AifEntry>| {
-                !entries.is_empty()
-                    && entries.iter().all(|AifEntry(path, methods)| path.starts_with('/') && *methods != 0)
-            };
-            if scopes.len() > 16 || !fits || !scopes.values().all(mean) {
-                return Err(wrong(
-                    "lock",
-                    &self.name,
-                    "scopes: 1 to 16 words of entries [\"/path\", methods]; of them all together at most 8 paths and 96 bytes",
-                ));
-            }
-            lock.scopes = scopes;
-        }
-        if let Some(lifetime) = self.lifetime {
-            if !(1..=MAX_LIFETIME).contains(&lifetime.0) {
-                return Err(wrong("lock", &self.name, "lifetime is 1 to 2592000 seconds"));
-            }
-            lock.lifetime = lifetime;
-        }
-        lock.signed = self.signed.unwrap_or(lock.signed);
-        Ok(lock)
-    }
-}
-
-/// A lock with DESIGN's defaults and a token key that nobody has yet: an empty kid says that it was never enrolled.
-///
-/// # Errors
-/// No randomness.
-pub fn fresh_lock(name: LockName, keys: &Keys) -> Result<Lock, Undeclarable> {
-    let door = name.as_str().parse().map_err(|_| wrong("lock", &name, "no door can have this name"))?;
-    let mut lock = Lock {
-        name,
-        door,
-        groups: BTreeSet::new(),
-        clock: ClockMode::Clock,
-        token_kid: Blob::default(),
-        token_key: Sealed(Blob::default()),
-        token_key_wear: 0,
-        signed: false,
-        credential: None,
-        address: String::new(),
-        scopes: default_scopes(),
-        lifetime: Seconds(DEFAULT_LIFETIME),
-    };
-    rekey(&mut lock, keys)?;
-    lock.token_kid = Blob::default();
-    Ok(lock)
-}
-
-/// A new token key and kid for a lock; the key itself, for the lock's file.
-///
-/// # Errors
-/// No randomness.
-pub fn rekey(lock: &mut Lock, keys: &Keys) -> Result<zeroize::Zeroizing<[u8; 16]>, Undeclarable> {
-    let mut key = zeroize::Zeroizing::new([0_u8; 16]);
-    let mut kid = [0_u8; 8];
-    getrandom::fill(key.as_mut()).map_err(|_| crate::keys::KeyError::Random)?;
-    getrandom::fill(&mut kid).map_err(|_| crate::keys::KeyError::Random)?;
-    lock.token_key = Sealed(Blob(keys.storage.seal(&lock.key_label(), key.as_ref())?));
-    lock.token_kid = Blob(kid.to_vec());
-    lock.token_key_wear = 0;
-    Ok(key)
-}
-
-/// `HOST:PORT`, as far as a text can tell.
-#[must_use]
-pub fn is_address(text: &str) -> bool {
-    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
-    text.len() <= 255
-        && port.is_some_and(|port| port.parse::<u16>().is_ok())
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
-}
-
-/// `door:open` is POST on `/door`, `door:state` GET.
-fn default_scopes() -> ScopeMap {
-    [("door:open", 2), ("door:state", 1)]
-        .into_iter()
-        .filter_map(|(word, methods)| Some((word.parse().ok()?, vec![AifEntry("/door".to_owned(), methods)])))
-        .collect()
-}
-
 fn wrong(kind: &'static str, name: &impl ToString, problem: &'static str) -> Undeclarable {
     Undeclarable::Wrong { kind, name: name.to_string(), problem }
 }
@@ -520,8 +299,3 @@ fn rfc3339(text: &str) -> Option<Timestamp> {
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day - 1 - 719_468;
     Some(Timestamp(days * 86_400 + hour * 3_600 + minute * 60 + second))
 }
-
-/// Characters of a client secret: 32 of base64url are 192 bits.
-const MIN_SECRET: usize = 32;
-const DEFAULT_LIFETIME: u32 = 8 * 3600;
-const MAX_LIFETIME: u32 = 30 * 86_400;

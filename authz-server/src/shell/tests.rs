@@ -63,7 +63,8 @@ const BASIC: &str = "Basic cm9ib3Q6czNjcmV0";
 
 const DECLARATION: &str = r#"{
     "client": [{ "id": "robot", "kind": "confidential", "secret": "0123456789abcdef0123456789abcdef", "attributes": { "role": "x" } },
-               { "id": "mower", "kind": "confidential", "oscore": true }, { "id": "app", "kind": "native", "redirect_uris": ["http://127.0.0.1/cb"] }],
+               { "id": "mower", "kind": "confidential", "oscore": true }, { "id": "app", "kind": "native", "redirect_uris": ["http://127.0.0.1/cb"] },
+               { "id": "floor", "kind": "resource_server", "secret": "0123456789abcdef0123456789abcdef", "locks": ["front"] }],
     "oscore": [{ "client": "mower", "client_sender_id": "01", "server_sender_id": "02", "master_secret": "000102030405060708090a0b0c0d0e0f" }],
     "lock": [{ "name": "front", "address": "127.0.0.1:5683", "clock": "exi", "scopes": { "door:open": [["/door", 2]] }, "lifetime": 60 }],
     "door": [{ "name": "front", "lock": "front", "zone": "office", "owners": [{ "issuer": "https://i", "subject": "o" }] }],

@@ -17,7 +17,8 @@ use crate::core::records::{
 };
 use crate::keys::Public;
 use crate::shell::declaration::{
-    Action, Declaration, Difference, Existing, Undeclarable, fresh_lock, is_address, rekey,
+    Action, Declaration, Difference, Existing, Online, Undeclarable, fresh_lock, is_address, online, own_client, rekey,
+    without,
 };
 use crate::shell::throttle::Wait;
 use crate::shell::{Shell, cbor};
@@ -91,7 +92,7 @@ async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse
             let redirect_uris = client.kind.redirect_uris().to_vec();
             json!({
                 "id": client.id, "title": client.title, "auth": auth, "grants": client.grants,
-                "redirect_uris": redirect_uris, "attributes": client.attributes,
+                "redirect_uris": redirect_uris, "attributes": client.attributes, "locks": client.kind.locks(),
             })
         })
         .collect();
@@ -146,7 +147,8 @@ async fn remove_lock(
     let name: LockName = name.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Lock(name.clone());
     shell.records.find::<Lock>(&key).await?.ok_or(AdminError::NotFound)?;
-    commit(&shell, &[Change::delete(key)]).await?;
+    let (clients, contexts) = (shell.records.all().await?, shell.records.all().await?);
+    commit(&shell, &without(&name, clients, contexts)).await?;
     written_down(&shell, &gone("lock", name.to_string()));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -167,6 +169,8 @@ pub struct Enrolment {
     pub clock: Option<ClockMode>,
     /// Replace the key of a lock that has one. Its old file is void then.
     pub replace: bool,
+    /// Where the lock reaches this server by CoAP, `HOST:PORT`: it becomes a client that may ask about its tokens.
+    pub online: Option<String>,
 }
 
 /// What the lock has to know: the content of its file, shown this once.
@@ -181,6 +185,8 @@ pub struct LockFile {
     token_key: TokenKey,
     as_keys: Vec<AsKey>,
     scopes: Vec<NamedScope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    online: Option<Online>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -228,8 +234,8 @@ async fn enroll(
         }
         lock.credential = Some(Blob(ccs));
     }
-    if wanted.address.as_deref().is_some_and(|address| !is_address(address)) {
-        return Err(AdminError::Wrong("address is HOST:PORT".into()));
+    if ![&wanted.address, &wanted.online].into_iter().flatten().all(|address| is_address(address)) {
+        return Err(AdminError::Wrong("an address is HOST:PORT".into()));
     }
     lock.groups.extend(wanted.groups);
     lock.door = wanted.door.unwrap_or(lock.door);
@@ -249,6 +255,15 @@ async fn enroll(
             zone: None,
             attributes: BTreeMap::new(),
         }));
+    }
+    let mut own = None;
+    if let Some(server) = wanted.online {
+        let id = own_client(&lock.name)?;
+        let client = shell.records.find(&Key::Client(id.clone())).await?;
+        let context = shell.records.find(&Key::Oscore(id)).await?;
+        let (made, file) = online(&lock.name, server, client.as_ref(), context.as_ref(), &shell.keys)?;
+        changes.extend(made);
+        own = Some(file);
     }
     commit(&shell, &changes).await?;
     let action = if found.is_some() { Action::Update } else { Action::Create };
@@ -274,6 +289,7 @@ async fn enroll(
                 aif: entries.iter().map(|entry| (entry.0.clone(), entry.1)).collect(),
             })
             .collect(),
+        online: own,
     }))
 }
 

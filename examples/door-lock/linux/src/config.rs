@@ -25,6 +25,22 @@ pub(crate) struct Config {
     as_keys: Vec<Public>,
     #[serde(default)]
     scopes: Vec<Scope>,
+    /// How this lock speaks to the server itself, where it can (`lock enroll --online`). Nothing here does yet.
+    #[serde(default)]
+    #[allow(dead_code)]
+    online: Option<Online>,
+}
+
+/// The lock's OSCORE context with the server; ids and secret in hexadecimal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Online {
+    server: String,
+    client: String,
+    client_sender_id: String,
+    server_sender_id: String,
+    master_secret: String,
 }
 
 /// A lock is enrolled with one of three; this one keeps no record over a reboot, so it cannot do `exi`.

@@ -4,8 +4,10 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use super::{ADMIN, SECRET, World, admin, building};
+use crate::core::bytes::{Blob, hex, unhex};
 use crate::core::change::{Key, OnConflict};
-use crate::core::records::{Client, ClientAuth, Lock, OscoreClient};
+use crate::core::names::ClientId;
+use crate::core::records::{Client, ClientAuth, Lock, OscoreClient, OscoreName};
 use crate::shell::declaration::Declaration;
 use crate::shell::http::admin::existing;
 use crate::store::facts::Committed;
@@ -110,6 +112,24 @@ async fn declarations_that_are_refused() {
             "hexadecimal",
             json!({ "oscore": [{ "client": "robot", "client_sender_id": "0x", "server_sender_id": "02", "master_secret": "00" }] }),
         ),
+        ("one lock or more", json!({ "client": [{ "id": "x", "kind": "resource_server", "secret": SECRET }] })),
+        ("needs a secret", json!({ "client": [{ "id": "x", "kind": "resource_server", "locks": ["front"] }] })),
+        (
+            "no lock of a name",
+            json!({ "client": [{ "id": "x", "kind": "resource_server", "secret": SECRET, "locks": ["front", "nowhere"] }] }),
+        ),
+        (
+            "gets no tokens",
+            json!({ "client": [{ "id": "x", "kind": "resource_server", "secret": SECRET, "locks": ["front"], "grants": ["client_credentials"] }] }),
+        ),
+        (
+            "gets no tokens",
+            json!({ "client": [{ "id": "x", "kind": "resource_server", "secret": SECRET, "locks": ["front"], "redirect_uris": ["https://x.example/cb"] }] }),
+        ),
+        (
+            "only a resource server",
+            json!({ "client": [{ "id": "x", "kind": "confidential", "secret": SECRET, "locks": ["front"] }] }),
+        ),
         ("HOST:PORT", json!({ "lock": [{ "name": "x", "address": "nowhere" }] })),
         ("HOST:PORT", json!({ "lock": [{ "name": "x", "address": "host:http" }] })),
         ("declared twice", json!({ "lock": [{ "name": "x" }, { "name": "x" }] })),
@@ -192,6 +212,95 @@ async fn a_lock_shows_its_key_once() {
     let got = world.ask(admin("locks/back/enroll", &json!({}))).await;
     assert_eq!(got.status, 201, "a new lock with a door of its name");
     assert_eq!(world.ask(admin("locks/No%20Name/enroll", &json!({}))).await.status, 422);
+}
+
+/// A resource server is a client that gets no tokens. RFC 9200 §5.9: it authenticates as one.
+#[actix_web::test]
+async fn a_resource_server_is_declared_and_gets_no_token() {
+    let world = World::new(Vec::new()).await;
+    let declared = json!({
+        "client": [{ "id": "floor", "kind": "resource_server", "secret": SECRET, "locks": ["front", "new"] }],
+        "lock": [{ "name": "new" }],
+    });
+    for expected in [["create client floor", "create lock new"], ["keep client floor", "keep lock new"]] {
+        assert_eq!(actions(&world.ask(admin("apply", &declared)).await.json()), expected);
+    }
+    let asked = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "floor"),
+        ("client_secret", SECRET),
+        ("audience", "urn:latchwork:lock:front"),
+    ];
+    let got = world.ask(super::form("/token", &asked)).await;
+    assert_eq!((got.status.as_u16(), &got.json()["error"]), (400, &json!("unauthorized_client")));
+    let grant = [("response_type", "code"), ("client_id", "floor"), ("redirect_uri", "https://x.example/cb")];
+    let uri = format!("/authorize?{}", super::encoded(&grant));
+    assert_eq!(world.ask(TestRequest::get().uri(&uri)).await.status, 400);
+}
+
+/// A lock enrolled online has a context of its own; enrolling it again voids the one before, and it goes with the lock.
+#[actix_web::test]
+async fn a_lock_that_speaks_to_the_server_itself() {
+    let world = World::new(Vec::new()).await;
+    let (id, records) = ("lock:front".parse::<ClientId>().unwrap(), &world.shell.records);
+    let context = || async { records.find::<OscoreClient>(&Key::Oscore(id.clone())).await.unwrap().map(|it| it.0) };
+    let named = |kid: &str| {
+        let name = Key::OscoreName((Blob(unhex(kid).unwrap()), None));
+        async move { records.find::<OscoreName>(&name).await.unwrap().map(|it| it.0.client) }
+    };
+    let asked = json!({ "replace": true, "online": "192.0.2.1:5683" });
+    let mut before: Option<String> = None;
+    for _ in 0..2 {
+        let got = world.ask(admin("locks/front/enroll", &asked)).await;
+        assert_eq!(got.status, 201, "{}", got.text());
+        let file = got.json()["online"].clone();
+        assert_eq!((&file["server"], &file["client"]), (&json!("192.0.2.1:5683"), &json!("lock:front")));
+        let text = |name: &str| file[name].as_str().unwrap().to_owned();
+        let (kid, secret) = (text("client_sender_id"), text("master_secret"));
+        let known = context().await.unwrap();
+        let opened = world.shell.keys.storage.open(&known.label(), &known.master_secret.0.0).unwrap();
+        assert_eq!((hex(&opened), hex(&known.server_id.0)), (secret.clone(), kid.clone()));
+        assert_eq!(hex(&known.client_id.0), text("server_sender_id"));
+        assert_eq!(named(&kid).await, Some(id.clone()));
+        assert!(!world.entries().contains(&secret));
+        if let Some(before) = before.replace(kid) {
+            assert_eq!(named(&before).await, None, "the name of the context before");
+        }
+    }
+    let client = records.find::<Client>(&Key::Client(id.clone())).await.unwrap().unwrap().0;
+    assert_eq!(
+        client.kind.locks().map(|locks| locks.iter().map(ToString::to_string).collect()),
+        Some(vec!["front".to_owned()])
+    );
+    assert!(client.grants.is_empty() && client.auth == ClientAuth::Oscore);
+
+    let floor = json!({ "client": [{ "id": "floor", "kind": "resource_server", "secret": SECRET, "locks": ["front", "side"] }] });
+    assert_eq!(world.ask(admin("apply", &floor)).await.status, 200);
+    let gone = TestRequest::delete().uri("/admin/api/v1/locks/front");
+    let got = world.ask(gone.insert_header(("authorization", format!("Bearer {ADMIN}")))).await;
+    assert_eq!(got.status, 204, "{}", got.text());
+    assert!(context().await.is_none() && named(&before.unwrap()).await.is_none());
+    assert!(records.find::<Client>(&Key::Client(id)).await.unwrap().is_none());
+    let floor = records.find::<Client>(&Key::Client("floor".parse().unwrap())).await.unwrap().unwrap().0;
+    assert_eq!(floor.kind.locks().map(std::collections::BTreeSet::len), Some(1));
+}
+
+#[actix_web::test]
+async fn a_lock_takes_no_other_clients_name_and_no_bad_address() {
+    let world = World::new(Vec::new()).await;
+    let other = json!({ "client": [{ "id": "lock:front", "kind": "confidential", "secret": SECRET }] });
+    assert_eq!(world.ask(admin("apply", &other)).await.status, 200);
+    let long = "a".repeat(60);
+    for (lock, server, status) in [
+        ("front", "192.0.2.1:5683", 422),
+        ("side", "192.0.2.1", 422),
+        (&long, "192.0.2.1:5683", 422),
+        ("side", "[::1]:5683", 201),
+    ] {
+        let asked = json!({ "replace": true, "online": server });
+        let got = world.ask(admin(&format!("locks/{lock}/enroll"), &asked)).await;
+        assert_eq!(got.status, status, "{lock} {server}: {}", got.text());
+    }
 }
 
 #[actix_web::test]

@@ -1,0 +1,138 @@
+//! `[[client]]`: apps, services and resource servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{Undeclarable, wrong};
+use crate::core::names::{ClientId, LockName};
+use crate::core::records::{Client, ClientAuth, ClientKey, ClientKind, GrantKind};
+use crate::core::redirect;
+use crate::core::scope::Scope;
+use crate::core::secret;
+use crate::keys::Keys;
+
+/// A client.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredClient {
+    pub(super) id: ClientId,
+    title: Option<String>,
+    kind: Kind,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    /// Left out: all that this kind of client can use.
+    grants: Option<BTreeSet<GrantKind>>,
+    #[serde(default)]
+    ceiling: Scope,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    secret: Option<String>,
+    #[serde(default)]
+    keys: Vec<ClientKey>,
+    #[serde(default)]
+    oscore: bool,
+    /// The locks a resource server speaks for.
+    #[serde(default)]
+    locks: BTreeSet<LockName>,
+}
+
+impl std::fmt::Debug for DeclaredClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "client {}", self.id)
+    }
+}
+
+/// Native or confidential (RFC 6749 §2.1), or no client of tokens at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An app on a person's device.
+    Native,
+    /// A service that authenticates.
+    Confidential,
+    /// A lock, or what speaks for several: it authenticates, and asks about tokens.
+    ResourceServer,
+}
+
+impl DeclaredClient {
+    pub(super) fn record(
+        self,
+        old: Option<&Client>,
+        with_context: &BTreeSet<ClientId>,
+        keys: &Keys,
+    ) -> Result<Client, Undeclarable> {
+        let refuse = |problem| wrong("client", &self.id, problem);
+        let ways = usize::from(self.secret.is_some()) + usize::from(!self.keys.is_empty()) + usize::from(self.oscore);
+        if ways > 1 {
+            return Err(refuse("give one of secret, keys and oscore, not several"));
+        }
+        let auth = match (self.kind, &self.secret, self.oscore) {
+            (Kind::Native, None, false) if self.keys.is_empty() => ClientAuth::None,
+            (Kind::Native, ..) => {
+                return Err(refuse("a native app keeps no secret; its installation key speaks for it"));
+            }
+            (_, Some(text), _) if text.len() < MIN_SECRET => {
+                return Err(refuse("a secret needs at least 32 characters; make one at random"));
+            }
+            (_, Some(text), _) => ClientAuth::SecretHash(secret::keyed_hash(&keys.secrets, &self.id, text.as_bytes())),
+            (_, None, true) if with_context.contains(&self.id) => ClientAuth::Oscore,
+            (_, None, true) => {
+                return Err(refuse("oscore = true needs an [[oscore]] with this client"));
+            }
+            (_, None, false) if !self.keys.is_empty() => ClientAuth::PrivateKeyJwt(self.keys.clone()),
+            (_, None, false) => match old.map(|old| old.auth.clone()) {
+                Some(kept) if kept != ClientAuth::None => kept,
+                _ => return Err(refuse("a confidential client needs a secret, keys or oscore = true")),
+            },
+        };
+        match (self.kind, self.locks.is_empty()) {
+            (Kind::ResourceServer, true) => return Err(refuse("a resource server speaks for one lock or more")),
+            (Kind::Native | Kind::Confidential, false) => {
+                return Err(refuse("only a resource server has locks"));
+            }
+            _ => {}
+        }
+        let wants_tokens = !self.redirect_uris.is_empty() || self.grants.iter().flatten().next().is_some();
+        if self.kind == Kind::ResourceServer && wants_tokens {
+            return Err(refuse("a resource server gets no tokens: it has no grants and no redirect URIs"));
+        }
+        for uri in &self.redirect_uris {
+            if redirect::kind(uri).is_none() {
+                return Err(refuse(
+                    "a redirect URI is http://127.0.0.1/…, http://[::1]/…, https://…, or a private scheme with a dot; no fragment",
+                ));
+            }
+        }
+        let grants = self.grants.unwrap_or_else(|| match (self.kind, self.redirect_uris.is_empty()) {
+            (Kind::Native, _) | (Kind::Confidential, false) => {
+                [GrantKind::AuthorizationCode, GrantKind::RefreshToken].into()
+            }
+            (Kind::Confidential, true) => [GrantKind::ClientCredentials].into(),
+            (Kind::ResourceServer, _) => BTreeSet::new(),
+        });
+        if self.kind == Kind::Native && grants.contains(&GrantKind::ClientCredentials) {
+            return Err(wrong(
+                "client",
+                &self.id,
+                "a native app has no client_credentials: it cannot prove to be itself",
+            ));
+        }
+        Ok(Client {
+            title: self.title.or(old.map(|old| old.title.clone())).unwrap_or_else(|| self.id.to_string()),
+            id: self.id,
+            kind: match self.kind {
+                Kind::Native => ClientKind::Native { redirect_uris: self.redirect_uris },
+                Kind::Confidential => ClientKind::Confidential { redirect_uris: self.redirect_uris },
+                Kind::ResourceServer => ClientKind::ResourceServer { locks: self.locks },
+            },
+            auth,
+            grants,
+            ceiling: self.ceiling,
+            attributes: self.attributes,
+        })
+    }
+}
+
+/// Characters of a client secret: 32 of base64url are 192 bits.
+const MIN_SECRET: usize = 32;
