@@ -14,7 +14,8 @@ use support::mint::{CNF, NOW, bytes, encrypted, es256, good, map, osc, signed, s
 fn verify(criterion: &mut Criterion) {
     let trust = support::trust(None);
     let now = Now { wall: Wall::exact(NOW), uptime: Uptime(1000) };
-    let verifier = Verifier { trust: &trust, revoked: &[], resources: &["/door"], now: &now, crypto: &RustCrypto };
+    let verifier =
+        Verifier { trust: &trust, revoked: &[], records: &[], resources: &["/door"], now: &now, crypto: &RustCrypto };
     let claims = good(osc(b"1", &[3; 16]));
     // A signed token tells no secret, so it confirms a public key.
     let point = es256().verifying_key().to_sec1_point(false);

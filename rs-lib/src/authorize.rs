@@ -51,10 +51,10 @@ impl Denied {
 
 /// Decides whether whoever proved this key may have this request served. Both the token and the ceiling of its issuer
 /// must permit it, byte for byte as RFC 9237 §2.2 compares.
-pub fn authorize<'s, const N: usize, const P: usize>(
+pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
     key: &ProvenKey,
     request: &Message<'_>,
-    sessions: &'s Sessions<N, P>,
+    sessions: &'s Sessions<N, P, I>,
     trust: &Trust<'_>,
 ) -> Result<Allowed<'s>, Denied> {
     let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;

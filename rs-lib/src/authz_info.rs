@@ -3,7 +3,7 @@
 use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::clock::Now;
-use crate::session::{Holder, Seat, Sessions};
+use crate::session::{Seat, Sessions};
 use crate::verify::{Bearer, Confirmation};
 use latchwork_ace::OscMaterial;
 use latchwork_ace::authz_info::Request;
@@ -18,8 +18,8 @@ pub(crate) struct Opened {
 }
 
 /// Opens a pending session. Nothing that was there before is touched.
-pub(crate) fn open<const N: usize, const P: usize>(
-    sessions: &mut Sessions<N, P>,
+pub(crate) fn open<const N: usize, const P: usize, const I: usize>(
+    sessions: &mut Sessions<N, P, I>,
     bearer: &Bearer<'_>,
     request: &Request<'_>,
     now: &Now,
@@ -62,18 +62,18 @@ pub(crate) fn open<const N: usize, const P: usize>(
 }
 
 /// Gives the session at `seat` the rights of a new token; its context stays (RFC 9203 §4.2). Nonces are ignored.
-pub(crate) fn update<const N: usize, const P: usize>(
-    sessions: &mut Sessions<N, P>,
+pub(crate) fn update<const N: usize, const P: usize, const I: usize>(
+    sessions: &mut Sessions<N, P, I>,
     seat: usize,
     bearer: &Bearer<'_>,
 ) -> Result<(), Refusal> {
-    let session = sessions.at_mut(Seat::Live(seat)).ok_or(Refusal::OtherContext)?;
+    let key = sessions.at(Seat::Live(seat)).ok_or(Refusal::OtherContext)?.holder.key;
     let Confirmation::Kid(kid) = bearer.confirmation else {
         return Err(Refusal::OtherContext);
     };
     let holder = bearer.holder(kid)?;
-    refuse_unless!("update-kid", holder.key == session.holder.key, Refusal::OtherContext);
-    session.holder = Holder { key: session.holder.key, ..holder };
+    refuse_unless!("update-kid", holder.key == key, Refusal::OtherContext);
+    refuse_unless!("update-number", sessions.update(seat, holder), Refusal::Expired);
     Ok(())
 }
 
@@ -88,8 +88,8 @@ fn supported(material: &OscMaterial<'_>) -> Result<(), Refusal> {
 }
 
 /// A Recipient ID that differs from the client's and from all of ours (RFC 9203 §4.2).
-fn free_id<const N: usize, const P: usize>(
-    sessions: &Sessions<N, P>,
+fn free_id<const N: usize, const P: usize, const I: usize>(
+    sessions: &Sessions<N, P, I>,
     client: &[u8],
     random: &mut impl Random,
 ) -> Result<[u8; ID_LEN], Refusal> {

@@ -56,13 +56,13 @@ impl Uptime {
     }
 }
 
-/// When the rights of a token end (RFC 9200 §5.10.3).
+/// When the rights of a token end (RFC 9200 §5.10.3): at whichever of the two comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ends {
-    /// At this date, the `exp` of the token.
-    Date(i64),
-    /// So long after boot: for tokens whose freshness a nonce of ours showed.
-    Uptime(Uptime),
+pub struct Ends {
+    /// The `exp` of the token.
+    pub date: Option<i64>,
+    /// So long after boot: for tokens that count from their receipt (`exi`), or whose freshness a nonce of ours showed.
+    pub uptime: Option<Uptime>,
 }
 
 /// Whether rights still stand.
@@ -77,14 +77,21 @@ pub enum Standing {
 }
 
 impl Ends {
+    /// At a date only.
+    pub const fn date(date: i64) -> Self {
+        Self { date: Some(date), uptime: None }
+    }
+
     /// `exp` must lie in the future (RFC 9200 §5.10.1.1): the very second is over.
     pub fn standing(self, now: &Now) -> Standing {
-        let running = match (self, now.wall) {
-            (Self::Date(_), Wall::Unknown) => return Standing::CannotTell,
-            (Self::Date(end), Wall::Between { latest, .. }) => latest < end,
-            (Self::Uptime(end), _) => now.uptime < end,
-        };
-        if running { Standing::Running } else { Standing::Over }
+        if self.uptime.is_some_and(|end| end <= now.uptime) {
+            return Standing::Over;
+        }
+        match (self.date, now.wall) {
+            (Some(_), Wall::Unknown) => Standing::CannotTell,
+            (Some(end), Wall::Between { latest, .. }) if end <= latest => Standing::Over,
+            _ => Standing::Running,
+        }
     }
 }
 
@@ -100,15 +107,23 @@ mod tests {
     #[test]
     fn rights_end_when_they_may_have_ended() {
         let between = |earliest, latest| Wall::Between { earliest, latest };
+        let date = Ends::date;
+        let uptime = |end| Ends { date: None, uptime: Some(Uptime(end)) };
+        let both = |end, uptime| Ends { date: Some(end), uptime: Some(Uptime(uptime)) };
         for (ends, wall, uptime, expected) in [
-            (Ends::Date(100), Wall::exact(99), 0, Standing::Running),
-            (Ends::Date(100), Wall::exact(100), 0, Standing::Over),
-            (Ends::Date(100), between(10, 99), 0, Standing::Running),
-            (Ends::Date(100), between(10, 100), 0, Standing::Over),
-            (Ends::Date(100), Wall::Unknown, 0, Standing::CannotTell),
-            (Ends::Date(i64::MIN), Wall::exact(0), 0, Standing::Over),
-            (Ends::Uptime(Uptime(5)), Wall::Unknown, 4, Standing::Running),
-            (Ends::Uptime(Uptime(5)), Wall::exact(0), 5, Standing::Over),
+            (date(100), Wall::exact(99), 0, Standing::Running),
+            (date(100), Wall::exact(100), 0, Standing::Over),
+            (date(100), between(10, 99), 0, Standing::Running),
+            (date(100), between(10, 100), 0, Standing::Over),
+            (date(100), Wall::Unknown, 0, Standing::CannotTell),
+            (date(i64::MIN), Wall::exact(0), 0, Standing::Over),
+            (uptime(5), Wall::Unknown, 4, Standing::Running),
+            (uptime(5), Wall::exact(0), 5, Standing::Over),
+            (both(100, 5), Wall::exact(99), 4, Standing::Running),
+            (both(100, 5), Wall::exact(100), 4, Standing::Over),
+            (both(100, 5), Wall::exact(99), 5, Standing::Over),
+            (both(100, 5), Wall::Unknown, 4, Standing::CannotTell),
+            (both(100, 5), Wall::Unknown, 5, Standing::Over),
         ] {
             let uptime = Uptime(uptime);
             assert_eq!(ends.standing(&Now { wall, uptime }), expected, "{ends:?} {wall:?} {uptime:?}");

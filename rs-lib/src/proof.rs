@@ -2,7 +2,8 @@
 
 use crate::check::refuse_unless;
 use crate::clock::{Now, Standing};
-use crate::session::{Seat, Sessions};
+use crate::replay::Flash;
+use crate::session::{Seat, Sessions, Unseated};
 use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
 use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
@@ -32,13 +33,16 @@ pub(crate) enum Unproven {
     Lapsed,
     /// OSCORE refused it: not decodable, replayed, or under another key.
     Oscore(Error),
-    /// It verified, but every live session is in use, and the one it came in stays pending.
+    /// It verified, but no seat is to be had, and its session stays pending.
     Busy(Seat, ReceivedRequest),
+    /// It verified, but flash did not take the number of its token.
+    Flash(Seat, ReceivedRequest),
 }
 
 /// Verifies a request under the session that it names. `out` takes the decrypted request.
-pub(crate) fn by_oscore<'o, const N: usize, const P: usize>(
-    sessions: &mut Sessions<N, P>,
+pub(crate) fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
+    sessions: &mut Sessions<N, P, I>,
+    flash: &mut dyn Flash,
     outer: &Message<'_>,
     now: &Now,
     crypto: &impl Symmetric,
@@ -57,9 +61,11 @@ pub(crate) fn by_oscore<'o, const N: usize, const P: usize>(
     refuse_unless!("lapsed", standing == Standing::Running, Unproven::Lapsed);
     let incoming = session.context.unprotect_request(crypto, outer, out);
     match incoming.map_err(Unproven::Oscore)? {
-        Incoming::Request(request, reference) => match sessions.used(seat, now) {
+        Incoming::Request(request, reference) => match sessions.used(seat, now, flash) {
             Ok(seat) => Ok(Proven { key: ProvenKey { seat }, request, reference }),
-            Err(_) => Err(Unproven::Busy(seat, reference)),
+            Err(Unseated::Busy) => Err(Unproven::Busy(seat, reference)),
+            Err(Unseated::Flash) => Err(Unproven::Flash(seat, reference)),
+            Err(Unseated::Over) => Err(Unproven::Lapsed),
         },
         // Our contexts never outlive a reboot, so their windows are never lost.
         Incoming::Unproven(_) => Err(Unproven::NoSession),

@@ -25,7 +25,7 @@ pub enum Refusal {
     NotClaims(latchwork_ace::Error),
     /// `iss` is not the server whose key protects the token.
     WrongIssuer,
-    /// `exp` has passed, or may have.
+    /// `exp` has passed, or may have; or the number of a token with `exi` is one that is over.
     Expired,
     /// `exp` or `nbf` is a date, and this lock does not know the date.
     ClockUnknown,
@@ -33,6 +33,8 @@ pub enum Refusal {
     NotYetValid,
     /// `exi` counts from first receipt, and this lock keeps no record of receipts over a reboot.
     ExiUnsupported,
+    /// `exi` without a `cti` of the lock's audience and a number.
+    NotNumbered,
     /// `cnonce` is missing, too old, or none that we made.
     StaleNonce,
     /// Nothing says when the rights end.
@@ -73,6 +75,7 @@ impl Refusal {
             | Self::ClockUnknown
             | Self::NotYetValid
             | Self::ExiUnsupported
+            | Self::NotNumbered
             | Self::StaleNonce
             | Self::Endless
             | Self::OtherContext => Code::UNAUTHORIZED,

@@ -8,6 +8,7 @@ use crate::check::refuse_unless;
 use crate::clock::Now;
 use crate::hints;
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
+use crate::replay::Flash;
 use crate::room::{Blocks, Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
 use crate::trust::Trust;
@@ -50,11 +51,13 @@ impl Reply<'static> {
 }
 
 /// The parts that make a resource server, borrowed for one message.
-pub struct ResourceServer<'a, 'k, C, R, const N: usize, const P: usize> {
+pub struct ResourceServer<'a, 'k, C, R, const N: usize, const P: usize, const I: usize> {
     /// Whom the lock trusts.
     pub trust: &'a Trust<'k>,
     /// Who is inside.
-    pub sessions: &'a mut Sessions<N, P>,
+    pub sessions: &'a mut Sessions<N, P, I>,
+    /// What outlives a reboot.
+    pub flash: &'a mut dyn Flash,
     /// Revoked tokens, as the application learnt of them (RFC 9770 §11.1).
     pub revoked: &'a [TokenHash],
     /// The present.
@@ -101,9 +104,13 @@ pub enum Event {
     Block,
     /// All sessions are in use.
     Busy,
+    /// Flash did not take the number of a token, so a request on it was not allowed.
+    FlashFailed,
 }
 
-impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceServer<'_, '_, C, R, N, P> {
+impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: usize>
+    ResourceServer<'_, '_, C, R, N, P, I>
+{
     /// Answers one request of `peer`, protected or not, and writes the response under `head` into `out`.
     pub fn answer<'o, A: Copy + Eq, const S: usize, const U: usize>(
         &mut self,
@@ -190,7 +197,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
     ) -> Result<(usize, Event), Unanswered> {
         let Room { request, text, reply, message, blocks } = room;
         let (seat, mut reference, response, event) =
-            match by_oscore(self.sessions, outer, &self.now, self.crypto, request) {
+            match by_oscore(self.sessions, self.flash, outer, &self.now, self.crypto, request) {
                 Ok(Proven { key, request, reference }) => {
                     let (event, response) = match check(&request) {
                         Err(refusal) => {
@@ -210,6 +217,10 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
                 Err(Unproven::Busy(seat, reference)) => {
                     let busy = write(&Reply::code(Code::SERVICE_UNAVAILABLE), head, message)?;
                     (seat, reference, busy, Event::Busy)
+                }
+                Err(Unproven::Flash(seat, reference)) => {
+                    let failed = write(&Reply::code(Code::INTERNAL_SERVER_ERROR), head, message)?;
+                    (seat, reference, failed, Event::FlashFailed)
                 }
                 Err(Unproven::NoSession | Unproven::Oscore(Error::UnknownContext)) => {
                     return Err(Unanswered::Hints(Event::Unauthorized));
@@ -237,7 +248,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
         if !cfg!(latchwork_disable = "proof") {
             return None;
         }
-        let seat = self.sessions.used(Seat::Pending(0), &self.now).ok()?;
+        let seat = self.sessions.used(Seat::Pending(0), &self.now, self.flash).ok()?;
         Some(self.decide(&ProvenKey { seat }, request, resources, room))
     }
 
@@ -291,6 +302,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
         room: &mut [u8],
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
+        self.sessions.sweep(&self.now);
         if matches!(Token::parse(request.access_token), Ok(Token::Sign1(_))) {
             let has_time = self.sessions.has_time_for_signature(&self.now);
             refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
@@ -315,7 +327,14 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize> ResourceS
     }
 
     fn verifier<'v>(&'v self, resources: &'v [&'v str]) -> Verifier<'v, 'v, C> {
-        Verifier { trust: self.trust, revoked: self.revoked, resources, now: &self.now, crypto: self.crypto }
+        Verifier {
+            trust: self.trust,
+            revoked: self.revoked,
+            records: self.sessions.records(),
+            resources,
+            now: &self.now,
+            crypto: self.crypto,
+        }
     }
 }
 

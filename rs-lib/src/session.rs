@@ -5,14 +5,19 @@
 //! gets no further than the pending slots. Those are few, apart, and evicted first.
 
 use crate::clock::{Ends, Now, Standing, Uptime};
-use crate::trust::IssuerId;
-use latchwork_ace::Aif;
+use crate::holder::KeyName;
+pub use crate::holder::{Holder, TokenHash};
+use crate::replay::{Flash, FlashFailed, Record, Records};
+use crate::trust::Trust;
+use latchwork_crypto::Symmetric;
 use latchwork_oscore::Context;
 
-/// `N` live sessions and `P` pending ones, in memory that the application gives.
-pub struct Sessions<const N: usize, const P: usize> {
+/// `N` live sessions and `P` pending ones, in memory that the application gives, and what is known of the tokens of `I`
+/// servers that count from receipt.
+pub struct Sessions<const N: usize, const P: usize, const I: usize = 1> {
     live: [Option<Session>; N],
     pending: [Option<Session>; P],
+    records: Records<I>,
     /// Counts uploads, to tell the older of two pending sessions.
     uploads: u64,
     /// How many signatures were checked for strangers, in which second.
@@ -27,85 +32,6 @@ pub(crate) struct Session {
     upload: u64,
 }
 
-/// What a token granted, for as long as its session lasts.
-pub struct Holder {
-    pub(crate) token: TokenHash,
-    pub(crate) key: KeyName,
-    pub(crate) ends: Ends,
-    pub(crate) scope: HeldScope,
-}
-
-/// Names the token in logs and records; SHA-256 over the token as RFC 9770 §4 hashes it, without the leading 0x01.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TokenHash(pub [u8; 32]);
-
-impl core::fmt::Display for TokenHash {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl core::fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
-impl Holder {
-    /// The token that this session rests on.
-    pub fn token(&self) -> TokenHash {
-        self.token
-    }
-
-    /// When its rights end.
-    pub fn ends(&self) -> Ends {
-        self.ends
-    }
-}
-
-/// Which proof-of-possession key a session has: the server that made it and the name it gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyName {
-    pub(crate) issuer: IssuerId,
-    len: u8,
-    id: [u8; Self::MAX_LEN],
-}
-
-impl KeyName {
-    pub(crate) const MAX_LEN: usize = 32;
-
-    pub(crate) fn new(issuer: IssuerId, name: &[u8]) -> Option<Self> {
-        let mut id = [0; Self::MAX_LEN];
-        id.get_mut(..name.len())?.copy_from_slice(name);
-        let len = u8::try_from(name.len()).ok()?;
-        Some(Self { issuer, len, id })
-    }
-}
-
-/// A copy of a token's scope.
-#[derive(Clone, Copy)]
-pub(crate) struct HeldScope {
-    len: u8,
-    aif: [u8; Self::MAX_LEN],
-}
-
-impl HeldScope {
-    /// What `Aif` takes at most.
-    const MAX_LEN: usize = 96;
-
-    pub(crate) fn new(scope: &[u8]) -> Option<Self> {
-        let mut aif = [0; Self::MAX_LEN];
-        aif.get_mut(..scope.len())?.copy_from_slice(scope);
-        let len = u8::try_from(scope.len()).ok()?;
-        Some(Self { len, aif })
-    }
-
-    /// The scope again; it was checked before it was copied.
-    pub(crate) fn aif(&self) -> Option<Aif<'_>> {
-        Aif::parse(self.aif.get(..usize::from(self.len))?).ok()
-    }
-}
-
 /// Where a session sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seat {
@@ -113,20 +39,49 @@ pub(crate) enum Seat {
     Pending(usize),
 }
 
-/// Every live session was used within the last [`IN_USE`] seconds.
+/// Why a request that verified does not get its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Busy;
+pub(crate) enum Unseated {
+    /// No seat is to be had: those that are taken are in use.
+    Busy,
+    /// Its token's number is over by now, and the session with it.
+    Over,
+    /// Flash did not take its token's number.
+    Flash,
+}
 
-impl<const N: usize, const P: usize> Default for Sessions<N, P> {
+impl<const N: usize, const P: usize, const I: usize> Default for Sessions<N, P, I> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const N: usize, const P: usize> Sessions<N, P> {
-    /// Nobody is inside.
+impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
+    /// Nobody is inside, and tokens that count from receipt are refused.
     pub const fn new() -> Self {
-        Self { live: [const { None }; N], pending: [const { None }; P], uploads: 0, signatures: (0, Uptime(0)) }
+        Self {
+            live: [const { None }; N],
+            pending: [const { None }; P],
+            records: Records::new(),
+            uploads: 0,
+            signatures: (0, Uptime(0)),
+        }
+    }
+
+    /// Reads from flash which tokens that count from receipt are over; once, before the first message. Without it they
+    /// are refused, as are those of a server beyond the first `I`.
+    pub fn remember(
+        &mut self,
+        trust: &Trust<'_>,
+        flash: &mut dyn Flash,
+        crypto: &impl Symmetric,
+    ) -> Result<(), FlashFailed> {
+        self.records.read(trust, flash, crypto)
+    }
+
+    /// What is known of tokens that count from receipt, for [`Verifier`](crate::verify::Verifier).
+    pub fn records(&self) -> &[Option<Record>] {
+        self.records.all()
     }
 
     /// How many live sessions there are.
@@ -159,14 +114,44 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
         has_time
     }
 
-    /// Puts a context derived from an uploaded token among the pending ones.
-    pub(crate) fn open(&mut self, context: Context, holder: Holder, now: &Now) {
+    /// Puts a context derived from an uploaded token among the pending ones. A token that is here already goes on
+    /// counting from its first receipt (RFC 9200 §5.10.1.1).
+    pub(crate) fn open(&mut self, context: Context, mut holder: Holder, now: &Now) {
+        holder.ends = self.receipt(&holder).unwrap_or(holder.ends);
         let slot = self.pending_slot(now);
         self.uploads = self.uploads.wrapping_add(1);
         let upload = self.uploads;
         if let Some(slot) = self.pending.get_mut(slot) {
             *slot = Some(Session { context, holder, used: now.uptime, upload });
         }
+    }
+
+    /// The end that was set when the token with this number was first received, if it is still here.
+    fn receipt(&self, holder: &Holder) -> Option<Ends> {
+        let number = holder.number()?;
+        let same = |session: &&Session| {
+            session.holder.key.issuer == holder.key.issuer && session.holder.number() == Some(number)
+        };
+        let first = self.live.iter().chain(&self.pending).flatten().filter(same);
+        first.map(|session| session.holder.ends).min_by_key(|ends| ends.uptime)
+    }
+
+    /// Gives a live session the rights of a new token for the same key. Refused (false) is a token with a lower number
+    /// than the one it would replace: that number is over with it.
+    pub(crate) fn update(&mut self, seat: usize, mut holder: Holder) -> bool {
+        holder.ends = self.receipt(&holder).unwrap_or(holder.ends);
+        let Some(Some(session)) = self.live.get_mut(seat) else {
+            return false;
+        };
+        let old = session.holder.count;
+        match (old, &mut holder.count) {
+            (Some(old), Some(new)) if old.number == new.number => new.started = old.started,
+            (Some(old), Some(new)) if new.number < old.number => return false,
+            (Some(old), _) if old.started => self.records.over(session.holder.key.issuer, old.number),
+            _ => {}
+        }
+        session.holder = holder;
+        true
     }
 
     /// The session whose Recipient ID this is. `open` never gives one identifier twice.
@@ -190,36 +175,63 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
     }
 
     pub(crate) fn end(&mut self, seat: Seat) {
-        if let Some(slot) = self.slot(seat) {
-            *slot = None;
+        if let Some(session) = self.slot(seat).and_then(Option::take) {
+            self.records.ended(&session.holder);
         }
     }
 
     /// A request verified on this session: a pending one becomes live and ends its predecessor. Returns its live seat.
-    pub(crate) fn used(&mut self, seat: Seat, now: &Now) -> Result<usize, Busy> {
+    ///
+    /// If its token counts from receipt, flash knows of that when this returns.
+    pub(crate) fn used(&mut self, seat: Seat, now: &Now, flash: &mut dyn Flash) -> Result<usize, Unseated> {
+        let &Holder { key, count, .. } = &self.at(seat).ok_or(Unseated::Over)?.holder;
+        let starts = count.filter(|count| !count.started).map(|count| count.number);
+        if starts.is_some_and(|number| self.records.is_over(key.issuer, number)) {
+            self.end(seat);
+            return Err(Unseated::Over);
+        }
         let index = match seat {
             Seat::Live(index) => index,
-            Seat::Pending(pending) => self.settle(pending, now)?,
+            Seat::Pending(_) => self.live_slot(key, now).ok_or(Unseated::Busy)?,
         };
-        if let Some(session) = self.at_mut(Seat::Live(index)) {
-            session.used = now.uptime;
+        if let Some(number) = starts {
+            self.records.start(key.issuer, number, flash).map_err(|FlashFailed| Unseated::Flash)?;
+        }
+        if let Seat::Pending(pending) = seat {
+            self.settle(pending, index);
+        }
+        let session = self.at_mut(Seat::Live(index)).ok_or(Unseated::Over)?;
+        session.used = now.uptime;
+        if let Some(count) = &mut session.holder.count {
+            count.started = true;
         }
         Ok(index)
     }
 
-    fn settle(&mut self, pending: usize, now: &Now) -> Result<usize, Busy> {
-        let key = self.at(Seat::Pending(pending)).ok_or(Busy)?.holder.key;
-        let slot = self.live_slot(key, now)?;
-        let session = self.pending.get_mut(pending).and_then(Option::take);
-        // One session per key: whatever else it opened is superseded, uploads that nobody went on with included.
-        self.end_where(|session| session.holder.key == key);
-        *self.live.get_mut(slot).ok_or(Busy)? = session;
-        Ok(slot)
+    /// Moves a pending session to a live seat. One session per key: whatever else it opened is superseded, uploads that
+    /// nobody went on with included.
+    fn settle(&mut self, pending: usize, seat: usize) {
+        let Some(session) = self.pending.get_mut(pending).and_then(Option::take) else {
+            return;
+        };
+        let (key, number) = (session.holder.key, session.holder.number());
+        for slot in self.live.iter_mut().chain(&mut self.pending) {
+            if let Some(old) = slot.take_if(|old| old.holder.key == key)
+                && old.holder.number() != number
+            {
+                self.records.ended(&old.holder);
+            }
+        }
+        if let Some(slot) = self.live.get_mut(seat)
+            && let Some(evicted) = slot.replace(session)
+        {
+            self.records.ended(&evicted.holder);
+        }
     }
 
     /// Where the next live session goes: to its predecessor's place, a free one, one whose rights are over, or the one
     /// that was idle longest. Never to that of one in use.
-    fn live_slot(&self, key: KeyName, now: &Now) -> Result<usize, Busy> {
+    fn live_slot(&self, key: KeyName, now: &Now) -> Option<usize> {
         let rank = |slot: &Option<Session>| match slot {
             Some(session) if session.holder.key == key => Some((0, Uptime(0))),
             None => Some((1, Uptime(0))),
@@ -227,7 +239,7 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
             Some(session) => (now.uptime.since(session.used) >= IN_USE).then_some((3, session.used)),
         };
         let best = self.live.iter().zip(0..).filter_map(|(slot, index)| Some((rank(slot)?, index)));
-        best.min().map(|(_, index)| index).ok_or(Busy)
+        best.min().map(|(_, index)| index)
     }
 
     /// Where the next upload goes: a free place, one whose rights are over, else the oldest upload of the key that
@@ -248,8 +260,8 @@ impl<const N: usize, const P: usize> Sessions<N, P> {
 
     fn end_where(&mut self, ends: impl Fn(&Session) -> bool) {
         for slot in self.live.iter_mut().chain(&mut self.pending) {
-            if slot.as_ref().is_some_and(&ends) {
-                *slot = None;
+            if let Some(session) = slot.take_if(|session| ends(session)) {
+                self.records.ended(&session.holder);
             }
         }
     }

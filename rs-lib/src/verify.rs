@@ -5,7 +5,8 @@
 use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::clock::{Ends, Now, Standing, Wall, begun};
-use crate::session::{HeldScope, Holder, KeyName, TokenHash};
+use crate::holder::{HeldScope, Holder, KeyName, Subject, TokenHash};
+use crate::replay::{self, Count, Record};
 use crate::trust::{Freshness, IssuerId, Key, Trust};
 use latchwork_ace::cose::{Encrypt0, Sign1, Token};
 use latchwork_ace::registry::{Alg, Profile};
@@ -20,6 +21,11 @@ pub struct Verifier<'v, 'k, C> {
     pub revoked: &'v [TokenHash],
     /// Absolute paths of what there is to permit here.
     pub resources: &'v [&'v str],
+    /// What flash and this boot know of tokens that count from receipt, by issuer ([`Sessions::records`]); empty, it
+    /// is nothing, and such tokens are refused.
+    ///
+    /// [`Sessions::records`]: crate::Sessions::records
+    pub records: &'v [Option<Record>],
     /// The present.
     pub now: &'v Now,
     /// The cryptography.
@@ -31,6 +37,8 @@ pub struct Bearer<'r> {
     token: TokenHash,
     issuer: IssuerId,
     ends: Ends,
+    number: Option<u64>,
+    subject: Subject,
     scope: &'r [u8],
     pub(crate) confirmation: Confirmation<'r>,
 }
@@ -56,7 +64,9 @@ impl Bearer<'_> {
         Ok(Holder {
             token: self.token,
             key: KeyName::new(self.issuer, key).ok_or(Refusal::UnsupportedMaterial)?,
+            subject: self.subject,
             ends: self.ends,
+            count: self.number.map(|number| Count { number, started: false }),
             scope: HeldScope::new(self.scope).ok_or(Refusal::UnknownScope)?,
         })
     }
@@ -97,7 +107,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         let name = self.trust.issuer(issuer).map(|issuer| issuer.name);
         let own = claims.iss.is_none_or(|iss| Some(iss) == name);
         refuse_unless!("iss", own, Refusal::WrongIssuer);
-        let ends = self.period(&claims)?;
+        let (ends, number) = self.period(&claims, issuer)?;
         let ours = claims.aud.is_some_and(|audience| self.is_for_us(audience, envelope));
         refuse_unless!("aud", ours, Refusal::WrongAudience);
         let scope = self.scope(claims.scope);
@@ -107,16 +117,18 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             token: hash,
             issuer,
             ends,
+            number,
+            subject: self.subject(issuer, claims.sub)?,
             scope: scope.unwrap_or(NOTHING),
             confirmation: confirmation(&claims, envelope)?,
         })
     }
 
-    /// When the rights of this token end, if they have begun and not ended.
-    fn period(&self, claims: &Claims<'_>) -> Result<Ends, Refusal> {
+    /// When the rights of this token end, if they have begun and not ended; and its number, if they count from now.
+    fn period(&self, claims: &Claims<'_>, issuer: IssuerId) -> Result<(Ends, Option<u64>), Refusal> {
         let Now { wall, uptime } = *self.now;
         if let Some(exp) = claims.exp {
-            match Ends::Date(exp).standing(self.now) {
+            match Ends::date(exp).standing(self.now) {
                 Standing::Running => {}
                 Standing::Over => refuse_unless!("exp", false, Refusal::Expired),
                 Standing::CannotTell => refuse_unless!("clock", false, Refusal::ClockUnknown),
@@ -126,8 +138,8 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             refuse_unless!("clock", wall != Wall::Unknown, Refusal::ClockUnknown);
             refuse_unless!("nbf", begun(nbf, wall), Refusal::NotYetValid);
         }
-        // Counting from first receipt needs a record that outlives a reboot (§5.10.3); this lock keeps none.
-        refuse_unless!("exi", claims.exi.is_none(), Refusal::ExiUnsupported);
+        let number = claims.exi.map(|_| self.number(claims.cti, issuer)).transpose()?;
+        let counted = claims.exi.map(|seconds| uptime.plus(seconds));
         let made = match (&self.trust.freshness, claims.cnonce) {
             (Freshness::Nonce(nonces), Some(nonce)) => {
                 let made = nonces.fresh(nonce, uptime, self.crypto);
@@ -137,14 +149,26 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         };
         let wanted = matches!(self.trust.freshness, Freshness::Nonce(_)) || claims.cnonce.is_some();
         refuse_unless!("cnonce", !wanted || made.is_some(), Refusal::StaleNonce);
-        match (claims.exp, made) {
-            (Some(exp), _) => Ok(Ends::Date(exp)),
-            (None, Some(end)) => Ok(Ends::Uptime(end)),
-            (None, None) => {
-                refuse_unless!("endless", false, Refusal::Endless);
-                Ok(Ends::Date(i64::MAX))
-            }
-        }
+
+        let ends = Ends { date: claims.exp, uptime: [counted, made].into_iter().flatten().min() };
+        refuse_unless!("endless", ends.date.is_some() || ends.uptime.is_some(), Refusal::Endless);
+        refuse_unless!("exp", ends.standing(self.now) != Standing::Over, Refusal::Expired);
+        Ok((ends, number))
+    }
+
+    /// The number of a token that counts from receipt, if it is not over (RFC 9200 §5.10.3).
+    fn number(&self, cti: Option<&[u8]>, issuer: IssuerId) -> Result<u64, Refusal> {
+        let number = cti.and_then(|cti| replay::number(cti, self.trust.audience)).ok_or(Refusal::NotNumbered)?;
+        let good = replay::is_good(self.records, issuer, number).ok_or(Refusal::ExiUnsupported)?;
+        refuse_unless!("exi", good, Refusal::Expired);
+        Ok(number)
+    }
+
+    /// Whose token it is. The name itself is of any length, and nobody's business here.
+    fn subject(&self, issuer: IssuerId, sub: Option<&str>) -> Result<Subject, Refusal> {
+        let parts: [&[u8]; 3] = [&[issuer.0], &[u8::from(sub.is_some())], sub.unwrap_or_default().as_bytes()];
+        let hash = self.crypto.sha256(&parts).map_err(|_| Refusal::Broken)?;
+        hash.first_chunk().map(|start| Subject(*start)).ok_or(Refusal::Broken)
     }
 
     fn is_for_us(&self, audience: Audience<'_>, envelope: Envelope) -> bool {

@@ -95,9 +95,9 @@ refuses! {
     a_token_in_the_second_it_expires: encrypted(&token().set(EXP, NOW)) => UNAUTHORIZED, Refusal::Expired,
     a_token_that_expired_a_fraction_ago: encrypted(&token().set(EXP, NOW as f64 + 0.5)) => UNAUTHORIZED, Refusal::Expired,
     a_token_that_begins_later: encrypted(&token().set(NBF, NOW + 1)) => UNAUTHORIZED, Refusal::NotYetValid,
-    a_token_that_counts_from_receipt: encrypted(&token().set(EXI, 600)) => UNAUTHORIZED, Refusal::ExiUnsupported,
-    a_token_that_only_counts_from_receipt: encrypted(&token().without(EXP).set(EXI, 600))
-        => UNAUTHORIZED, Refusal::ExiUnsupported,
+    a_token_that_counts_from_receipt_without_flash: encrypted(
+        &token().without(EXP).set(EXI, 600).set(CTI, bytes(&[LOCK.as_bytes(), &[0; 8]].concat()))
+    ) => UNAUTHORIZED, Refusal::ExiUnsupported,
     a_nonce_that_nobody_gave: encrypted(&token().set(CNONCE, bytes(&[1; 20]))) => UNAUTHORIZED, Refusal::StaleNonce,
     a_token_without_an_end: encrypted(&token().without(EXP)) => UNAUTHORIZED, Refusal::Endless,
     a_token_with_the_audience_of_another_lock: encrypted(&token().set(AUD, "urn:latchwork:lock:back"))

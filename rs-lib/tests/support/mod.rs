@@ -11,8 +11,8 @@ use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret};
 use latchwork_oscore::{Context, Material, SentRequest, master_salt};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{
-    Allowed, Event, Freshness, Issuer, Key, NamedScope, Now, Refusal, Reply, ResourceServer, Resources, Room, Sessions,
-    TokenHash, TokenKey, Trust, Uptime, Wall,
+    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, Now, Refusal, Reply, ResourceServer,
+    Resources, Room, Series, Sessions, TokenHash, TokenKey, Trust, Uptime, Wall,
 };
 use mint::*;
 
@@ -83,12 +83,46 @@ impl Resources for Door {
 
 pub struct Lock<const N: usize = 4, const P: usize = 2> {
     pub trust: Trust<'static>,
-    pub sessions: Sessions<N, P>,
+    pub sessions: Sessions<N, P, 2>,
+    pub flash: Chip,
     pub revoked: Vec<TokenHash>,
     pub now: Now,
     pub random: Counting,
     pub door: Door,
     room: Box<Room<u8, 1024, 2>>,
+}
+
+/// Flash that a test can take out of one lock and put into the next.
+#[derive(Clone, Default)]
+pub struct Chip {
+    pub numbers: Vec<(Series, u64)>,
+    pub writes: usize,
+    /// The next write: fails, having written or not.
+    pub cut: Option<Cut>,
+}
+
+/// When the power goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Before,
+    After,
+}
+
+impl Flash for Chip {
+    fn read(&mut self, series: Series) -> Result<Option<u64>, FlashFailed> {
+        Ok(self.numbers.iter().find(|(found, _)| *found == series).map(|(_, number)| *number))
+    }
+
+    fn write(&mut self, series: Series, number: u64) -> Result<(), FlashFailed> {
+        let old = self.read(series)?;
+        assert!(Some(number) > old, "{number} over {old:?}");
+        if self.cut != Some(Cut::Before) {
+            self.numbers.retain(|(found, _)| *found != series);
+            self.numbers.push((series, number));
+            self.writes += 1;
+        }
+        if self.cut.is_some() { Err(FlashFailed) } else { Ok(()) }
+    }
 }
 
 /// What came back.
@@ -128,6 +162,15 @@ impl Lock<4, 2> {
         Self::sized()
     }
 
+    /// A lock that does not know the date and remembers numbers, with what an earlier one left in its flash.
+    pub fn counting(flash: Chip) -> Self {
+        let mut lock = Self::new();
+        lock.now.wall = Wall::Unknown;
+        lock.flash = Chip { cut: None, ..flash };
+        lock.sessions.remember(&lock.trust, &mut lock.flash, &RustCrypto).unwrap();
+        lock
+    }
+
     /// A lock without a clock, which asks for its own nonce in every token.
     pub fn with_nonces() -> Self {
         let nonces = Nonces::new(&mut Counting(1 << 40), 600, 3600).unwrap();
@@ -143,6 +186,7 @@ impl<const N: usize, const P: usize> Lock<N, P> {
         Self {
             trust: trust(None),
             sessions: Sessions::new(),
+            flash: Chip::default(),
             revoked: Vec::new(),
             now: Now { wall: Wall::exact(NOW), uptime: Uptime(1000) },
             random: Counting(0x100),
@@ -157,6 +201,7 @@ impl<const N: usize, const P: usize> Lock<N, P> {
         let mut server = ResourceServer {
             trust: &self.trust,
             sessions: &mut self.sessions,
+            flash: &mut self.flash,
             revoked: &self.revoked,
             now: self.now,
             crypto: &RustCrypto,

@@ -7,8 +7,8 @@ use latchwork_coap::{Kind, Message};
 use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret, Symmetric, Verify};
 use latchwork_fuzz::TakesEveryTag;
 use latchwork_rs_lib::{
-    Allowed, Event, Freshness, Issuer, Key, NamedScope, Now, Reply, ResourceServer, Resources, Room, Sessions,
-    TokenKey, Trust, Uptime, Wall,
+    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, Now, Reply, ResourceServer, Resources,
+    Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -43,7 +43,9 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
         scopes: &[NamedScope { name: "door:open", grants: door }],
     };
     let (mut sessions, mut random, mut room) =
-        (Sessions::<2, 2>::new(), Counting(0), Box::new(Room::<u8, 768, 1>::new()));
+        (Sessions::<2, 2, 1>::new(), Counting(0), Box::new(Room::<u8, 768, 1>::new()));
+    let mut chip = Chip(None);
+    sessions.remember(&trust, &mut chip, crypto).expect("a chip that reads");
     let (mut resources, mut visit) = (Door(0), Visit::default());
 
     // Each datagram behind its length, and the sender's address behind that.
@@ -58,6 +60,7 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
         let mut server = ResourceServer {
             trust: &trust,
             sessions: &mut sessions,
+            flash: &mut chip,
             revoked: &[],
             now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
             crypto,
@@ -89,6 +92,21 @@ impl Resources for Door {
         assert!(request.options.path_eq("/door"), "allowed elsewhere");
         self.0 += 1;
         Reply::code(latchwork_coap::Code::CHANGED)
+    }
+}
+
+/// Flash for one series.
+struct Chip(Option<u64>);
+
+impl Flash for Chip {
+    fn read(&mut self, _: Series) -> Result<Option<u64>, FlashFailed> {
+        Ok(self.0)
+    }
+
+    fn write(&mut self, _: Series, number: u64) -> Result<(), FlashFailed> {
+        assert!(Some(number) > self.0, "a number comes back");
+        self.0 = Some(number);
+        Ok(())
     }
 }
 

@@ -7,15 +7,17 @@ use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
 use latchwork_coap::endpoint::request;
 use latchwork_crypto::{CryptoError, Random, Symmetric, Verify};
-use latchwork_rs_lib::{Event, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
+use latchwork_rs_lib::{Event, Flash, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
 
 /// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer.
-pub struct Lock<'k, A, B, C, R, const N: usize, const P: usize> {
+pub struct Lock<'k, A, B, C, R, F, const N: usize, const P: usize> {
     trust: Trust<'k>,
     crypto: C,
     random: R,
+    flash: F,
+    remembers: bool,
     door: Door<B>,
-    sessions: Sessions<N, P>,
+    sessions: Sessions<N, P, ISSUERS>,
     exchanges: FixedExchanges<A, REMEMBERED, 1, MAX_RESPONSE>,
     room: Room<A, MAX_DATAGRAM, 2>,
 }
@@ -28,23 +30,29 @@ pub struct Sent<'o> {
     pub event: Option<Event>,
 }
 
-impl<'k, A, B, C, R, const N: usize, const P: usize> Lock<'k, A, B, C, R, N, P>
+impl<'k, A, B, C, R, F, const N: usize, const P: usize> Lock<'k, A, B, C, R, F, N, P>
 where
     A: Copy + Eq + Hash,
     B: Bolt,
     C: Symmetric + Verify,
     R: Random,
+    F: Flash,
 {
-    /// A lock that was just switched on: locked, with nobody inside.
-    pub fn new(trust: Trust<'k>, crypto: C, mut random: R, bolt: B) -> Result<Self, CryptoError> {
+    /// A lock that was just switched on: locked, with nobody inside. A flash that cannot be read makes a lock that takes
+    /// no tokens that count from receipt ([`remembers`](Self::remembers)).
+    pub fn new(trust: Trust<'k>, crypto: C, mut random: R, mut flash: F, bolt: B) -> Result<Self, CryptoError> {
         let mut seed = [0; 8];
         random.fill(&mut seed)?;
+        let mut sessions = Sessions::new();
+        let remembers = sessions.remember(&trust, &mut flash, &crypto).is_ok();
         Ok(Self {
             trust,
             crypto,
             random,
+            flash,
+            remembers,
             door: Door::new(bolt),
-            sessions: Sessions::new(),
+            sessions,
             exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
             room: Room::new(),
         })
@@ -75,6 +83,7 @@ where
         let mut server = ResourceServer {
             trust: &self.trust,
             sessions: &mut self.sessions,
+            flash: &mut self.flash,
             revoked,
             now,
             crypto: &self.crypto,
@@ -94,6 +103,11 @@ where
         // Answers are small and immediate, so the only failure is a response too long to be remembered: sent once.
         let _ = self.exchanges.answered(millis, exchange, answer.datagram, 0);
         Some(Sent { datagram: answer.datagram, event: Some(answer.event) })
+    }
+
+    /// Whether flash could be read.
+    pub fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// What time brings about: the bolt goes back, sessions end.
@@ -116,3 +130,6 @@ const REMEMBERED: usize = 32;
 
 /// The longest answer that is remembered; hints with long addresses.
 const MAX_RESPONSE: usize = 384;
+
+/// How many authorization servers can issue tokens that count from receipt.
+const ISSUERS: usize = 4;

@@ -43,13 +43,13 @@ struct Online {
     master_secret: String,
 }
 
-/// A lock is enrolled with one of three; this one keeps no record over a reboot, so it cannot do `exi`.
+/// How a lock knows that a token is recent: it is enrolled with one of three.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClockMode {
     /// `exp` by the system clock.
     Clock,
-    /// `exi` from first receipt.
+    /// `exi` from first receipt, remembered in the lock's state.
     Exi,
     /// `cnonce` of the lock's own.
     Nonce,
@@ -101,9 +101,6 @@ pub(crate) enum Wrong {
     /// More rights than fit a token.
     #[error("scopes.aif: more than tokens can carry")]
     Scope,
-    /// See [`ClockMode`].
-    #[error("clock: this lock keeps no record over a reboot and cannot do `exi`; enroll it with `clock` or `nonce`")]
-    Exi,
 }
 
 impl Wrong {
@@ -119,8 +116,7 @@ impl Wrong {
 impl Config {
     /// Reads the file's text. The error never quotes a line, since lines hold keys.
     pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
-        let config: Self = toml::from_str(text).map_err(|error| Wrong::toml(text, &error))?;
-        if config.clock == ClockMode::Exi { Err(Wrong::Exi) } else { Ok(config) }
+        toml::from_str(text).map_err(|error| Wrong::toml(text, &error))
     }
 
     /// What the lock works with, for as long as the process lives.
@@ -238,7 +234,7 @@ mod tests {
             ("0d0e0f\"", "0d0e0\"", "token_key.key"),
             ("EdDSA", "ES256", "as_keys.y"),
             ("EdDSA", "RS256", "unknown variant `RS256`"),
-            ("clock = \"clock\"", "clock = \"exi\"", "clock:"),
+            ("clock = \"clock\"", "clock = \"sundial\"", "unknown variant `sundial`"),
             ("\"/door\", 2", "\"/door\"", "invalid length 1"),
             ("key = \"0001", "key = 0001", "line 10: "),
             ("[token_key]", "token_key = \"000102030405060708\"\n[x]", "line 8: a value of the wrong type"),

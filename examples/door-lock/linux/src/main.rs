@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod keygen;
 mod serve;
+mod state;
 
 use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ enum Verb {
         /// Where every move of the bolt is recorded, one JSON line each.
         #[arg(long)]
         record: PathBuf,
+        /// A directory for what outlives a restart; a lock enrolled with clock mode `exi` needs it.
+        #[arg(long)]
+        state: Option<PathBuf>,
         /// A file with seconds to add to the system clock, or `unknown`; read whenever the time is asked for.
         #[arg(long)]
         clock_offset_file: Option<PathBuf>,
@@ -49,8 +53,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Arguments::parse().verb {
-        Verb::Serve { config, listen, record, clock_offset_file } => {
-            serve::serve(&config, listen, &record, clock_offset_file)
+        Verb::Serve { config, listen, record, state, clock_offset_file } => {
+            serve::serve(&config, listen, &record, state, clock_offset_file)
         }
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
     };

@@ -2,7 +2,8 @@
 
 use crate::bolt::Record;
 use crate::clock::Clock;
-use crate::config::{Config, Wrong};
+use crate::config::{ClockMode, Config, Wrong};
+use crate::state::State;
 use latchwork_crypto::{CryptoError, Random, RustCrypto};
 use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_rs_lib::Event;
@@ -24,6 +25,9 @@ pub(crate) enum Fault {
     /// The configuration.
     #[error("{0}: {1}")]
     Config(PathBuf, Wrong),
+    /// A lock of clock mode `exi` without a readable state.
+    #[error("a lock with clock = \"exi\" needs --state, a directory that it can read and write")]
+    Forgetful,
     /// No random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] CryptoError),
@@ -42,17 +46,28 @@ impl Random for System {
 
 /// Guards the door until killed.
 #[allow(clippy::print_stdout)] // whoever started us wants to know the port
-pub(crate) fn serve(config: &Path, listen: SocketAddr, record: &Path, offset: Option<PathBuf>) -> Result<(), Fault> {
+pub(crate) fn serve(
+    config: &Path,
+    listen: SocketAddr,
+    record: &Path,
+    state: Option<PathBuf>,
+    offset: Option<PathBuf>,
+) -> Result<(), Fault> {
     let file = |error| Fault::File(config.to_owned(), error);
     let wrong = |error| Fault::Config(config.to_owned(), error);
     let text = std::fs::read_to_string(config).map_err(file)?;
     let config = Config::parse(&text).map_err(wrong)?;
     let door = config.door.clone();
+    let counts = config.clock == ClockMode::Exi;
     let trust = config.trust(Nonces::new(&mut System, NONCE_FRESH, NONCE_RIGHTS)?).map_err(wrong)?;
 
     let clock = Clock::new(offset);
+    let state = State::open(state.clone()).map_err(|error| Fault::File(state.unwrap_or_default(), error))?;
     let bolt = Record::open(record, &clock).map_err(|error| Fault::File(record.to_owned(), error))?;
-    let mut lock = Box::new(Lock::<_, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, System, bolt)?);
+    let mut lock = Box::new(Lock::<_, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, System, state, bolt)?);
+    if counts && !lock.remembers() {
+        return Err(Fault::Forgetful);
+    }
 
     let failed = |error| Fault::Socket(listen, error);
     let socket = UdpSocket::bind(listen).map_err(failed)?;
@@ -93,7 +108,7 @@ pub(crate) fn serve(config: &Path, listen: SocketAddr, record: &Path, offset: Op
 /// Names tokens by their hashes and nothing by its content.
 fn log(peer: SocketAddr, event: Event) {
     match event {
-        Event::Refused(_) | Event::Denied(..) | Event::NotVerified(_) | Event::Busy => {
+        Event::Refused(_) | Event::Denied(..) | Event::NotVerified(_) | Event::Busy | Event::FlashFailed => {
             tracing::warn!(%peer, ?event);
         }
         Event::Uploaded(_) | Event::Updated(_) | Event::Served(..) | Event::Lapsed => tracing::info!(%peer, ?event),

@@ -1,0 +1,99 @@
+//! What a session keeps of its token.
+
+use crate::clock::Ends;
+use crate::replay::Count;
+use crate::trust::IssuerId;
+use latchwork_ace::Aif;
+
+/// What a token granted, for as long as its session lasts.
+pub struct Holder {
+    pub(crate) token: TokenHash,
+    pub(crate) key: KeyName,
+    #[allow(dead_code)] // for the choice of seats, next
+    pub(crate) subject: Subject,
+    pub(crate) ends: Ends,
+    /// Of a token that counts from receipt.
+    pub(crate) count: Option<Count>,
+    pub(crate) scope: HeldScope,
+}
+
+/// Names the token in logs and records; SHA-256 over the token as RFC 9770 §4 hashes it, without the leading 0x01.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl core::fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl core::fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Holder {
+    /// The token that this session rests on.
+    pub fn token(&self) -> TokenHash {
+        self.token
+    }
+
+    /// When its rights end.
+    pub fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// The number of a token that counts from receipt.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.count.map(|count| count.number)
+    }
+}
+
+/// Which proof-of-possession key a session has: the server that made it and the name it gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyName {
+    pub(crate) issuer: IssuerId,
+    len: u8,
+    id: [u8; Self::MAX_LEN],
+}
+
+impl KeyName {
+    pub(crate) const MAX_LEN: usize = 32;
+
+    pub(crate) fn new(issuer: IssuerId, name: &[u8]) -> Option<Self> {
+        let mut id = [0; Self::MAX_LEN];
+        id.get_mut(..name.len())?.copy_from_slice(name);
+        let len = u8::try_from(name.len()).ok()?;
+        Some(Self { issuer, len, id })
+    }
+}
+
+/// Whose token it is, as far as a lock knows: the beginning of a hash over the server and its `sub`. Tokens without
+/// `sub` are all the same somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject(pub(crate) [u8; 8]);
+
+/// A copy of a token's scope.
+#[derive(Clone, Copy)]
+pub(crate) struct HeldScope {
+    len: u8,
+    aif: [u8; Self::MAX_LEN],
+}
+
+impl HeldScope {
+    /// What `Aif` takes at most.
+    const MAX_LEN: usize = 96;
+
+    pub(crate) fn new(scope: &[u8]) -> Option<Self> {
+        let mut aif = [0; Self::MAX_LEN];
+        aif.get_mut(..scope.len())?.copy_from_slice(scope);
+        let len = u8::try_from(scope.len()).ok()?;
+        Some(Self { len, aif })
+    }
+
+    /// The scope again; it was checked before it was copied.
+    pub(crate) fn aif(&self) -> Option<Aif<'_>> {
+        Aif::parse(self.aif.get(..usize::from(self.len))?).ok()
+    }
+}
