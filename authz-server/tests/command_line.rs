@@ -284,6 +284,7 @@ fn a_new_administrators_token_voids_the_old_one() {
     assert_eq!(fs::read_to_string(&file).unwrap(), new, "nothing was changed");
 }
 
+/// R9200-6.2-01
 #[test]
 fn only_answers_by_tls_ask_for_tls() {
     let parent = tempfile::tempdir().unwrap();

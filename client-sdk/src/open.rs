@@ -233,6 +233,7 @@ fn silent(error: latchwork_transport::Error) -> Error {
 mod tests {
     use super::*;
 
+    /// R9200-5.1-01, R9200-6.4-01
     #[test]
     fn hints_are_followed_only_where_our_list_agrees() {
         let door = Door {

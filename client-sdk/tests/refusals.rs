@@ -27,8 +27,10 @@ fn name<T>(outcome: &Result<T, Error>) -> String {
     }
 }
 
-const TOKENS: &str = r#"{"access_token":"api","token_type":"DPoP","refresh_token":"r"}"#;
+const TOKENS: &str = r#"{"access_token":"api","token_type":"DPoP","refresh_token":"r","of_the_future":{"x":1}}"#;
 
+/// R9200-5.8.1-06, R6749-3.2.1-01, R6749-5.1-02, R6749-7.1-01, R6749-10.12-01, R8252-8.9-01, R8252-8.10-01,
+/// R9700-2.1-03, R9700-2.1-04, R9700-4.4.2-01
 #[tokio::test]
 async fn answers_to_a_sign_in() {
     for (queries, tokens, expected) in [
@@ -44,6 +46,11 @@ async fn answers_to_a_sign_in() {
         (
             &["code=c&state=STATE&iss=ISS"],
             r#"{"access_token":"api","token_type":"Bearer","refresh_token":"r"}"#,
+            "nonsense",
+        ),
+        (
+            &["code=c&state=STATE&iss=ISS"],
+            r#"{"access_token":"api","token_type":"foo","refresh_token":"r"}"#,
             "nonsense",
         ),
         (&["code=c&state=STATE&iss=ISS"], r#"{"access_token":"api","token_type":"DPoP"}"#, "nonsense"),
@@ -69,6 +76,7 @@ async fn answers_to_a_sign_in() {
     }
 }
 
+/// R9200-5.8.2-03, R9200-5.10.4-02, R9200-6.5-03, R9201-5-02, R9203-3.2-01, R6749-6-02
 #[tokio::test]
 async fn answers_to_a_refresh() {
     type Server = fn() -> support::Answer;
@@ -144,6 +152,7 @@ fn same_name(request: &Message<'_>) -> (Code, Vec<u8>) {
     (Code::CREATED, answer.encode(&mut out).unwrap().to_vec())
 }
 
+/// R9200-5.1-01, R9200-6.4-01, R9203-4.3-04, R9203-6-01
 #[tokio::test]
 async fn answers_of_a_lock() {
     type Lock = fn(&Message<'_>) -> (Code, Vec<u8>);
@@ -165,6 +174,7 @@ async fn answers_of_a_lock() {
     }
 }
 
+/// R9200-5.3.1-02, R9200-5.8.1-02, R9200-5.8.4.4-01
 #[tokio::test]
 async fn a_cnonce_of_a_lock_is_asked_for_and_takes_nothing_away() {
     let nonce: &[u8] = &[0xfb; 20];
@@ -204,6 +214,7 @@ async fn tokens_of_one_server_are_not_shown_to_another() {
     assert!(server.asked().is_empty());
 }
 
+/// R6749-3.2-01
 #[test]
 fn only_issuers_that_nobody_else_can_read() {
     for (issuer, good) in [

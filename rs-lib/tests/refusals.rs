@@ -28,7 +28,8 @@ fn with_osc(extra: &[(i64, Value)]) -> Vec<u8> {
 
 /// Tests of uploads that a lock refuses: name, token, code, reason.
 macro_rules! refuses {
-    ($($name:ident: $token:expr => $code:ident, $refusal:pat,)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $token:expr => $code:ident, $refusal:pat,)*) => {$(
+        $(#[$about])*
         #[test]
         fn $name() {
             let mut lock = Lock::new();
@@ -43,12 +44,16 @@ macro_rules! refuses {
 
 refuses! {
     // The envelope.
+    /// R9200-5.10.1.1-03, R9200-6.5-01
     a_token_under_an_unknown_key: encrypted_with(header(b"nobody", &[9; 13]), &KEY, &token().encode())
         => UNAUTHORIZED, Refusal::UnknownKey,
+    /// R9700-2.3-01
     a_token_for_another_lock: encrypted_with(header(KID, &[9; 13]), &[8; 16], &token().encode())
         => UNAUTHORIZED, Refusal::Forged,
+    /// R9200-5.10.1.1-03, R8392-7.2-01
     a_token_with_a_bit_flipped: flipped(encrypted(&token()), 60)
         => UNAUTHORIZED, Refusal::Forged,
+    /// R9200-5.10.1.1-01
     a_token_with_its_tag_flipped: { let t = encrypted(&token()); let end = t.len() - 1; flipped(t, end) }
         => UNAUTHORIZED, Refusal::Forged,
     a_token_under_a_retired_key: encrypted_with(header(b"front-0", &[9; 13]), &[2; 16], &token().encode())
@@ -62,60 +67,82 @@ refuses! {
         => UNAUTHORIZED, Refusal::WrongAlgorithm,
     a_signed_token_that_was_changed: { let t = signed(&signed_claims()); let at = t.len() - 100; flipped(t, at) }
         => UNAUTHORIZED, Refusal::Forged,
+    /// R9200-5.10.1.1-03
     a_signature_by_another: signed_with(iana::Algorithm::EdDSA, b"sign-2", &signed_claims(), |_| vec![1; 64])
         => UNAUTHORIZED, Refusal::Forged,
 
     // Payloads that are no token.
+    /// R9200-5.10.1-06
     nothing: vec![] => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R9200-5.10.1-06, R9770-4.3.1-01
     noise: vec![0x5a; 40] => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R9200-5.10.1-06
     half_a_token: encrypted(&token())[..50].to_vec() => BAD_REQUEST, Refusal::NotAToken(_),
     a_token_and_a_byte_more: [&encrypted(&token())[..], &[0]].concat() => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R9770-11.1-04
     a_token_without_its_outer_tag: encrypted(&token())[2..].to_vec() => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R9770-11.1-04
     a_token_with_an_unprotected_header: unprotected_kid() => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R8392-7.2-02
     a_token_with_a_critical_header: {
         let mut header = header(KID, &[9; 13]);
         header.crit.push(coset::RegisteredLabelWithPrivate::Text("future".into()));
         encrypted_with(header, &KEY, &token().encode())
     } => BAD_REQUEST, Refusal::NotAToken(_),
+    /// R8392-7.2-04
     a_claim_that_comes_twice: {
         let mut twice = token();
         twice.0.push((EXP, (NOW + 99_999).into()));
         encrypted(&twice)
     } => BAD_REQUEST, Refusal::NotClaims(_),
+    /// R9200-5.10.1.1-04, R8392-7.2-04
     claims_that_are_no_map: encrypted_with(header(KID, &[9; 13]), &KEY, &[0x80]) => BAD_REQUEST, Refusal::NotClaims(_),
     an_expiry_with_a_tag: encrypted(&token().set(EXP, Value::Tag(1, Box::new((NOW + 600).into()))))
         => BAD_REQUEST, Refusal::NotClaims(_),
 
     // Claims, in the order of RFC 9200 §5.10.1.1; each row that follows is wrong in a later claim too.
+    /// R9200-5.10.1.1-05, R9200-6.5-01
     a_token_of_another_issuer: encrypted(&token().set(ISS, "https://evil.example"))
         => UNAUTHORIZED, Refusal::WrongIssuer,
+    /// R9200-5.10.1.1-05
     a_token_in_the_name_of_another_issuer: encrypted_with(header(b"other-1", &[9; 13]), &[3; 16], &token().encode())
         => UNAUTHORIZED, Refusal::WrongIssuer,
+    /// R9200-5.10.1.1-06
     an_expired_token: encrypted(&token().set(EXP, NOW - 1)) => UNAUTHORIZED, Refusal::Expired,
+    /// R9200-5.10.1.1-06
     a_token_in_the_second_it_expires: encrypted(&token().set(EXP, NOW)) => UNAUTHORIZED, Refusal::Expired,
     a_token_that_expired_a_fraction_ago: encrypted(&token().set(EXP, NOW as f64 + 0.5)) => UNAUTHORIZED, Refusal::Expired,
     a_token_that_begins_later: encrypted(&token().set(NBF, NOW + 1)) => UNAUTHORIZED, Refusal::NotYetValid,
     a_token_that_counts_from_receipt_without_flash: encrypted(
         &token().without(EXP).set(EXI, 600).set(CTI, bytes(&[LOCK.as_bytes(), &[0; 8]].concat()))
     ) => UNAUTHORIZED, Refusal::ExiUnsupported,
+    /// R9200-5.3.1-05
     a_nonce_that_nobody_gave: encrypted(&token().set(CNONCE, bytes(&[1; 20]))) => UNAUTHORIZED, Refusal::StaleNonce,
     a_token_without_an_end: encrypted(&token().without(EXP)) => UNAUTHORIZED, Refusal::Endless,
+    /// R9200-5.10.1.1-07, R9700-2.3-01
     a_token_with_the_audience_of_another_lock: encrypted(&token().set(AUD, "urn:latchwork:lock:back"))
         => FORBIDDEN, Refusal::WrongAudience,
     a_token_with_audiences_of_other_locks: encrypted(&token().set(AUD, Value::Array(vec!["a".into(), "b".into()])))
         => FORBIDDEN, Refusal::WrongAudience,
+    /// R9237-2.1-01, R8747-4-01
     a_token_without_an_audience: encrypted(&token().without(AUD)) => FORBIDDEN, Refusal::WrongAudience,
+    /// R9200-6.1-02
     a_token_for_a_group_that_is_not_signed: encrypted(&token().set(AUD, GROUP)) => FORBIDDEN, Refusal::WrongAudience,
+    /// R9200-5.10.1.1-08
     a_scope_in_text: encrypted(&token().set(SCOPE, "door:open")) => BAD_REQUEST, Refusal::UnknownScope,
     a_scope_that_is_no_aif: encrypted(&token().set(SCOPE, bytes(b"\x01\x02"))) => BAD_REQUEST, Refusal::UnknownScope,
+    /// R9200-5.10.1.1-08
     a_scope_of_things_that_are_not_here: encrypted(&token().set(SCOPE, aif(&[("/window", 2), ("/doors", 2)])))
         => BAD_REQUEST, Refusal::UnknownScope,
     no_scope: encrypted(&token().without(SCOPE)) => BAD_REQUEST, Refusal::UnknownScope,
 
+    /// R9200-5.10.1.1-09
     the_issuer_is_judged_before_the_expiry: encrypted(&token().set(ISS, "https://evil.example").set(EXP, NOW - 1))
         => UNAUTHORIZED, Refusal::WrongIssuer,
+    /// R9200-5.10.1.1-09
     the_expiry_is_judged_before_the_audience: encrypted(&token().set(EXP, NOW - 1).set(AUD, "urn:latchwork:lock:back"))
         => UNAUTHORIZED, Refusal::Expired,
+    /// R9200-5.10.1.1-09
     the_audience_is_judged_before_the_scope: encrypted(&token().set(AUD, "urn:latchwork:lock:back").without(SCOPE))
         => FORBIDDEN, Refusal::WrongAudience,
     the_scope_is_judged_before_the_confirmation: encrypted(&token().without(SCOPE).without(CNF))
@@ -123,9 +150,13 @@ refuses! {
 
     // What has to be proved.
     a_token_for_another_profile: encrypted(&token().set(PROFILE, 1)) => BAD_REQUEST, Refusal::WrongProfile,
+    /// R9237-2-01
     a_token_without_confirmation: encrypted(&token().without(CNF)) => BAD_REQUEST, Refusal::WrongConfirmation,
+    /// R8747-3.2-02
     a_secret_that_everyone_can_read: signed(&token()) => BAD_REQUEST, Refusal::WrongConfirmation,
+    /// R9201-5-03
     an_encrypted_public_key: encrypted(&token().set(CNF, public_key())) => BAD_REQUEST, Refusal::WrongConfirmation,
+    /// R8747-3.1-02
     two_keys_in_one_confirmation: encrypted(&token().set(CNF, map([(4, osc(b"7", SECRET)), (3, bytes(b"7"))])))
         => BAD_REQUEST, Refusal::NotClaims(_),
     an_update_outside_of_its_session: encrypted(&token().set(CNF, map([(3, bytes(b"7"))])))
@@ -134,18 +165,23 @@ refuses! {
     a_token_signed_by_eddsa_before_there_is_edhoc: signed_eddsa(&signed_claims()) => BAD_REQUEST, Refusal::NotForOscore,
 
     // `osc`: honoured or refused, never ignored.
+    /// R9203-4.2-02
     a_member_of_osc_that_nobody_knows: with_osc(&[(7, 1.into())]) => BAD_REQUEST, Refusal::UnknownMember,
     a_member_of_osc_with_a_name: {
         let Value::Map(mut members) = osc(b"7", SECRET) else { unreachable!() };
         members.push(("future".into(), 1.into()));
         encrypted(&good(Value::Map(members)))
     } => BAD_REQUEST, Refusal::UnknownMember,
+    /// R9201-5-03, R9203-3.2.1-01, R8747-4-02
     another_aead: with_osc(&[(4, 30.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
+    /// R9201-5-03, R9203-3.2.1-01
     another_hkdf: with_osc(&[(3, 7.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
+    /// R9203-4.2-02
     another_version_of_oscore: with_osc(&[(1, 2.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
     a_context_id_that_is_too_long: with_osc(&[(6, bytes(&[1; 33]))]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
     an_empty_secret: encrypted(&good(osc(b"7", b""))) => BAD_REQUEST, Refusal::UnsupportedMaterial,
     osc_without_an_id: encrypted(&good(map([(2, bytes(SECRET))]))) => BAD_REQUEST, Refusal::NotClaims(_),
+    /// R9203-4.2-02
     osc_without_a_secret: encrypted(&good(map([(0, bytes(b"7"))]))) => BAD_REQUEST, Refusal::NotClaims(_),
 }
 
@@ -156,6 +192,7 @@ fn a_token_that_is_too_long() {
     assert_eq!(Lock::new().refusal(&token), (Code::REQUEST_ENTITY_TOO_LARGE, Some(Refusal::TooLong)));
 }
 
+/// R9770-11.1-02, R9770-11.1-03
 #[test]
 fn a_revoked_token() {
     let mut lock = Lock::new();
@@ -165,6 +202,7 @@ fn a_revoked_token() {
     assert_eq!(lock.refusal(&token), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
 }
 
+/// R9203-6-02, R9770-11.1-01
 #[test]
 fn a_revoked_token_ends_its_session() {
     let mut lock = Lock::new();
@@ -177,6 +215,7 @@ fn a_revoked_token_ends_its_session() {
 }
 
 /// Checking a signature takes long on a small processor; who is inside must not wait for strangers.
+/// R9200-5.10.1.2-02
 #[test]
 fn a_flood_of_signed_tokens() {
     let mut lock = Lock::new();
@@ -194,6 +233,7 @@ fn a_flood_of_signed_tokens() {
 }
 
 /// ES256 takes s and n - s alike, which makes two hashes of one signed token.
+/// R9770-11.1-03
 #[test]
 fn a_revoked_token_with_its_other_signature() {
     for cti in 0..3 {
@@ -224,6 +264,7 @@ fn a_date_while_the_clock_is_unknown() {
 }
 
 /// A lock without a clock asks for its own nonce, fresh (RFC 9200 §5.3.1).
+/// R9200-5.3.1-01, R9200-5.3.1-04, R9200-5.3.1-05
 #[test]
 fn a_token_without_a_fresh_nonce() {
     let mut lock = Lock::with_nonces();
@@ -254,6 +295,7 @@ fn a_token_without_a_fresh_nonce() {
 }
 
 /// RFC 9203 §4.2: what must come with the token.
+/// R9203-4.1-04, R9203-4.2-02
 #[test]
 fn an_upload_without_nonce_or_id() {
     let token = encrypted(&token());
@@ -274,6 +316,7 @@ fn an_upload_without_nonce_or_id() {
 }
 
 /// RFC 9200 §5.10.1.2, RFC 9203 §4.1.
+/// R9200-5.10.1.2-01
 #[test]
 fn what_authz_info_does_not_do() {
     let payload = upload_payload(&encrypted(&token()), Some(&[1; 8]), Some(b"me"));
@@ -317,6 +360,7 @@ fn a_critical_option_that_nobody_knows() {
 }
 
 /// Whoever has no session gets hints, whatever it asks for; 4.03 and 4.05 are for holders (RFC 9200 §5.10.2).
+/// R9200-5-01, R9200-5.2-01, R9200-5.2-05, R9200-5.2-06, R9200-5.10.2-03, R9200-5.10.2-06, R9200-6.5-02
 #[test]
 fn a_request_without_proof() {
     let mut lock = Lock::new();
@@ -332,6 +376,7 @@ fn a_request_without_proof() {
 }
 
 /// A thief has the token and not the key; its nonces are its own.
+/// R9200-5.2-02, R9200-5.10.2-02
 #[test]
 fn a_stolen_token() {
     let mut lock = Lock::new();
@@ -348,6 +393,7 @@ fn a_stolen_token() {
 }
 
 /// The same bytes under another message ID (the message layer sees a new message).
+/// R9200-5-01, R9200-6.5-02
 #[test]
 fn a_replayed_request() {
     let mut lock = Lock::new();
@@ -361,6 +407,7 @@ fn a_replayed_request() {
 }
 
 /// An expired session is answered in the open and is gone (RFC 9203 §4.3).
+/// R9200-5.2-02, R9203-4.3-07, R9203-6-02
 #[test]
 fn a_request_after_the_end() {
     let mut lock = Lock::new();
@@ -404,6 +451,7 @@ fn a_session_that_rests_on_a_nonce_ends() {
 }
 
 /// RFC 9200 §5.10.2 and RFC 9237 §2.2: byte for byte.
+/// R9200-5.2-03, R9200-5.10.2-04, R9203-4.4-01, R9237-3-04
 #[test]
 fn a_request_for_another_resource() {
     let mut lock = Lock::new();
@@ -417,6 +465,7 @@ fn a_request_for_another_resource() {
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "the session lives on");
 }
 
+/// R9200-5.10.2-05, R9203-4.4-01, R9237-2-02
 #[test]
 fn a_request_with_another_method() {
     let mut lock = Lock::new();
@@ -444,6 +493,7 @@ fn a_request_above_the_ceiling() {
 }
 
 /// An update must name the key of the session that it comes in (RFC 9203 §4.2); a failed one changes nothing.
+/// R9203-4.2-06
 #[test]
 fn an_update_for_another_session() {
     let mut lock = Lock::new();

@@ -5,6 +5,7 @@ mod support;
 
 use latchwork_coap::endpoint::request::Block;
 use latchwork_coap::{Code, Message, OptionNumber};
+use latchwork_crypto::RustCrypto;
 use latchwork_rs_lib::{Event, Uptime};
 use support::mint::*;
 use support::*;
@@ -17,6 +18,7 @@ fn token(id: &[u8]) -> Vec<u8> {
 }
 
 /// Every optional member of `osc`, honoured: the client derives with them and gets in (RFC 9203 §4.3).
+/// R9203-4.2-04, R9203-4.3-03
 #[test]
 fn members_of_osc_that_are_honoured() {
     for (what, extra, salt, context) in [
@@ -37,6 +39,7 @@ fn members_of_osc_that_are_honoured() {
 }
 
 /// Tokens that are unusual and good.
+/// R9200-5.2-04, R9200-5.10.1-03, R9203-4.2-01, R8392-3-01, R8392-4-01
 #[test]
 fn tokens_that_are_taken() {
     let good = || good(osc(b"7", SECRET));
@@ -58,6 +61,7 @@ fn tokens_that_are_taken() {
 }
 
 /// A token signed by one of our servers inside of one encrypted for us.
+/// R8392-7.2-03
 #[test]
 fn a_nested_token() {
     let inner = signed(&good(osc(b"7", SECRET)));
@@ -71,6 +75,7 @@ fn a_nested_token() {
 }
 
 /// The identifiers of an upload (RFC 9203 §4.2): never the client's own, never one of ours.
+/// R9203-4.2-03
 #[test]
 fn recipient_ids_differ() {
     let mut lock = Lock::<8, 8>::sized();
@@ -84,7 +89,38 @@ fn recipient_ids_differ() {
     assert_ne!(first.0.sender_id().as_bytes(), second.0.sender_id().as_bytes());
 }
 
+/// Nobody can wait at a lock: an Observe is a plain request, and a notification never comes (RFC 9200 §5.10.3).
+/// R9200-5.10.3-04
+#[test]
+fn nothing_lasts_longer_than_its_answer() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&encrypted(&good(osc(b"7", SECRET)).set(SCOPE, aif(&[("/door", 1)]))), b"me", SECRET);
+    let (datagram, mut sent) = phone.protect(&request(Code::GET, "/door", &[(OptionNumber::OBSERVE, &[])], &[]));
+    let response = lock.receive(&datagram);
+    assert!(response.is_protected() && response.message().options.get(OptionNumber::OBSERVE).is_none());
+    let mut out = [0; 256];
+    let inner = phone.0.unprotect_response(&RustCrypto, &mut sent, &response.message(), &mut out).unwrap();
+    assert_eq!((inner.code, inner.options.get(OptionNumber::OBSERVE)), (Code::CHANGED, None));
+}
+
+/// N2 is drawn for each upload, and a lock that was restarted draws others (RFC 9203 §7).
+/// R9203-7-01
+#[test]
+fn nonces_do_not_come_again() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in [1, 1 << 20, 1 << 40] {
+        let mut lock = Lock::<4, 4>::sized();
+        lock.random = Counting(seed);
+        for _ in 0..20 {
+            let response = lock.upload(&token(b"7"));
+            let answer = latchwork_ace::authz_info::Response::decode(response.message().payload).unwrap();
+            assert!(answer.nonce2.len() >= 8 && seen.insert(answer.nonce2.to_vec()), "{:02x?}", answer.nonce2);
+        }
+    }
+}
+
 /// An upload changes nothing for who is inside; the first request on the new context ends the old one (RFC 9203 §6).
+/// R9200-5.10.1-05, R9203-6-02, R9203-7-02
 #[test]
 fn the_old_context_ends_with_the_first_request_on_the_new_one() {
     let mut lock = Lock::new();
@@ -99,6 +135,7 @@ fn the_old_context_ends_with_the_first_request_on_the_new_one() {
 }
 
 /// Another client with another key is another session.
+/// R9203-4.3-06
 #[test]
 fn sessions_do_not_mix() {
     let mut lock = Lock::new();
@@ -113,6 +150,7 @@ fn sessions_do_not_mix() {
 }
 
 /// New rights in the same session: nonces ignored, an empty protected 2.01, the old rights gone (RFC 9203 §4.2).
+/// R9200-5.10.1-05, R9203-4.2-05, R9203-4.2-07
 #[test]
 fn rights_are_updated_in_place() {
     let mut lock = Lock::new();
@@ -132,6 +170,7 @@ fn rights_are_updated_in_place() {
 }
 
 /// Whoever saw an upload can repeat it. It fills the doorstep with itself and harms nobody, inside or on the doorstep.
+/// R9200-5.10.1.2-02
 #[test]
 fn a_sniffed_upload_replayed_without_end() {
     let mut lock = Lock::<4, 4>::sized();
@@ -248,6 +287,7 @@ fn a_token_in_blocks() {
 }
 
 /// Any bytes at all are answered or dropped, and nothing is kept of them.
+/// R8392-7.2-01
 #[test]
 fn noise() {
     let mut lock = Lock::new();

@@ -19,6 +19,7 @@ ACCESS_TOKEN, NONCE1, NONCE2, CLIENT_RECIPIENT_ID, SERVER_RECIPIENT_ID = 1, 40, 
 
 
 async def main(lock, granted):
+    """R9203-4.3-02"""
     coap = await aiocoap.Context.create_client_context()
     nonce1, id1 = secrets.token_bytes(8), b"\x41"
     upload = aiocoap.Message(

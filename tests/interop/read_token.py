@@ -13,6 +13,7 @@ import cbor2
 
 
 def sign1(given):
+    """R8392-7.1-01"""
     import cwt
 
     key = cwt.COSEKey.new(
@@ -29,6 +30,7 @@ def sign1(given):
 
 
 def encrypt0(given):
+    """R8392-7.1-01, R9770-3-02"""
     from pycose.keys import SymmetricKey
     from pycose.messages import Enc0Message
 

@@ -219,6 +219,7 @@ async fn a_restarted_server_asks_for_an_echo_once() {
     assert_eq!(house.runs.load(Relaxed), 3);
 }
 
+/// R9200-5-02
 #[tokio::test]
 async fn what_cannot_be_verified() {
     let (server, _) = contexts();
@@ -310,6 +311,7 @@ async fn a_server_that_was_away() {
     assert!(matches!(nobody, Err(Error::Io(_))), "{nobody:?}");
 }
 
+/// R9200-5-02
 #[tokio::test]
 async fn a_client_is_not_fooled() {
     // A server that answers whatever it is told to, in order.

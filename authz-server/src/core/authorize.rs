@@ -104,7 +104,7 @@ fn rest(
 /// The locks named, each once; the people API is in every grant and named in vain.
 fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
     let mut locks = Vec::new();
-    for (_, text) in query.iter().filter(|(name, _)| name == "audience") {
+    for (_, text) in query.iter().filter(|(name, text)| name == "audience" && !text.is_empty()) {
         match text.parse() {
             Ok(Audience::Lock(lock)) if !locks.contains(&lock) => locks.push(lock),
             Ok(Audience::Lock(_) | Audience::Api(_)) => {}
@@ -114,12 +114,12 @@ fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
     if locks.len() > MAX_LOCKS { Err(Refusal::Malformed("too many audiences")) } else { Ok(locks) }
 }
 
-/// The value of a parameter that may come once.
+/// The value of a parameter that may come once; one without a value counts as not sent (RFC 6749 §3.1).
 fn only<'q>(query: &'q [(String, String)], name: &str) -> Result<Option<&'q str>, Refusal> {
     let mut values = query.iter().filter(|(other, _)| other == name);
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Refusal::Repeated(name.chars().filter(|c| !c.is_control()).take(64).collect())),
-        (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+        (first, None) => Ok(first.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())),
     }
 }
 

@@ -84,6 +84,7 @@ impl From<PublicKey> for Jwk {
 mod tests {
     use super::*;
 
+    /// R9201-3.1-01
     #[test]
     fn thumbprints_and_what_is_no_public_key() {
         let ed = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#; // RFC 8037 A.3

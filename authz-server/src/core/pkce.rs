@@ -20,6 +20,7 @@ pub fn verify(verifier: &[u8], challenge: &Hash32) -> bool {
 mod tests {
     use super::*;
 
+    /// R7636-4.2-02, R7636-4.6-01
     #[test]
     fn appendix_b_and_its_neighbours() {
         let expected = challenge("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();

@@ -65,6 +65,7 @@ const MAX_LEN: usize = 512;
 mod tests {
     use super::*;
 
+    /// R6749-3.1.2-01, R8252-7-01, R8252-8.4-03, R9700-2.6-02
     #[test]
     fn kinds() {
         for (uri, expected) in [
@@ -93,6 +94,7 @@ mod tests {
         }
     }
 
+    /// R6749-3.1.2.3-01, R8252-7-01, R8252-7.3-01, R8252-8.4-02, R9700-2.1-01
     #[test]
     fn exact_but_for_a_loopback_port() {
         for (registered, asked, same) in [

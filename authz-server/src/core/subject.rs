@@ -27,6 +27,7 @@ pub fn of_client(key: &Key32, client: &ClientId, audience: &Audience) -> String 
 mod tests {
     use super::*;
 
+    /// R9700-4.15.1-01
     #[test]
     fn differs_by_person_and_audience_and_kind_only() {
         let key = Key32::from([7; 32]);

@@ -87,6 +87,7 @@ mod tests {
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
     }
 
+    /// R9200-5.8.4.1-01
     #[test]
     fn payloads_that_are_refused() {
         for (what, payload) in [
@@ -109,6 +110,7 @@ mod tests {
         }
     }
 
+    /// R9200-5.8.1-01
     #[test]
     fn grant_type_defaults_to_client_credentials() {
         let (request, credential) = token_request(Face::CborCoap, &bytes("a1056161")).unwrap();

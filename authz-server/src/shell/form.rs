@@ -232,6 +232,7 @@ mod tests {
         Form::parse(body.as_bytes(), &[])?.token_request()
     }
 
+    /// R6749-3.1-02
     #[test]
     fn forms_that_are_refused() {
         for (body, error) in [
@@ -262,6 +263,7 @@ mod tests {
         assert!(Form::parse(b"\xff=1", &[]).is_err());
     }
 
+    /// R6749-2.3-02
     #[test]
     fn credentials_come_one_way_only() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));

@@ -121,6 +121,7 @@ fn cbor_request(pair: &Pair) -> Vec<u8> {
 proptest! {
     #![proptest_config(Config::with_cases(500))]
 
+    /// R6749-10.14-01
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".{0,200}") {
         let keys = Keys::random().unwrap();

@@ -220,6 +220,7 @@ mod tests {
         }
     }
 
+    /// R6749-10.14-01
     #[test]
     fn what_people_type_stays_text() {
         let page = Message { title: "<script>alert(1)</script>", what: "\" onload=\"x", ..Message::default() }

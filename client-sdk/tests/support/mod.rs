@@ -1,4 +1,5 @@
 //! Servers, browsers and locks that answer what a test wants; all of them behind real sockets.
+#![allow(dead_code)] // each test file uses a part
 
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};

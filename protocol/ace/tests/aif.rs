@@ -13,6 +13,7 @@ fn options(values: &[&'static str]) -> impl Iterator<Item = &'static [u8]> + Clo
     values.iter().map(|value| value.as_bytes()).collect::<Vec<_>>().into_iter()
 }
 
+/// R9237-2-02, R9237-3-01
 #[test]
 fn figure_5_both_ways() {
     let bytes = hex(FIGURE_5);
@@ -37,6 +38,7 @@ fn figure_5_both_ways() {
 }
 
 /// Trap 70: what looks like an allowed path is not one.
+/// R9237-3-04
 #[test]
 fn comparison_is_exact() {
     let entries = [("/a", Methods(1)), ("/a?x=1", Methods(2)), ("/s/%2F?q=%26&r", Methods(1)), ("/", Methods(4))];
@@ -94,6 +96,7 @@ fn comparison_is_exact() {
 }
 
 /// RFC 7252 §6.5 at work: the URIs of its example.
+/// R9237-3-04
 #[test]
 fn options_compose_to_uris() {
     for (entry, path, query) in [
@@ -113,6 +116,7 @@ fn options_compose_to_uris() {
 }
 
 /// Trap 71: Dynamic bits sit 32 above the plain ones; they are kept, and grant nothing here. The first mask has all seven of both.
+/// R9237-3-03
 #[test]
 fn masks_have_64_bits() {
     let mask = 545_460_846_719;
@@ -129,6 +133,7 @@ fn masks_have_64_bits() {
     }
 }
 
+/// R9237-3-02
 #[test]
 fn repeated_paths_add_up() {
     let mut out = [0; 96];

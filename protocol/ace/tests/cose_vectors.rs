@@ -105,6 +105,7 @@ fn signed_token_of_a_3() {
 }
 
 /// Figure 7 of RFC 8392 mislabels the key; as the bytes have it, HMAC 256/64 with the raw key verifies.
+/// R8392-4-01
 #[test]
 fn maced_tokens_of_a_4_and_a_7() {
     for (token, payload) in [(MACED, hex(CLAIMS)), (MACED_FLOAT, hex("a106fb41d584367c200000"))] {
@@ -169,6 +170,7 @@ fn token_of_rfc_9770_figure_2() {
     assert_eq!(cose::token(Kind::Encrypt0, header, token.ciphertext, None, &mut [0; 256]).unwrap(), bytes);
 }
 
+/// R9201-3.1-03
 #[test]
 fn confirmations_of_rfc_8747() {
     let bytes = hex("a401781a636f6170733a2f2f7365727665722e6578616d706c652e636f6d03781a636f6170733a2f2f636c69656e742e6578616d706c

@@ -21,6 +21,7 @@ const X: &str = "bac5b11cad8f99f9c72b05cf4b9e26d244dc189f745228255a219a86d6a09ef
 const Y: &str = "20138bf82dc1b6d562be0fa54ab7804a3a64b6d72ccfed6b6fb6ed28bbfc117e";
 const MS: &str = "f9af838368e353e78888e1426bd94e6f";
 
+/// R9200-5.3-01
 #[test]
 fn hints_of_rfc_9200_figure_3() {
     let bytes = hex(
@@ -39,6 +40,7 @@ fn hints_of_rfc_9200_figure_3() {
     assert!(hints.encode(&mut [0; 20]).is_err(), "too small a buffer");
 }
 
+/// R9200-5.8.1-01, R9200-5.8.5-01
 #[test]
 fn requests_of_rfc_9200_figures_4_5_6() {
     // Figure 4, in the order of RFC 8949 §4.2 and as printed.
@@ -66,6 +68,7 @@ fn requests_of_rfc_9200_figures_4_5_6() {
 }
 
 /// Figure 7, but `ace_profile` is an integer, as Table 5 wants it (erratum 8232); its text form is refused.
+/// R9200-5.8.2-04, R9200-5.8.4.3-01
 #[test]
 fn response_of_rfc_9200_figure_7() {
     let rest = "02190e10 08a101a3010402 44dfd1aa9720 4f849b5786457c1491be3a76dcea6c42";
@@ -81,6 +84,7 @@ fn response_of_rfc_9200_figure_7() {
     TokenResponse::decode(&text).unwrap_err();
 }
 
+/// R9200-5.8.1-03, R9200-5.8.1-05, R9200-5.8.1-07, R9200-5.8.4.2-01, R9200-5.8.5-01, R9201-6-01
 #[test]
 fn every_parameter_both_ways() {
     let (x, y) = ([1; 32], [2; 32]);
@@ -171,6 +175,7 @@ fn debug_hides_what_nobody_may_read() {
     }
 }
 
+/// R9200-5.8.3-03
 #[test]
 fn errors_both_ways() {
     for (bytes, error, description) in [
@@ -186,6 +191,7 @@ fn errors_both_ways() {
     }
 }
 
+/// R9201-3.1-03, R9203-3.1-01
 #[test]
 fn osc_of_rfc_9203_figures_2_to_8() {
     // Figure 3: asking for other rights under the same context.
@@ -219,6 +225,7 @@ fn osc_of_rfc_9203_figures_2_to_8() {
     assert_eq!(format!("{:?}", Claims::decode(sorted).unwrap()), format!("{claims:?}"));
 }
 
+/// R9203-4.1-03, R9203-4.1-05, R9203-4.2-04
 #[test]
 fn authz_info_of_rfc_9203_figures_11_and_12() {
     let bytes = hex("a301498343a1010aa2044c53182848018a278f7faab55a182b421645");
@@ -240,6 +247,7 @@ fn authz_info_of_rfc_9203_figures_11_and_12() {
 }
 
 /// The token of RFC 9770 Figure 3; the RFC prints no hash of it.
+/// R9770-4.2.1-01, R9770-4.3.1-01, R9770-4.4-01, R9770-4.4-02
 #[test]
 fn token_hash_of_rfc_9770() {
     let token = hex("d83dd0835820a3010a044c53796d6d6574726963313238054d99a0d7846e762c49ffe8a63e0ba05858b918a11fd81e438b7f973d9e2e119b

@@ -29,6 +29,7 @@ fn unexpected(kind: Item) -> Error {
 }
 
 /// Traps 21 and 23: one form only, for the bytes of a token are hashed.
+/// R8392-6-01, R8392-7.2-01, R8392-7.2-02, R9770-11.1-04
 #[test]
 fn tags_of_a_token() {
     let ok = object("d83dd0", "83", PROTECTED, "a041ff");
@@ -79,6 +80,7 @@ fn tags_of_a_token() {
 }
 
 /// Traps 12, 22 and 24: everything in the protected header, nothing in the other, no `crit`.
+/// R8392-7.2-02, R9770-11.1-04
 #[test]
 fn headers_of_a_token() {
     let missing = Error::Missing;
@@ -145,6 +147,7 @@ fn headers_of_a_token() {
 }
 
 /// RFC 8392 §7.1: what an encrypted token may hold.
+/// R8392-7.2-03
 #[test]
 fn nested_tokens() {
     let sign1 = |tags: &str| object(tags, "84", PROTECTED, "a041ff4101");
@@ -195,6 +198,7 @@ fn envelopes_of_others() {
 }
 
 /// Trap 7: dates are integers or floats of any width, without a tag.
+/// R8392-2-01, R8392-4-01
 #[test]
 fn dates() {
     for (date, expected) in [
@@ -227,6 +231,7 @@ fn dates() {
 }
 
 /// Traps 8 and 34: claims and members that we do not know are ignored, and old labels are among them.
+/// R8392-3-01, R8747-3.1-01, R6749-5.1-02
 #[test]
 fn unknown_members_are_ignored() {
     let bytes = hex("a9 016169 19ffff83010203 0c6572656164 1819a1014101 3af1f2f3f4a0 646e616d6501 1bffffffffffffffff00
@@ -261,6 +266,7 @@ fn cnf_of(bytes: &[u8]) -> Result<Cnf<'static>, Error> {
 }
 
 /// Trap 9: nothing twice, however deep.
+/// R8392-7.2-04
 #[test]
 fn nothing_comes_twice() {
     let twice = Error::Cbor(Cbor::DuplicateKey);
@@ -286,6 +292,7 @@ fn nothing_comes_twice() {
 }
 
 /// Trap 10 and RFC 8747 §3.1: one key.
+/// R9201-3.1-03, R8747-3.1-02
 #[test]
 fn confirmation_names_one_key() {
     let methods = [
@@ -329,6 +336,7 @@ fn confirmation_names_one_key() {
 }
 
 /// Trap 25: which confirmations give the key away.
+/// R8747-3.2-02
 #[test]
 fn confirmations_that_tell_a_secret() {
     for (cnf, secret) in [
@@ -344,6 +352,7 @@ fn confirmations_that_tell_a_secret() {
     }
 }
 
+/// R8747-3.2-01
 #[test]
 fn keys() {
     let (x, y) = (format!("5820{}", "11".repeat(32)), format!("5820{}", "22".repeat(32)));
@@ -387,6 +396,7 @@ fn keys() {
 }
 
 /// Trap 35: nothing in the input material is passed over in silence.
+/// R9203-3.2.1-01
 #[test]
 fn osc_members() {
     let read = |members: &str| {
@@ -427,6 +437,7 @@ fn osc_members() {
 }
 
 /// Traps 32 and 33: each map has its own numbers, and CBOR has numbers where JSON has texts.
+/// R9200-5.8.4.1-01, R9200-5.8.4.2-01, R9200-5.8.4.3-01
 #[test]
 fn numbers_of_one_map_mean_nothing_in_another() {
     // 40 is exi in a token and nonce1 at authz-info; 4 is exp, req_cnf and osc; 33 is grant_type and token_type_hint.

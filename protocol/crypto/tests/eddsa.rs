@@ -75,6 +75,7 @@ fn refuses_a_nonce_point_of_small_order() {
     assert_eq!(refused, Err(CryptoError::Forged));
 }
 
+/// R8747-4-02
 #[test]
 fn refuses_keys_that_let_anybody_sign() {
     // Under a key of small order, the base point and S = 1 sign every message, or every eighth one.

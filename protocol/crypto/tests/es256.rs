@@ -71,6 +71,7 @@ fn refuses_every_changed_bit() {
     }
 }
 
+/// R8747-4-02
 #[test]
 fn refuses_points_beside_the_curve() {
     const PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";

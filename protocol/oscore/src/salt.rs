@@ -21,6 +21,7 @@ mod tests {
     use super::*;
     use crate::hex;
 
+    /// R9203-3-01, R9203-4.3-01
     #[test]
     fn salts_of_rfc_9203() {
         for (what, salt, expected) in [

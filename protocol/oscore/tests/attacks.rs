@@ -25,6 +25,7 @@ fn payload_at(datagram: &[u8]) -> usize {
     datagram.len() - Message::parse(datagram).unwrap().payload.len()
 }
 
+/// R9200-5-01, R9200-6.5-02
 #[test]
 fn no_flipped_bit_is_accepted() {
     let (mut client, mut server) = (client(), server());
@@ -94,6 +95,7 @@ fn a_replay_is_refused_also_with_another_header() {
     assert_eq!(take(&mut server, &later[7]).unwrap_err(), Error::Replayed, "older than the window");
 }
 
+/// R9200-5-03, R9200-6.5-02
 #[test]
 fn a_response_answers_its_request_only() {
     let (mut client, mut server) = (client(), server());
@@ -396,6 +398,7 @@ fn every_length_of_partial_iv() {
     }
 }
 
+/// R9203-6-01, R9203-6-02
 #[test]
 fn the_overhead_has_a_bound() {
     let longest = Material { sender_id: &[1; 7], id_context: Some(&[2; 32]), ..CLIENT };

@@ -1,5 +1,7 @@
 //! What the tests of the house look at: the manifest and the files that git knows.
 
+pub mod named;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -43,6 +43,7 @@ fn a_good_request_and_several_audiences() {
     assert_eq!((request.state.as_deref(), request.redirect_uri.as_str()), (Some("xyz"), REDIRECT));
 }
 
+/// R6749-3.1.2.2-01, R6749-3.1.2.4-01, R9700-2.1-02, R9700-4.11.2-01
 #[test]
 fn what_is_told_on_a_page_and_never_redirected() {
     let app = native("app", &["http://127.0.0.1/cb"]);
@@ -74,6 +75,7 @@ fn what_is_told_on_a_page_and_never_redirected() {
     }
 }
 
+/// R6749-3.1.1-01, R6749-4.1.2-02, R7636-4.3-02, R7636-4.4.1-01, R8252-8.1-01, R9700-2.1.1-03, R9700-2.1.2-01
 #[test]
 fn what_the_client_hears_of() {
     let app = native("app", &["http://127.0.0.1/cb"]);
@@ -96,8 +98,11 @@ fn what_the_client_hears_of() {
         (query(&[("state", Some(&"x".repeat(1025)))], &[]), "invalid_request"),
     ] {
         match check(&query, Some(&app)) {
-            Err(Denied::Redirect { refusal, redirect_uri, .. }) => {
+            Err(Denied::Redirect { refusal, redirect_uri, state }) => {
                 assert_eq!((refusal.error().name, redirect_uri.as_str()), (error, REDIRECT), "{query:?}: {refusal}");
+                let plain = query.iter().filter(|(name, _)| name == "state").map(|(_, value)| value);
+                let plain = plain.collect::<Vec<_>>().try_into().is_ok_and(|[state]: [&String; 1]| state == "xyz");
+                assert_eq!(state.as_deref(), plain.then_some("xyz"), "{query:?}");
             }
             other => panic!("{query:?}: {other:?}"),
         }
@@ -106,6 +111,33 @@ fn what_the_client_hears_of() {
     machine.kind = native("app", &[REDIRECT]).kind;
     let denied = check(&query(&[], &[]), Some(&machine)).unwrap_err();
     assert!(matches!(denied, Denied::Redirect { refusal: Refusal::GrantNotAllowed(_), .. }));
+}
+
+/// R6749-3.1-02
+#[test]
+fn what_is_empty_was_not_sent_and_what_is_unknown_does_no_harm() {
+    let app = native("app", &["http://127.0.0.1/cb"]);
+    let plain = check(&query(&[("scope", None), ("state", None)], &[]), Some(&app)).unwrap();
+    let empty =
+        query(&[("scope", Some("")), ("state", Some(""))], &[("audience", ""), ("nonce", ""), ("prompt", "none")]);
+    let request = check(&empty, Some(&app)).unwrap();
+    assert_eq!(format!("{request:?}"), format!("{plain:?}"));
+    for (name, error) in [
+        ("response_type", "unsupported_response_type"),
+        ("code_challenge", "invalid_request"),
+        ("code_challenge_method", "invalid_request"),
+        ("dpop_jkt", "invalid_request"),
+    ] {
+        match check(&query(&[(name, Some(""))], &[]), Some(&app)) {
+            Err(Denied::Redirect { refusal, .. }) => assert_eq!(refusal.error().name, error, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for name in ["client_id", "redirect_uri"] {
+        assert!(matches!(check(&query(&[(name, Some(""))], &[]), Some(&app)), Err(Denied::Page(_))), "{name}");
+    }
+    let twice = query(&[("scope", Some(""))], &[("scope", "door:open")]);
+    assert!(check(&twice, Some(&app)).is_err(), "sent twice, once without a value");
 }
 
 #[test]
@@ -182,6 +214,7 @@ fn only_an_owner_of_that_door_answers_once_and_not_for_themselves() {
     }
 }
 
+/// R6749-10.3-01, R6749-10.10-01, R7636-4.4-02
 #[test]
 fn a_code_is_kept_by_its_hash() {
     let app = native("app", &[REDIRECT]);

@@ -43,6 +43,7 @@ fn refused(house: &House, presented: &Presented, request: &TokenRequest) -> Refu
     refused.refusal
 }
 
+/// R9200-5.8-02, R6749-2.3-01, R6749-4.1.3-02, R6749-6-01, R8252-8.4-01, R8252-8.5-01
 #[test]
 fn who_the_client_is() {
     let house = House::new();
@@ -74,6 +75,7 @@ fn who_the_client_is() {
     house.decide(&oscore(), &over_coap).unwrap();
 }
 
+/// R9700-2.5-01
 #[test]
 fn assertions() {
     type Change = fn(&mut serde_json::Value, &mut serde_json::Value);
@@ -156,6 +158,7 @@ fn proofs() {
     house.ask(&app(phone.proof("two")), &again).unwrap();
 }
 
+/// R9200-5.8-01, R9200-5.8-02, R6749-4.1.2-01, R6749-4.1.3-01, R7636-4.4-01, R7636-4.6-01, R8252-6-02, R9700-2.1.1-02
 #[test]
 fn codes() {
     let mut house = House::new();
@@ -207,6 +210,7 @@ fn codes() {
     assert_eq!(refused(&house, &app(phone.proof("d")), &refresh), GrantFault::Revoked.into());
 }
 
+/// R6749-4.1.2-01
 #[test]
 fn a_code_raced_by_itself_is_redeemed_once() {
     let mut house = House::new();
@@ -219,6 +223,7 @@ fn a_code_raced_by_itself_is_redeemed_once() {
     assert!(house.commit(&second.changes).is_err());
 }
 
+/// R6749-2.3-01, R6749-4.4-01, R9700-2.4-01
 #[test]
 fn grants_that_a_client_may_not_use() {
     let mut house = House::new();
@@ -243,6 +248,7 @@ fn grants_that_a_client_may_not_use() {
     assert_eq!(refused(&house, &robot(), &request(password, "front")), Refusal::UnsupportedGrant("password".into()));
 }
 
+/// R9200-5.8.1-08, R9237-2.1-01, R8747-4-01, R6749-6-01, R9700-4.14.2-01
 #[test]
 fn audiences() {
     let mut house = House::new();
@@ -286,6 +292,7 @@ fn audiences() {
     assert_eq!(issued.entry.audience, Some("urn:latchwork:lock:back".parse().unwrap()));
 }
 
+/// R9200-5.8.1-07, R9200-6.1-04, R6749-3.3-01
 #[test]
 fn scopes() {
     let house = House::new();
@@ -318,6 +325,7 @@ fn scopes() {
     }
 }
 
+/// R9200-5.8.1-04, R9200-5.8.2-06, R9201-3.1-02, R9203-3.1-02, R9203-3.2-07, R8747-3.2-02
 #[test]
 fn keys() {
     let mut house = House::new();
@@ -363,6 +371,7 @@ fn keys() {
     assert_eq!(refused(&house, &robot(), &update), KeyFault::UnknownContext.into(), "a context that has ended");
 }
 
+/// R9200-6.1-02, R9200-6.9-01, R9201-5-04
 #[test]
 fn groups_take_signed_tokens_only() {
     let mut house = House::new();
@@ -436,6 +445,7 @@ fn a_consent_covers_what_the_owner_was_asked() {
     }
 }
 
+/// R9200-5.8.2-05, R9770-3-03, R9700-2.2.1-01
 #[test]
 fn the_people_api_wants_a_proof_and_gives_a_jwt() {
     let mut house = House::new();

@@ -118,6 +118,7 @@ pub(crate) const HANDLE: usize = 8;
 mod tests {
     use super::*;
 
+    /// R6749-10.14-01
     #[test]
     fn the_source_of_a_redirect_target() {
         for (target, source) in [

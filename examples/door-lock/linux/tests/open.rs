@@ -161,6 +161,7 @@ fn claims() -> Claims {
     good(osc(b"7", SECRET)).set(EXP, now + 600).set(SCOPE, aif(&[("/door", 3)]))
 }
 
+/// R9200-5.10.1-03, R9200-5.10.1-04, R9700-4.9.3-01
 #[test]
 fn a_token_opens_the_door() {
     let mut lock = Lock::start();
@@ -186,6 +187,7 @@ fn a_token_opens_the_door() {
     }
 }
 
+/// R9200-5.2-01
 #[test]
 fn nothing_else_does() {
     let mut lock = Lock::start();
@@ -299,6 +301,7 @@ fn datagrams_that_are_no_requests() {
     assert_eq!(lock.process.try_wait().unwrap(), None);
 }
 
+/// R9201-7-01
 #[test]
 fn keygen_keeps_the_private_half() {
     let dir = tempfile::tempdir().unwrap();

@@ -285,6 +285,7 @@ pub const TAG_CWT: u64 = 61;
 mod tests {
     use super::*;
 
+    /// R9200-5.8.5-01
     #[test]
     fn names_and_numbers_agree() {
         for number in -70..300 {

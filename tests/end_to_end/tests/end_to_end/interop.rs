@@ -25,6 +25,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// R9200-5.10-01, R9203-3.2-05, R8392-7.1-01, R9770-3-01
 #[test]
 fn interop_pycose_reads_our_encrypted_token() {
     let building = Building::open().unwrap();
@@ -48,6 +49,7 @@ fn interop_pycose_reads_our_encrypted_token() {
     assert_ne!(claims["2"], "service", "sub is pairwise");
 }
 
+/// R9200-5.8.1-04, R9201-3.1-02, R8392-7.1-01
 #[test]
 fn interop_cwt_reads_our_signed_token() {
     let building = Building::open().unwrap();
@@ -98,6 +100,7 @@ fn interop_cwt_reads_our_signed_token() {
     assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some("invalid_request")));
 }
 
+/// R9203-4.3-02
 #[test]
 fn interop_aiocoap_opens_our_lock_with_a_context_of_its_own_making() {
     let building = Building::open().unwrap();
@@ -120,6 +123,7 @@ fn interop_aiocoap_opens_our_lock_with_a_context_of_its_own_making() {
     assert_eq!(front.moves().unwrap(), 1);
 }
 
+/// R9200-5.8.2-02, R9203-3.2-03
 #[test]
 fn interop_aiocoap_asks_our_token_endpoint_over_oscore() {
     let building = Building::open().unwrap();

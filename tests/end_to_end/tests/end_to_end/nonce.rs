@@ -5,6 +5,7 @@ use std::fs;
 use latchwork_building::people::EMMA;
 use latchwork_building::{Building, Lock};
 
+/// R9200-5.3.1-02, R9200-5.8.1-02, R9200-5.8.1-05, R9200-5.8.4.4-01, R9203-3-01
 #[test]
 fn a_lock_without_a_clock_opens_to_a_phone_and_to_a_machine() {
     let mut building = Building::open().unwrap();

@@ -106,6 +106,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 /// The story is what `make demo` plays. It is played here with every program at trace level.
+/// R6749-10.3-01, R9700-4.9.3-01
 #[test]
 fn the_story_goes_well_and_no_log_of_it_tells_a_key_a_code_or_a_token() {
     let mut building = Building::open_logging("trace").unwrap();

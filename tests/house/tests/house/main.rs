@@ -1,5 +1,6 @@
 //! The rules of the house, as tests.
 
+mod conformance;
 mod dependencies;
 mod files;
 mod threats;

@@ -1,5 +1,6 @@
 //! docs/threats.md says of each defence which test shows it. The test is there, and it runs.
 
+use latchwork_house::named::{about, is_ignored};
 use latchwork_house::{files, root};
 
 #[test]
@@ -14,10 +15,9 @@ fn every_defence_names_tests_that_run() {
         assert!(!names.is_empty(), "a claim without a test: {row}");
         for name in names {
             let (path, test) = name.rsplit_once("::").unwrap_or_default();
-            let found =
-                sources.iter().filter(|(file, _)| lies_at(file, path)).find_map(|(_, text)| attributes(text, test));
-            let attributes = found.unwrap_or_else(|| panic!("there is no {name}"));
-            assert!(!attributes.contains("ignore"), "{name} is not run");
+            let found = sources.iter().filter(|(file, _)| lies_at(file, path)).find_map(|(_, text)| about(text, test));
+            let found = found.unwrap_or_else(|| panic!("there is no {name}"));
+            assert!(!is_ignored(&found), "{name} is not run");
         }
     }
 }
@@ -28,19 +28,4 @@ fn lies_at(file: &str, path: &str) -> bool {
     let stem = file.rsplit_once('.').map_or(&*file, |(stem, _)| stem);
     let mut parts = stem.split('/').chain(["tests"]);
     path.split("::").all(|wanted| parts.any(|part| part == wanted))
-}
-
-/// What stands above a test: its attributes and comments. A row of a macro that makes tests (`name: …`) has none.
-fn attributes(text: &str, test: &str) -> Option<String> {
-    let rows = text.contains("macro_rules!");
-    let starts = |line: &str, word: &str, end: &str| {
-        line.strip_prefix(word).and_then(|rest| rest.strip_prefix(test)).is_some_and(|rest| rest.starts_with(end))
-    };
-    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
-    let at = lines.iter().position(|line| {
-        let calls = ["fn ", "async fn ", "def ", "async def "].iter().any(|word| starts(line, word, "("));
-        calls || rows && starts(line, "", ": ")
-    })?;
-    let above = lines.get(..at)?.iter().rev().take_while(|line| line.starts_with('#') || line.starts_with("//"));
-    Some(above.copied().collect())
 }

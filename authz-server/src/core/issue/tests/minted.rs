@@ -29,6 +29,9 @@ fn open(token: &[u8]) -> Vec<u8> {
     plaintext
 }
 
+/// R9200-3.1-01, R9200-5.8.2-06, R9200-5.10-01, R9200-5.10.1.1-02, R9200-5.10.4-01, R9200-6.1-01, R9200-6.8-02,
+/// R9201-3.2-01, R9201-3.2-02, R9203-3.2-02, R9203-3.2-03, R9203-3.2-04, R9203-3.2-05, R9237-2-01, R8392-2-01,
+/// R9770-3-01, R9770-3-02, R9700-2.2.1-01
 #[test]
 fn encrypted_for_a_lock_with_a_clock() {
     let house = House::new();
@@ -47,6 +50,9 @@ fn encrypted_for_a_lock_with_a_clock() {
         (&outside.id.0[..], outside.ms.expose(), Some(&outside.salt.0[..]))
     );
     assert_eq!((inside.ms.len(), inside.unrecognized), (16, false));
+    let in_clear = |secret: &[u8]| token(&issued).windows(secret.len()).any(|window| window == secret);
+    assert!(!in_clear(outside.ms.expose()) && !in_clear(&outside.salt.0));
+    assert!(issued.response.rs_cnf.is_none(), "no public key has to do with it");
 
     let body = issued.response.to_cbor().unwrap();
     let read = TokenResponse::decode(&body).unwrap();
@@ -63,6 +69,53 @@ fn encrypted_for_a_lock_with_a_clock() {
     assert_ne!(again.response.cnf.unwrap().ms.expose(), outside.ms.expose(), "fresh material for every token");
 }
 
+/// R9200-5.3.1-03, R9200-5.10-02, R9200-5.10.3-01, R9200-5.10.3-02, R9200-6.1-03, R9203-3.2-06
+/// Whoever knows one secret, or is one lock, learns nothing about another client or lock.
+#[test]
+fn every_secret_is_its_own() {
+    let house = House::new();
+    let signer = assertion(Pair::new(9).assertion_with("signer", |_, _| {}));
+    let mut seen = BTreeSet::new();
+    for (who, lock) in
+        [(robot(), "front"), (robot(), "front"), (robot(), "back"), (signer, "front"), (oscore(), "front")]
+    {
+        let face = if matches!(who.credential, Credential::Oscore { .. }) { Face::CborCoap } else { Face::Form };
+        let asked = TokenRequest { face, ..machine_request(lock) };
+        let osc = house.decide(&who, &asked).unwrap().response.cnf.unwrap();
+        assert!(seen.insert(osc.ms.expose().to_vec()) && seen.insert(osc.id.0.clone()), "{who:?} {lock}");
+    }
+}
+
+/// A claim is there because a lock needs it, and none is tagged.
+/// R9200-7-01, R8392-5-01
+#[test]
+fn a_token_says_no_more_than_it_must() {
+    let house = House::new();
+    let phone = Pair::new(1);
+    let public = TokenRequest { req_cnf: Some(ReqCnf::Key(phone.public())), ..machine_request("front") };
+    let nonce = TokenRequest { cnonce: Some(Blob(vec![7; 8])), ..machine_request("safe") };
+    for (asked, claims) in [
+        (machine_request("front"), &[1, 2, 3, 4, 6, 7, 8, 9][..]), // iss sub aud exp iat cti cnf scope
+        (public, &[1, 2, 3, 4, 6, 7, 8, 9]),
+        (machine_request("shed"), &[1, 2, 3, 7, 8, 9, 40]), // exi for exp and iat
+        (nonce, &[1, 2, 3, 7, 8, 9, 39]),                   // cnonce for both
+    ] {
+        let presented = Presented { proof: asked.req_cnf.as_ref().map(|_| phone.proof("p")), ..robot() };
+        let issued = house.decide(&presented, &asked).unwrap();
+        let token = token(&issued);
+        let plaintext = match Strict::parse(token) {
+            Ok(Strict::Sign1(signed)) => signed.payload.to_vec(),
+            _ => open(token),
+        };
+        let ciborium::Value::Map(map) = ciborium::from_reader(&plaintext[..]).unwrap() else { panic!() };
+        let labels: Vec<i128> = map.iter().map(|(label, _)| label.as_integer().unwrap().into()).collect();
+        let expected: Vec<i128> = claims.iter().map(|label| i128::from(*label)).collect();
+        assert_eq!(labels, expected, "{asked:?}");
+        assert!(map.iter().all(|(_, value)| !value.is_tag()), "{map:?}");
+    }
+}
+
+/// R9200-5.3.1-03, R9200-5.10-02, R9200-5.10.3-01, R9200-5.10.3-02
 #[test]
 fn no_clock_counts_and_a_nonce_is_copied() {
     let mut house = House::new();
@@ -94,6 +147,7 @@ fn no_clock_counts_and_a_nonce_is_copied() {
     }
 }
 
+/// R9203-3.2-07
 #[test]
 fn an_update_names_the_context_and_carries_no_secret() {
     let mut house = House::new();
@@ -103,6 +157,7 @@ fn an_update_names_the_context_and_carries_no_secret() {
     assert!(matches!(StrictClaims::decode(&plaintext).unwrap().cnf, Some(Cnf::Kid(kid)) if kid == id.0));
 }
 
+/// R9200-5.8.1-04, R9200-5.8.2-06, R9200-5.10-01, R9200-5.10.1.1-02, R9770-3-01, R9770-3-02
 #[test]
 fn signed_by_both_algorithms() {
     let house = House::new();
@@ -147,6 +202,7 @@ fn signed_by_both_algorithms() {
     }
 }
 
+/// R9770-4.2.1-01, R9770-4.2.2-01, R6749-10.3-01
 #[test]
 fn the_record_of_a_token_is_its_hash() {
     let house = House::new();

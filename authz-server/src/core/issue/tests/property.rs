@@ -16,6 +16,7 @@ fn some_of(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static s
 proptest! {
     #![proptest_config(Config::with_cases(200))]
 
+    /// R9200-6.1-04, R9700-4.14.2-01
     #[test]
     fn a_grant_never_exceeds_request_consent_or_policy(
         lock in proptest::sample::select(&LOCKS[..]),

@@ -12,6 +12,7 @@ fn at(house: &House, pair: &Pair, jti: &str) -> Presented {
     app(pair.proof_with(jti, |_, c| c["iat"] = house.now.0.into()))
 }
 
+/// R6749-6-01, R9700-2.2.2-01
 #[test]
 fn rotates_and_repeats_for_a_lost_answer() {
     let mut house = House::new();
@@ -37,6 +38,7 @@ fn rotates_and_repeats_for_a_lost_answer() {
     );
 }
 
+/// R9700-2.2.2-01
 #[test]
 fn two_generations_back_is_reuse_at_once() {
     let mut house = House::new();
@@ -64,6 +66,7 @@ fn recorded_bytes_revoke_nothing() {
     house.ask(&presented, &request(refreshing(&second), "front")).unwrap();
 }
 
+/// R6749-6-01, R9700-2.2.2-01
 #[test]
 fn a_missing_or_foreign_key_changes_nothing() {
     let mut house = House::new();
@@ -91,6 +94,7 @@ fn a_missing_or_foreign_key_changes_nothing() {
     house.ask(&app(phone.proof("2")), &request(refreshing(&second), "front")).unwrap();
 }
 
+/// R9700-4.14.2-01
 #[test]
 fn ends_idle_and_in_any_case() {
     let mut house = House::new();

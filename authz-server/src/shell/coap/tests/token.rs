@@ -1,10 +1,12 @@
 //! `/token` over CoAP: what it answers, row by row.
 
 use super::*;
+use latchwork_ace::cose_key::Key;
 use latchwork_ace::registry::Profile;
 use latchwork_ace::token_request::AskedProfile;
 use latchwork_ace::{Cnf, CoseKey};
 
+/// R9200-5-05, R9200-5.8-03, R9200-5.8.2-01, R9200-5.8.2-02, R9201-3.2-01, R9203-3.2-02, R9203-5-01
 #[tokio::test]
 async fn a_robot_gets_a_token() {
     let world = World::new().await;
@@ -31,6 +33,7 @@ async fn a_robot_gets_a_token() {
     assert!(!world.entries().contains(SECRET));
 }
 
+/// R9200-5-05, R9200-5-06, R9200-5.8.3-01, R9200-5.8.3-02, R9200-5.8.3-03, R9200-5.8.3-05, R9201-3.1-01, R9203-3.1-02
 #[tokio::test]
 async fn requests_that_get_no_token() {
     let world = World::new().await;
@@ -137,6 +140,18 @@ async fn requests_that_get_no_token() {
             Some(8),
         ),
         (
+            "a secret of its own choosing",
+            Code::POST,
+            ace,
+            None,
+            asked_with(|it| {
+                let key = Key::Symmetric { k: b"0123456789abcdef" };
+                it.req_cnf = Some(Cnf::CoseKey(CoseKey { kid: None, alg: None, key }));
+            }),
+            Code::BAD_REQUEST,
+            Some(1),
+        ),
+        (
             "an update of no context",
             Code::POST,
             ace,
@@ -169,6 +184,7 @@ async fn requests_that_get_no_token() {
     assert!(is_token(&post(&mut client, &good).await), "after all that, still at work");
 }
 
+/// R9200-5-01, R9200-5-02, R9200-5.8.3-02, R9200-6.2-01, R9203-2-01
 #[tokio::test]
 async fn who_shows_nothing_gets_nothing() {
     let world = World::new().await;
@@ -247,6 +263,28 @@ async fn who_asks_too_often_waits() {
     assert_eq!(world.tokens().await, 1);
 }
 
+/// R9200-5-01, R9200-5-04
+/// Parameters are the payload's CBOR map (RFC 9200 §5); a query is none of them.
+#[tokio::test]
+async fn a_query_says_nothing() {
+    let world = World::new().await;
+    let life = world.start().await;
+    let mut client = life.client(Some(clients("0a", SECRET))).await;
+    assert!(is_token(&post(&mut client, &asked()).await));
+    let mut context = client.set_context(None).unwrap();
+    let query: &[(u16, &[u8])] = &[(15, b"audience=urn:latchwork:lock:front"), (15, b"grant_type=2")];
+    for (id, payload, code) in [(1, vec![], Code::BAD_REQUEST), (2, vec![0xa0], Code::BAD_REQUEST)] {
+        let (sent, mut request) = datagram(&mut context, id, query, &payload);
+        let answer = exchange(&socket().await, life.addr, &sent).await;
+        let mut opened = [0; 1024];
+        let outer = Message::parse(&answer).unwrap();
+        let response = context.unprotect_response(&RustCrypto, &mut request, &outer, &mut opened).unwrap();
+        assert_eq!((response.code, error(response.payload)), (code, 1), "{payload:?}");
+    }
+    assert_eq!(world.tokens().await, 1);
+}
+
+/// R9200-5-01
 #[tokio::test]
 async fn never_two_tokens_for_one_request() {
     let world = World::new().await;

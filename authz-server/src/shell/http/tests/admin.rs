@@ -68,6 +68,7 @@ fn entries(numbers: std::ops::Range<u8>) -> Value {
     numbers.map(|number| json!([format!("/{number}"), 1])).collect()
 }
 
+/// R9770-14.2-01, R6749-3.1.2-01, R6749-10.1-01, R8252-8.4-01, R8252-8.4-03, R8252-8.5-01
 #[actix_web::test]
 async fn declarations_that_are_refused() {
     let world = World::new(Vec::new()).await;

@@ -99,6 +99,7 @@ fn set(pairs: &mut Vec<(&'static str, String)>, name: &'static str, value: &str)
     }
 }
 
+/// R6749-3.1-01, R6749-4.1.2-02, R8252-6-02, R8252-8.6-01, R9700-2.1-05, R9700-4.16-01
 #[actix_web::test]
 async fn an_employee_signs_in_consents_and_goes_back_with_a_code() {
     let idp = Idp::start();
@@ -129,8 +130,12 @@ async fn an_employee_signs_in_consents_and_goes_back_with_a_code() {
 
     let again = browser.press(&page, "allow").await;
     assert_eq!(again.status, 400, "the page is spent");
+    let signed_in = browser.sign_in(&idp, &request(), "emma", &["staff"]).await;
+    let page = browser.get(signed_in.location()).await;
+    assert!(page.text().contains("Open it"), "whoever said yes before is asked again: {}", page.text());
 }
 
+/// R6749-4.1.2-02
 #[actix_web::test]
 async fn saying_no_is_access_denied() {
     let idp = Idp::start();
@@ -141,6 +146,7 @@ async fn saying_no_is_access_denied() {
     let done = browser.press(&page, "deny").await;
     assert_eq!(parameter(done.location(), "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(done.location(), "iss").as_deref(), Some(ISSUER));
+    assert_eq!(parameter(done.location(), "state").as_deref(), Some("app state&="));
 }
 
 #[actix_web::test]
@@ -154,6 +160,7 @@ async fn policy_refuses_at_the_door_of_the_server_room() {
     assert_eq!(world.last_entry()["reason"], "policy grants nothing of what was asked");
 }
 
+/// R6749-3.1-02, R6749-3.1.2.4-01
 #[actix_web::test]
 async fn requests_that_never_leave_for_the_provider() {
     let idp = Idp::start();
@@ -243,6 +250,7 @@ async fn a_provider_that_cannot_be_used_gets_no_visitor() {
     assert_eq!(got.status, 503);
 }
 
+/// R9700-2.1-03, R9700-4.4.2-01
 #[actix_web::test]
 async fn a_state_is_good_once_in_its_own_browser_for_its_own_provider() {
     let idp = Idp::start();
@@ -274,6 +282,7 @@ async fn a_state_is_good_once_in_its_own_browser_for_its_own_provider() {
     assert_eq!(idp.state.lock().unwrap().redeemed, 1);
 }
 
+/// R9700-2.1-04
 #[actix_web::test]
 async fn an_announced_iss_must_come_and_be_right() {
     for iss in [None, Some("http://127.0.0.1:1")] {
@@ -291,6 +300,7 @@ async fn an_announced_iss_must_come_and_be_right() {
     }
 }
 
+/// R6749-10.12-02
 #[actix_web::test]
 async fn a_form_needs_its_cookie_and_its_token() {
     let idp = Idp::start();

@@ -62,6 +62,7 @@ async fn doors(world: &World, token: &str, proof: &str) -> Got {
     world.ask(request).await
 }
 
+/// R9200-5.8-01
 #[actix_web::test]
 async fn an_app_lists_its_persons_doors_and_refreshes_for_one() {
     let idp = Idp::start();
@@ -104,6 +105,7 @@ async fn an_app_lists_its_persons_doors_and_refreshes_for_one() {
     }
 }
 
+/// R6749-7-01, R9700-4.3.2-01
 #[actix_web::test]
 async fn who_may_not_list_doors() {
     let idp = Idp::start();

@@ -18,18 +18,21 @@ fn robot(pairs: &[(&str, &str)]) -> TestRequest {
     form("/token", pairs).insert_header(("authorization", basic("robot", SECRET)))
 }
 
+/// R9200-5.8-03, R9200-5.8.2-01, R9200-5.10.4-01, R6749-2.3.1-01, R6749-3.3-01, R6749-4.4-01, R6749-5.1-01
 #[actix_web::test]
 async fn a_robot_gets_a_token_in_each_face() {
     let world = World::new(Vec::new()).await;
     let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
     let got = world.ask(robot(&asked)).await;
     assert_eq!(got.status, 200, "{} {}", got.text(), world.last_entry());
-    assert_eq!(got.header("cache-control"), Some("no-store"));
+    assert_eq!((got.header("cache-control"), got.header("pragma")), (Some("no-store"), Some("no-cache")));
     let body = got.json();
     assert_eq!(body["token_type"], "PoP");
     assert_eq!(body["ace_profile"], "coap_oscore");
     assert_eq!(body["scope"], "door:open");
     assert!(body["cnf"]["osc"]["ms"].is_string(), "{body}");
+    assert!(body["expires_in"].as_u64().is_some_and(|seconds| seconds > 0), "{body}");
+    assert!(body.get("refresh_token").is_none(), "a machine asks again: {body}");
     let entry = world.last_entry();
     assert_eq!(entry["outcome"], "granted");
     for secret in [&body["access_token"], &body["cnf"]["osc"]["ms"]] {
@@ -63,6 +66,7 @@ async fn a_robot_gets_a_token_in_each_face() {
     assert!(matches!(response.cnf, Some(latchwork_ace::Cnf::Osc(_))));
 }
 
+/// R9200-5.8-02, R6749-2.3-02, R6749-3.2.1-01, R6749-5.1-01, R6749-5.2-01, R9700-2.4-01
 #[actix_web::test]
 async fn requests_that_get_no_token() {
     let world = World::new(Vec::new()).await;
@@ -125,6 +129,56 @@ async fn requests_that_get_no_token() {
     }
 }
 
+/// Secrets and parameters in a URL end in logs; nothing there is read, and no token comes by GET.
+/// R6749-2.3.1-01, R6749-3.2-01
+#[actix_web::test]
+async fn what_a_query_says_counts_for_nothing() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let secret = [("client_id", "robot"), ("client_secret", SECRET)];
+    for (what, request, status) in [
+        ("a secret in the URL", form(&format!("/token?{}", encoded(&secret)), &asked), 401),
+        ("all in the URL", form(&format!("/token?{}", encoded(&[&asked[..], &secret].concat())), &[]), 400),
+        ("by GET", TestRequest::get().uri(&format!("/token?{}", encoded(&[&asked[..], &secret].concat()))), 404),
+        (
+            "another audience in the URL",
+            form("/token?audience=urn:latchwork:lock:vault", &[&asked[..], &secret].concat()),
+            200,
+        ),
+    ] {
+        let got = world.ask(request).await;
+        assert_eq!(got.status.as_u16(), status, "{what}: {}", got.text());
+        assert!(status != 200 || world.last_entry()["audience"] == FRONT, "{what}: {}", world.last_entry());
+    }
+}
+
+/// RFC 8414 §2: what a client needs, and nothing that is not there.
+/// R7636-7.2-02, R9700-2.1.1-04, R9700-2.1.2-01, R9700-2.5-01, R9700-2.6-01
+#[actix_web::test]
+async fn the_metadata_claims_what_is_there() {
+    let world = World::new(Vec::new()).await;
+    let got = world.ask(TestRequest::get().uri("/.well-known/oauth-authorization-server")).await;
+    assert_eq!((got.status.as_u16(), got.header("content-type")), (200, Some("application/json")));
+    let metadata = got.json();
+    assert_eq!(metadata["issuer"], ISSUER);
+    for (member, has, has_not) in [
+        ("response_types_supported", "code", "token"),
+        ("grant_types_supported", "authorization_code", "password"),
+        ("grant_types_supported", "refresh_token", "implicit"),
+        ("code_challenge_methods_supported", "S256", "plain"),
+        ("token_endpoint_auth_methods_supported", "private_key_jwt", "client_secret_jwt"),
+        ("token_endpoint_auth_signing_alg_values_supported", "ES256", "none"),
+        ("dpop_signing_alg_values_supported", "ES256", "HS256"),
+    ] {
+        let values: Vec<&str> = metadata[member].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+        assert!(values.contains(&has) && !values.contains(&has_not), "{member}: {values:?}");
+    }
+    for (member, there) in [("authorization_endpoint", 400), ("jwks_uri", 200)] {
+        let url = metadata[member].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
+        assert_eq!(world.ask(TestRequest::get().uri(&url)).await.status, there, "{member}");
+    }
+}
+
 #[actix_web::test]
 async fn a_proof_header_comes_once() {
     let world = World::new(Vec::new()).await;
@@ -152,6 +206,7 @@ async fn a_proof_header_comes_once() {
     }
 }
 
+/// R6749-2.3.1-01
 #[actix_web::test]
 async fn who_guesses_waits() {
     let world = World::new(Vec::new()).await;

@@ -136,6 +136,7 @@ fn a_slow_handler_answers_separately() {
     assert!(sends(&mut ours, 300_000).is_empty());
 }
 
+/// R9203-4.1-02
 #[test]
 fn retransmission_follows_rfc7252() {
     for (spread, times) in [(0, [2000, 6000, 14_000, 30_000, 62_000]), (u16::MAX, [2999, 8997, 20_993, 44_985, 92_969])]
