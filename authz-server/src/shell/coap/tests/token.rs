@@ -149,7 +149,7 @@ async fn requests_that_get_no_token() {
                 it.req_cnf = Some(Cnf::CoseKey(CoseKey { kid: None, alg: None, key }));
             }),
             Code::BAD_REQUEST,
-            Some(1),
+            Some(7),
         ),
         (
             "an update of no context",
