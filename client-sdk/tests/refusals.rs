@@ -29,7 +29,7 @@ fn name<T>(outcome: &Result<T, Error>) -> String {
 
 const TOKENS: &str = r#"{"access_token":"api","token_type":"DPoP","refresh_token":"r","of_the_future":{"x":1}}"#;
 
-/// R9200-5.8.1-06, R6749-3.2.1-01, R6749-5.1-02, R6749-7.1-01, R6749-10.12-01, R8252-8.9-01, R8252-8.10-01,
+/// R6749-5.1-02, R6749-7.1-01, R6749-10.12-01, R8252-8.9-01, R8252-8.10-01,
 /// R9700-2.1-03, R9700-2.1-04, R9700-4.4.2-01
 #[tokio::test]
 async fn answers_to_a_sign_in() {

@@ -145,6 +145,7 @@ fn the_same_token_again_is_the_same_number() {
 
 /// The power goes between any two steps; afterwards a token that ever moved the bolt moves it no more, and one that did
 /// not is good unless its number was just being written.
+/// R9200-5.10.3-03
 #[test]
 fn a_reboot_between_any_two_steps() {
     let upload = |lock: &mut Lock| lock.open(&token(5), b"me", SECRET);

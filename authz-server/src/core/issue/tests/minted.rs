@@ -69,7 +69,7 @@ fn encrypted_for_a_lock_with_a_clock() {
     assert_ne!(again.response.cnf.unwrap().ms.expose(), outside.ms.expose(), "fresh material for every token");
 }
 
-/// R9200-5.3.1-03, R9200-5.10-02, R9200-5.10.3-01, R9200-5.10.3-02, R9200-6.1-03, R9203-3.2-06
+/// R9200-6.1-03, R9203-3.2-06
 /// Whoever knows one secret, or is one lock, learns nothing about another client or lock.
 #[test]
 fn every_secret_is_its_own() {

@@ -263,7 +263,7 @@ async fn who_asks_too_often_waits() {
     assert_eq!(world.tokens().await, 1);
 }
 
-/// R9200-5-01, R9200-5-04
+/// R9200-5-04
 /// Parameters are the payload's CBOR map (RFC 9200 §5); a query is none of them.
 #[tokio::test]
 async fn a_query_says_nothing() {
