@@ -29,6 +29,10 @@ pub(crate) fn open<const N: usize, const P: usize, const I: usize>(
     let material = match &bearer.confirmation {
         Confirmation::Osc(material) => material,
         Confirmation::Kid(_) => return Err(Refusal::WrongConfirmation),
+        Confirmation::Credential { .. } => {
+            refuse_unless!("in-the-open", false, Refusal::InTheOpen);
+            return Err(Refusal::NotForOscore);
+        }
         Confirmation::PublicKey => return Err(Refusal::NotForOscore),
     };
     let (Some(nonce1), Some(sender_id)) = (request.nonce1, request.client_recipient_id) else {
@@ -61,18 +65,26 @@ pub(crate) fn open<const N: usize, const P: usize, const I: usize>(
     Ok(Opened { nonce2, recipient_id })
 }
 
-/// Gives the session at `seat` the rights of a new token; its context stays (RFC 9203 §4.2). Nonces are ignored.
+/// Gives the session at `seat` the rights of a new token; its context stays. Nonces are ignored.
+///
+/// Under the profile without EDHOC the token names the key of the context (RFC 9203 §4.2). With EDHOC it has the credential and
+/// the series of the token before, and comes `bare` (draft-ietf-ace-edhoc-oscore-profile §4.6.1).
 pub(crate) fn update<const N: usize, const P: usize, const I: usize>(
     sessions: &mut Sessions<N, P, I>,
     seat: usize,
     bearer: &Bearer<'_>,
+    bare: bool,
+    crypto: &impl Symmetric,
 ) -> Result<(), Refusal> {
-    let key = sessions.at(Seat::Live(seat)).ok_or(Refusal::OtherContext)?.holder.key;
-    let Confirmation::Kid(kid) = bearer.confirmation else {
-        return Err(Refusal::OtherContext);
+    let old = &sessions.at(Seat::Live(seat)).ok_or(Refusal::OtherContext)?.holder;
+    let (key, series) = (old.key, old.series);
+    let holder = match (&bearer.confirmation, bare) {
+        (Confirmation::Kid(kid), false) => bearer.holder(kid)?,
+        (Confirmation::Credential { ccs, series }, true) => bearer.holder_of(ccs, series, crypto)?,
+        _ => return Err(Refusal::OtherContext),
     };
-    let holder = bearer.holder(kid)?;
     refuse_unless!("update-kid", holder.key == key, Refusal::OtherContext);
+    refuse_unless!("series", holder.series == series, Refusal::OtherContext);
     refuse_unless!("update-number", sessions.update(seat, holder), Refusal::Expired);
     Ok(())
 }

@@ -9,6 +9,8 @@ use latchwork_ace::Aif;
 pub struct Holder {
     pub(crate) token: TokenHash,
     pub(crate) key: KeyName,
+    /// The series that the token belongs to; none under the profile without EDHOC.
+    pub(crate) series: Option<TokenSeries>,
     #[allow(dead_code)] // for the choice of seats, next
     pub(crate) subject: Subject,
     pub(crate) ends: Ends,
@@ -50,8 +52,9 @@ impl Holder {
     }
 }
 
-/// Which proof-of-possession key a session has: the server that made it and the name it gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which proof-of-possession key a session has: the server that made it and the name it gave it, or a credential of the
+/// client's own.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyName {
     pub(crate) issuer: IssuerId,
     len: u8,
@@ -66,6 +69,40 @@ impl KeyName {
         id.get_mut(..name.len())?.copy_from_slice(name);
         let len = u8::try_from(name.len()).ok()?;
         Some(Self { issuer, len, id })
+    }
+
+    /// Names a credential by its hash. No name that a server gave has this length.
+    pub(crate) const fn of_credential(issuer: IssuerId, hash: [u8; 32]) -> Self {
+        Self { issuer, len: u8::MAX, id: hash }
+    }
+}
+
+/// A credential is the same whichever server vouches for it, and has one session
+/// (draft-ietf-ace-edhoc-oscore-profile §12); a name means something to its server alone.
+impl PartialEq for KeyName {
+    fn eq(&self, other: &Self) -> bool {
+        let same_issuer = self.issuer == other.issuer || self.len == u8::MAX;
+        same_issuer && (self.len, self.id) == (other.len, other.id)
+    }
+}
+
+impl Eq for KeyName {}
+
+/// Names a series of tokens of a server (draft-ietf-ace-edhoc-oscore-profile §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenSeries {
+    issuer: IssuerId,
+    len: u8,
+    id: [u8; Self::MAX_LEN],
+}
+
+impl TokenSeries {
+    const MAX_LEN: usize = 16;
+
+    pub(crate) fn new(issuer: IssuerId, session_id: &[u8]) -> Option<Self> {
+        let mut id = [0; Self::MAX_LEN];
+        id.get_mut(..session_id.len())?.copy_from_slice(session_id);
+        Some(Self { issuer, len: u8::try_from(session_id.len()).ok()?, id })
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! bytes --verify--> Bearer --authz_info--> pending session --proof--> ProvenKey --authorize--> Allowed --> bolt
+//!                          --edhoc, which proves the key---> session
 //! ```
 //!
 //! Each arrow has one maker: a [`Bearer`](verify::Bearer) comes from [`verify`] only, a [`ProvenKey`](proof::ProvenKey)
@@ -19,6 +20,7 @@ pub mod authorize;
 mod authz_info;
 mod check;
 pub mod clock;
+pub mod edhoc;
 mod hints;
 mod holder;
 pub mod nonce;
@@ -28,11 +30,13 @@ pub mod replay;
 mod room;
 pub mod server;
 pub mod session;
+mod target;
 pub mod trust;
 pub mod verify;
 
 pub use authorize::{Allowed, Denied};
 pub use clock::{Now, Uptime, Wall};
+pub use edhoc::{Edhoc, Handshakes, NoEdhoc};
 pub use refusal::Refusal;
 pub use replay::{Flash, FlashFailed, NoFlash, Series};
 pub use room::Room;

@@ -8,7 +8,8 @@ use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
 use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
 
-/// The sender of one request has shown that it holds the key of one session. OSCORE makes it here; EDHOC and DTLS will.
+/// The sender of one request has shown that it holds the key of one session. OSCORE makes it here, under keys of either
+/// profile; DTLS will.
 ///
 /// ```compile_fail,E0451
 /// let forged = latchwork_rs_lib::proof::ProvenKey { seat: 0 };

@@ -53,8 +53,17 @@ pub enum Refusal {
     UnknownMember,
     /// `osc` asks for an algorithm, version or length that we do not have.
     UnsupportedMaterial,
-    /// A signed token opens no OSCORE session.
+    /// A token bound to a bare public key opens no OSCORE session.
     NotForOscore,
+    /// A token bound to a credential came in the open; it belongs into EDHOC
+    /// (draft-ietf-ace-edhoc-oscore-profile §4.1).
+    InTheOpen,
+    /// A token bound to a credential does not say which series it belongs to (§3.3.1 there).
+    NoSeries,
+    /// EAD_3 holds no token, several, or one that is not critical (§4.3.3 there).
+    NotOneToken,
+    /// Who runs EDHOC is not whom the token is for (§4.2 there).
+    OtherCredential,
     /// An update of rights for another context than the one it came in (RFC 9203 §4.2).
     OtherContext,
     /// The cryptography or the random numbers failed.
@@ -78,6 +87,8 @@ impl Refusal {
             | Self::NotNumbered
             | Self::StaleNonce
             | Self::Endless
+            | Self::InTheOpen
+            | Self::OtherCredential
             | Self::OtherContext => Code::UNAUTHORIZED,
             Self::WrongAudience => Code::FORBIDDEN,
             Self::NotAToken(_)
@@ -88,6 +99,8 @@ impl Refusal {
             | Self::NoNonce
             | Self::UnknownMember
             | Self::UnsupportedMaterial
+            | Self::NoSeries
+            | Self::NotOneToken
             | Self::NotForOscore => Code::BAD_REQUEST,
             Self::TooLong => Code::REQUEST_ENTITY_TOO_LARGE,
             Self::TooMany => Code::TOO_MANY_REQUESTS,
@@ -100,6 +113,15 @@ impl Refusal {
     pub fn update_code(self) -> Code {
         match self.code() {
             Code::FORBIDDEN => Code::UNAUTHORIZED,
+            other => other,
+        }
+    }
+
+    /// The answer to an update in a series: "if any validation fails" it is 4.01
+    /// (draft-ietf-ace-edhoc-oscore-profile §4.6.2).
+    pub fn series_code(self) -> Code {
+        match self.code() {
+            Code::FORBIDDEN | Code::BAD_REQUEST => Code::UNAUTHORIZED,
             other => other,
         }
     }

@@ -3,14 +3,20 @@
 //! It stands above the message layer, which has dealt with duplicates, and takes messages with their OSCORE protection
 //! still on. What the application does is behind [`Resources`], which is asked only with an [`Allowed`] in hand.
 
+mod edhoc;
+
+pub use crate::target::{AUTHZ_INFO, EDHOC};
+
 use crate::authorize::{Allowed, Denied, authorize};
 use crate::check::refuse_unless;
 use crate::clock::Now;
+use crate::edhoc::Edhoc;
 use crate::hints;
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
 use crate::replay::Flash;
 use crate::room::{Blocks, Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
+use crate::target::{self, Target};
 use crate::trust::Trust;
 use crate::verify::Verifier;
 use crate::{Refusal, authz_info};
@@ -22,6 +28,8 @@ use latchwork_coap::endpoint::request::{self, Step};
 use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Writer};
 use latchwork_crypto::{Random, Symmetric, Verify};
 use latchwork_oscore::Error;
+
+use edhoc::Ended;
 
 /// What an application serves to those who are allowed.
 pub trait Resources {
@@ -51,11 +59,13 @@ impl Reply<'static> {
 }
 
 /// The parts that make a resource server, borrowed for one message.
-pub struct ResourceServer<'a, 'k, C, R, const N: usize, const P: usize, const I: usize> {
+pub struct ResourceServer<'a, 'k, C, R, E, const N: usize, const P: usize, const I: usize> {
     /// Whom the lock trusts.
     pub trust: &'a Trust<'k>,
     /// Who is inside.
     pub sessions: &'a mut Sessions<N, P, I>,
+    /// Who is on the way in by EDHOC: [`Handshakes`](crate::edhoc::Handshakes) or [`NoEdhoc`](crate::edhoc::NoEdhoc).
+    pub edhoc: &'a mut E,
     /// What outlives a reboot.
     pub flash: &'a mut dyn Flash,
     /// Revoked tokens, as the application learnt of them (RFC 9770 §11.1).
@@ -86,8 +96,16 @@ pub enum Event {
     Updated(TokenHash),
     /// A token was refused.
     Refused(Refusal),
-    /// `/authz-info` was asked for something that it does not do.
+    /// `/authz-info` or `/.well-known/edhoc` was asked for something that it does not do.
     NotAnUpload(Code),
+    /// Somebody began an EDHOC handshake.
+    Begun,
+    /// Message_3 for a handshake that is not there.
+    NoHandshake,
+    /// An EDHOC handshake ended with an error.
+    HandshakeFailed(latchwork_edhoc::Error),
+    /// Somebody says that a handshake is over. It may be anybody.
+    GivenUp,
     /// A request without protection, or for a session that is not there; it got hints.
     Unauthorized,
     /// The session was over; it got hints.
@@ -108,8 +126,8 @@ pub enum Event {
     FlashFailed,
 }
 
-impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: usize>
-    ResourceServer<'_, '_, C, R, N, P, I>
+impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const I: usize>
+    ResourceServer<'_, '_, C, R, E, N, P, I>
 {
     /// Answers one request of `peer`, protected or not, and writes the response under `head` into `out`.
     pub fn answer<'o, A: Copy + Eq, const S: usize, const U: usize>(
@@ -120,7 +138,10 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         resources: &mut impl Resources,
         room: &mut Room<A, S, U>,
         out: &'o mut [u8],
-    ) -> Result<Answer<'o>, Full> {
+    ) -> Result<Answer<'o>, Full>
+    where
+        E: Edhoc<C, A>,
+    {
         let answer = if outer.options.get(OptionNumber::OSCORE).is_some() {
             self.protected(peer, outer, head, resources, room, out)
         } else {
@@ -138,14 +159,25 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         resources: &mut impl Resources,
         room: &mut Room<A, S, U>,
         out: &'o mut [u8],
-    ) -> Result<Answer<'o>, Full> {
-        let Room { text, reply, blocks, .. } = room;
-        if let Err(refusal) = check(outer) {
-            let datagram = write(&Reply::code(refusal.code()), head, out)?;
-            return Ok(Answer { datagram, event: Event::BadRequest(refusal) });
+    ) -> Result<Answer<'o>, Full>
+    where
+        E: Edhoc<C, A>,
+    {
+        let Room { request, text, reply, blocks, .. } = room;
+        // Half of a combined request (RFC 9668 §3.3.1, step 1).
+        if self.edhoc.is_spoken() && outer.options.get(OptionNumber::EDHOC).is_some() {
+            let datagram = write(&Reply::code(Code::BAD_REQUEST), head, out)?;
+            return Ok(Answer { datagram, event: Event::HandshakeFailed(latchwork_edhoc::Error::Malformed) });
         }
-        // Blocks are collected for uploads only; everything else is answered before it can cost memory.
-        if !outer.options.path_eq(AUTHZ_INFO) {
+        let target = match target::of(outer, self.edhoc.is_spoken()) {
+            Ok(target) => target,
+            Err(refusal) => {
+                let datagram = write(&Reply::code(refusal.code()), head, out)?;
+                return Ok(Answer { datagram, event: Event::BadRequest(refusal) });
+            }
+        };
+        // Blocks are collected for tokens only; everything else is answered before it can cost memory.
+        if target == Target::Resource {
             let (event, answer) = match self.unproved(outer, resources, text) {
                 Some(served) => served,
                 None => (Event::Unauthorized, self.hints(Some(outer), reply)),
@@ -154,7 +186,10 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         }
         let (event, datagram) =
             in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, |whole, reply| {
-                let (event, answer) = self.upload(whole, resources, text);
+                let (event, answer) = match target {
+                    Target::Edhoc => self.handshake(peer, whole, paths_of(resources), request, text),
+                    _ => self.upload(whole, resources, text),
+                };
                 Ok((event, write_body(&answer, reply)?))
             })?;
         Ok(Answer { datagram, event })
@@ -168,7 +203,10 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         resources: &mut impl Resources,
         room: &mut Room<A, S, U>,
         out: &'o mut [u8],
-    ) -> Result<Answer<'o>, Full> {
+    ) -> Result<Answer<'o>, Full>
+    where
+        E: Edhoc<C, A>,
+    {
         let answered = self.proved(peer, outer, head, resources, room, out);
         // Errors go out unprotected (RFC 8613 §8.2, RFC 9203 §4.3).
         let (event, answer) = match answered {
@@ -177,6 +215,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
                 return Ok(Answer { datagram, event });
             }
             Err(Unanswered::Hints(event)) => (event, self.hints(None, &mut room.reply)),
+            Err(Unanswered::Edhoc(ended)) => (ended.event(), ended.reply(&mut room.reply)),
             Err(Unanswered::Oscore(error)) => {
                 let code = error.response_code().unwrap_or(Code::INTERNAL_SERVER_ERROR);
                 (Event::NotVerified(error), Reply::code(code))
@@ -194,20 +233,30 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         resources: &mut impl Resources,
         room: &mut Room<A, S, U>,
         out: &mut [u8],
-    ) -> Result<(usize, Event), Unanswered> {
+    ) -> Result<(usize, Event), Unanswered>
+    where
+        E: Edhoc<C, A>,
+    {
         let Room { request, text, reply, message, blocks } = room;
+        let rest;
+        let outer = if self.edhoc.is_spoken() && outer.options.get(OptionNumber::EDHOC).is_some() {
+            rest = self.combined::<A>(outer, paths_of(resources), request, text, message).map_err(Unanswered::Edhoc)?;
+            &rest
+        } else {
+            outer
+        };
         let (seat, mut reference, response, event) =
             match by_oscore(self.sessions, self.flash, outer, &self.now, self.crypto, request) {
                 Ok(Proven { key, request, reference }) => {
-                    let (event, response) = match check(&request) {
+                    let (event, response) = match target::of(&request, self.edhoc.is_spoken()) {
                         Err(refusal) => {
                             (Event::BadRequest(refusal), write(&Reply::code(refusal.code()), head, message)?)
                         }
-                        Ok(()) => {
+                        Ok(target) => {
                             let sender = (peer, Some(*reference.kid()));
                             let now = self.now.uptime.millis();
                             in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
-                                let (event, answer) = self.decide(&key, whole, resources, text);
+                                let (event, answer) = self.decide(&key, target, whole, resources, text);
                                 Ok((event, write_body(&answer, reply)?))
                             })?
                         }
@@ -249,24 +298,31 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
             return None;
         }
         let seat = self.sessions.used(Seat::Pending(0), &self.now, self.flash).ok()?;
-        Some(self.decide(&ProvenKey { seat }, request, resources, room))
+        Some(self.decide(&ProvenKey { seat }, Target::Resource, request, resources, room))
     }
 
     /// What a verified request leads to.
     fn decide<'r, App: Resources>(
         &mut self,
         key: &ProvenKey,
+        target: Target,
         request: &Message<'_>,
         resources: &mut App,
         room: &'r mut [u8],
     ) -> (Event, Reply<'r>) {
-        if request.options.path_eq(AUTHZ_INFO) {
-            return match self.update(key, request, App::PATHS, room) {
-                Ok(token) => (Event::Updated(token), Reply::code(Code::CREATED)),
-                Err(not) => not.answer(Refusal::update_code),
-            };
-        }
-        match authorize(key, request, self.sessions, self.trust) {
+        let decision = match target {
+            Target::AuthzInfo => {
+                return match self.update(key, request, App::PATHS, room) {
+                    Ok(token) => (Event::Updated(token), Reply::code(Code::CREATED)),
+                    Err(not) if is_bare(request) => not.answer(Refusal::series_code),
+                    Err(not) => not.answer(Refusal::update_code),
+                };
+            }
+            // No token grants this, however the path is spelled: handshakes do not nest in sessions.
+            Target::Edhoc => Err(Denied::Resource),
+            Target::Resource => authorize(key, request, self.sessions, self.trust),
+        };
+        match decision {
             Ok(allowed) => {
                 let token = allowed.holder().token();
                 let reply = resources.serve(allowed, request, &self.now, room);
@@ -280,7 +336,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         }
     }
 
-    /// What a token leads to that came in the open (RFC 9203 §4.1).
+    /// What a token leads to that came in the open (RFC 9203 §4.1). One that is bound to a credential belongs into EDHOC.
     fn upload<'r, App: Resources>(&mut self, message: &Message<'_>, _: &App, room: &'r mut [u8]) -> (Event, Reply<'r>) {
         let (token, opened) = match self.open(message, App::PATHS, room) {
             Ok(opened) => opened,
@@ -312,7 +368,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
         Ok((bearer.token(), opened))
     }
 
-    /// A token that came inside a session (RFC 9203 §4.2).
+    /// A token that came inside a session (RFC 9203 §4.2, draft-ietf-ace-edhoc-oscore-profile §4.6).
     fn update(
         &mut self,
         key: &ProvenKey,
@@ -322,7 +378,7 @@ impl<C: Symmetric + Verify, R: Random, const N: usize, const P: usize, const I: 
     ) -> Result<TokenHash, NotAnUpload> {
         let request = upload_request(message)?;
         let bearer = self.verifier(paths).verify(request.access_token, room)?;
-        authz_info::update(self.sessions, key.seat, &bearer)?;
+        authz_info::update(self.sessions, key.seat, &bearer, is_bare(message), self.crypto)?;
         Ok(bearer.token())
     }
 
@@ -344,6 +400,8 @@ enum Unanswered {
     Hints(Event),
     /// OSCORE refused the request, or we could not protect the response.
     Oscore(Error),
+    /// It came with a message_3 that was refused.
+    Edhoc(Ended),
 }
 
 impl From<Full> for Unanswered {
@@ -375,7 +433,8 @@ impl NotAnUpload {
     }
 }
 
-/// A POST of a map in the right format (RFC 9203 §4.1); every other method is refused (RFC 9200 §5.10.1.2).
+/// A POST of a map in the right format (RFC 9203 §4.1), or of a token as it is (RFC 9200 §5.10.1); every other method is
+/// refused (§5.10.1.2 there).
 fn upload_request<'m>(message: &Message<'m>) -> Result<Request<'m>, NotAnUpload> {
     let is = |option, expected: ContentFormat| {
         let named = message.options.get(option).is_some();
@@ -383,6 +442,9 @@ fn upload_request<'m>(message: &Message<'m>) -> Result<Request<'m>, NotAnUpload>
     };
     if message.code != Code::POST {
         return Err(NotAnUpload::Request(Code::METHOD_NOT_ALLOWED));
+    }
+    if is_bare(message) {
+        return Ok(Request { access_token: message.payload, nonce1: None, client_recipient_id: None });
     }
     if !is(OptionNumber::CONTENT_FORMAT, ContentFormat::ACE_CBOR) {
         return Err(NotAnUpload::Request(Code::UNSUPPORTED_CONTENT_FORMAT));
@@ -393,12 +455,13 @@ fn upload_request<'m>(message: &Message<'m>) -> Result<Request<'m>, NotAnUpload>
     Request::decode(message.payload).map_err(|error| Refusal::NotAToken(error).into())
 }
 
-/// Refuses a critical option that we do not act on, before anything else is decided (RFC 7252 §5.4.1).
-fn check(message: &Message<'_>) -> Result<(), request::Refusal> {
-    match request::check(message, &[]) {
-        Err(_) if cfg!(latchwork_disable = "critical-options") => Ok(()),
-        checked => checked,
-    }
+/// Whether the payload is a token and nothing else.
+fn is_bare(message: &Message<'_>) -> bool {
+    message.options.uint16(OptionNumber::CONTENT_FORMAT) == Some(ContentFormat::CWT.0)
+}
+
+fn paths_of<App: Resources>(_: &App) -> &'static [&'static str] {
+    App::PATHS
 }
 
 /// Runs `whole` once all blocks of a request have come, and writes the response, or the block of it that was asked for.
@@ -446,6 +509,3 @@ fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full>
     }
     writer.payload(reply.payload).map(drop)
 }
-
-/// Where tokens are uploaded (RFC 9200 §5.10.1).
-pub const AUTHZ_INFO: &str = "/authz-info";

@@ -114,16 +114,17 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         has_time
     }
 
-    /// Puts a context derived from an uploaded token among the pending ones. A token that is here already goes on
-    /// counting from its first receipt (RFC 9200 §5.10.1.1).
-    pub(crate) fn open(&mut self, context: Context, mut holder: Holder, now: &Now) {
+    /// Puts a new context among the pending ones. A token that is here already goes on counting from its first receipt
+    /// (RFC 9200 §5.10.1.1).
+    pub(crate) fn open(&mut self, context: Context, mut holder: Holder, now: &Now) -> Seat {
         holder.ends = self.receipt(&holder).unwrap_or(holder.ends);
-        let slot = self.pending_slot(now);
+        let place = self.pending_slot(now);
         self.uploads = self.uploads.wrapping_add(1);
         let upload = self.uploads;
-        if let Some(slot) = self.pending.get_mut(slot) {
+        if let Some(slot) = self.pending.get_mut(place) {
             *slot = Some(Session { context, holder, used: now.uptime, upload });
         }
+        Seat::Pending(place)
     }
 
     /// The end that was set when the token with this number was first received, if it is still here.

@@ -5,7 +5,7 @@
 use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::clock::{Ends, Now, Standing, Wall, begun};
-use crate::holder::{HeldScope, Holder, KeyName, Subject, TokenHash};
+use crate::holder::{HeldScope, Holder, KeyName, Subject, TokenHash, TokenSeries};
 use crate::replay::{self, Count, Record};
 use crate::trust::{Freshness, IssuerId, Key, Trust};
 use latchwork_ace::cose::{Encrypt0, Sign1, Token};
@@ -49,7 +49,14 @@ pub(crate) enum Confirmation<'r> {
     Osc(OscMaterial<'r>),
     /// One of a session that exists.
     Kid(&'r [u8]),
-    /// A public one, in a signed token.
+    /// A public one, in a credential for EDHOC.
+    Credential {
+        /// The credential: a CWT Claims Set.
+        ccs: &'r [u8],
+        /// Names the series of tokens.
+        series: &'r [u8],
+    },
+    /// A public one, bare.
     PublicKey,
 }
 
@@ -61,9 +68,21 @@ impl Bearer<'_> {
 
     /// Copies what a session keeps. `key` names the proof-of-possession key.
     pub(crate) fn holder(&self, key: &[u8]) -> Result<Holder, Refusal> {
+        self.holder_by(KeyName::new(self.issuer, key).ok_or(Refusal::UnsupportedMaterial)?, None)
+    }
+
+    /// The same, where the key is that of a credential.
+    pub(crate) fn holder_of(&self, ccs: &[u8], series: &[u8], crypto: &impl Symmetric) -> Result<Holder, Refusal> {
+        let hash = crypto.sha256(&[ccs]).map_err(|_| Refusal::Broken)?;
+        let series = TokenSeries::new(self.issuer, series).ok_or(Refusal::UnsupportedMaterial)?;
+        self.holder_by(KeyName::of_credential(self.issuer, hash), Some(series))
+    }
+
+    fn holder_by(&self, key: KeyName, series: Option<TokenSeries>) -> Result<Holder, Refusal> {
         Ok(Holder {
             token: self.token,
-            key: KeyName::new(self.issuer, key).ok_or(Refusal::UnsupportedMaterial)?,
+            key,
+            series,
             subject: self.subject,
             ends: self.ends,
             count: self.number.map(|number| Count { number, started: false }),
@@ -310,7 +329,13 @@ fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmat
             refuse_unless!("profile", ours, Refusal::WrongProfile);
             Ok(Confirmation::Kid(kid))
         }
-        (Some(Cnf::CoseKey(_) | Cnf::Kccs(_)), Envelope::Signed) => Ok(Confirmation::PublicKey),
+        (Some(Cnf::Kccs(ccs)), Envelope::Signed) => {
+            let ours = profile.is_none_or(|profile| profile == Profile::COAP_EDHOC_OSCORE);
+            refuse_unless!("profile", ours, Refusal::WrongProfile);
+            let series = claims.edhoc_info.and_then(|info| info.session_id).ok_or(Refusal::NoSeries)?;
+            Ok(Confirmation::Credential { ccs, series })
+        }
+        (Some(Cnf::CoseKey(_)), Envelope::Signed) => Ok(Confirmation::PublicKey),
         _ => Err(Refusal::WrongConfirmation),
     }
 }

@@ -3,7 +3,7 @@
 use latchwork_cbor::{Full, Kind, Reader, Writer};
 
 use crate::{
-    Cnf, Error, Scope,
+    Cnf, EdhocInfo, Error, Scope,
     codec::{self, Put, Raw, some},
     registry::{Claim, Profile},
 };
@@ -36,6 +36,8 @@ pub struct Claims<'t> {
     pub cnonce: Option<&'t [u8]>,
     /// Lifetime in seconds, counted from arrival by a resource server without a clock (RFC 9200 §5.10.3).
     pub exi: Option<u64>,
+    /// The token series, under the profile of EDHOC and OSCORE.
+    pub edhoc_info: Option<EdhocInfo<'t>>,
 }
 
 impl<'t> Claims<'t> {
@@ -56,6 +58,7 @@ impl<'t> Claims<'t> {
                 Some(Claim::ACE_PROFILE) => claims.ace_profile = Some(Profile(r.int()?)),
                 Some(Claim::CNONCE) => claims.cnonce = Some(r.bytes()?),
                 Some(Claim::EXI) => claims.exi = Some(r.uint()?),
+                Some(Claim::EDHOC_INFO) => claims.edhoc_info = Some(EdhocInfo::read(r)?),
                 _ => r.skip()?,
             }
             Ok(())
@@ -85,6 +88,7 @@ impl<'t> Claims<'t> {
                 some(Claim::ACE_PROFILE.0, &self.ace_profile.map(|profile| profile.0)),
                 some(Claim::CNONCE.0, &self.cnonce),
                 some(Claim::EXI.0, &self.exi),
+                some(Claim::EDHOC_INFO.0, &self.edhoc_info),
             ],
         )
     }

@@ -88,6 +88,12 @@ impl Put for i64 {
     }
 }
 
+impl Put for bool {
+    fn put(&self, w: &mut Writer<'_>) -> Result<(), Full> {
+        w.bool(*self).map(drop)
+    }
+}
+
 /// A member for [`write_map`]; absent if `value` is.
 pub(crate) fn some<T: Put>(label: i64, value: &Option<T>) -> (i64, Option<&dyn Put>) {
     (label, value.as_ref().map(|value| value as &dyn Put))

@@ -37,6 +37,8 @@ pub enum Error {
     TooLong,
     /// A list of audiences without an audience.
     NoAudience,
+    /// An array where one number has to stand alone, or without any.
+    LoneNumber,
 }
 
 impl From<latchwork_cbor::Error> for Error {

@@ -5,7 +5,7 @@ use core::fmt;
 use latchwork_cbor::{Full, Kind};
 
 use crate::{
-    Cnf, Error, Scope,
+    Cnf, EdhocInfo, Error, Scope,
     codec::{self, Hidden, Null, Put, some},
     registry::{GrantType, Param, Profile},
 };
@@ -40,6 +40,8 @@ pub struct TokenRequest<'a> {
     pub ace_profile: Option<AskedProfile>,
     /// Copied from the hints of the resource server (RFC 9200 §5.8.4.4).
     pub cnonce: Option<&'a [u8]>,
+    /// Names the token series whose rights are to be updated (draft-ietf-ace-edhoc-oscore-profile §3.1).
+    pub edhoc_info: Option<EdhocInfo<'a>>,
 }
 
 /// The `ace_profile` of a request (RFC 9200 §5.8.4.3).
@@ -80,6 +82,7 @@ impl<'a> TokenRequest<'a> {
                     });
                 }
                 Some(Param::CNONCE) => request.cnonce = Some(r.bytes()?),
+                Some(Param::EDHOC_INFO) => request.edhoc_info = Some(EdhocInfo::read(r)?),
                 _ => r.skip()?,
             }
             Ok(())
@@ -106,6 +109,7 @@ impl<'a> TokenRequest<'a> {
                     some(Param::REFRESH_TOKEN.0, &self.refresh_token),
                     some(Param::ACE_PROFILE.0, &self.ace_profile),
                     some(Param::CNONCE.0, &self.cnonce),
+                    some(Param::EDHOC_INFO.0, &self.edhoc_info),
                 ],
             )
         })
@@ -137,6 +141,7 @@ impl fmt::Debug for TokenRequest<'_> {
             .field("refresh_token", &self.refresh_token.map(Hidden))
             .field("ace_profile", &self.ace_profile)
             .field("cnonce", &self.cnonce)
+            .field("edhoc_info", &self.edhoc_info)
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use latchwork_cbor::Full;
 
 use crate::{
-    Cnf, Error, Scope,
+    Cnf, EdhocInfo, Error, Scope,
     codec::{self, Hidden, some},
     registry::{Param, Profile, TokenType},
 };
@@ -29,6 +29,8 @@ pub struct TokenResponse<'a> {
     pub ace_profile: Option<Profile>,
     /// The resource server's public key.
     pub rs_cnf: Option<Cnf<'a>>,
+    /// How to run EDHOC with the resource server, and the token series.
+    pub edhoc_info: Option<EdhocInfo<'a>>,
 }
 
 impl<'a> TokenResponse<'a> {
@@ -43,6 +45,7 @@ impl<'a> TokenResponse<'a> {
             refresh_token: None,
             ace_profile: None,
             rs_cnf: None,
+            edhoc_info: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl<'a> TokenResponse<'a> {
                 Some(Param::REFRESH_TOKEN) => response.refresh_token = Some(r.bytes()?),
                 Some(Param::ACE_PROFILE) => response.ace_profile = Some(Profile(r.int()?)),
                 Some(Param::RS_CNF) => response.rs_cnf = Some(Cnf::read(r)?),
+                Some(Param::EDHOC_INFO) => response.edhoc_info = Some(EdhocInfo::read(r)?),
                 _ => r.skip()?,
             }
             Ok(())
@@ -87,6 +91,7 @@ impl<'a> TokenResponse<'a> {
                     some(Param::REFRESH_TOKEN.0, &self.refresh_token),
                     some(Param::ACE_PROFILE.0, &self.ace_profile.map(|profile| profile.0)),
                     some(Param::RS_CNF.0, &self.rs_cnf),
+                    some(Param::EDHOC_INFO.0, &self.edhoc_info),
                 ],
             )
         })
@@ -104,6 +109,7 @@ impl fmt::Debug for TokenResponse<'_> {
             .field("refresh_token", &self.refresh_token.map(Hidden))
             .field("ace_profile", &self.ace_profile)
             .field("rs_cnf", &self.rs_cnf)
+            .field("edhoc_info", &self.edhoc_info)
             .finish()
     }
 }

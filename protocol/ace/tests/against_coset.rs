@@ -11,7 +11,8 @@ use coset::{
     CborSerializable, CoseEncrypt0, CoseMac0, CoseSign1, EncryptionContext, Header, RegisteredLabelWithPrivate, iana,
 };
 use latchwork_ace::{
-    Aif, Audience, Claims, Cnf, CoseKey, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest, TokenResponse,
+    Aif, Audience, Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest,
+    TokenResponse,
     aif::Methods,
     authz_info,
     cose::{self, Envelope, Kind, Token},
@@ -321,6 +322,7 @@ fn seeds() -> Vec<Vec<u8>> {
         ace_profile: Some(Profile::COAP_OSCORE),
         cnonce: Some(b"12345678"),
         exi: Some(600),
+        edhoc_info: Some(EdhocInfo::series(b"1")),
     };
     let kccs = Claims { cnf: Some(Cnf::CoseKey(CoseKey::p256(&x, &y))), ..Claims::default() }.encode(a).unwrap();
     let seeds = vec![

@@ -6,7 +6,7 @@ mod common;
 
 use common::hex;
 use latchwork_ace::{
-    Claims, Cnf, CoseKey, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest, TokenResponse, authz_info,
+    Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest, TokenResponse, authz_info,
     claims::Audience,
     cose::{self, Envelope, Kind, Token},
     cose_key::Key,
@@ -102,6 +102,7 @@ fn every_parameter_both_ways() {
         refresh_token: Some(b"refresh"),
         ace_profile: Some(AskedProfile::Tell),
         cnonce: Some(b"12345678"),
+        edhoc_info: Some(EdhocInfo::series(b"1")),
     };
     let mut out = [0; 512];
     let bytes = request.encode(&mut out).unwrap();
@@ -127,6 +128,7 @@ fn every_parameter_both_ways() {
         refresh_token: Some(b"next"),
         ace_profile: Some(Profile::COAP_EDHOC_OSCORE),
         rs_cnf: Some(Cnf::Kccs(&[0xa1, 0x08, 0xa0])),
+        edhoc_info: Some(EdhocInfo { comb_req: Some(true), ..EdhocInfo::series(b"1") }),
         ..TokenResponse::new(b"token")
     };
     let mut out = [0; 512];

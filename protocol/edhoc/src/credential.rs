@@ -14,12 +14,25 @@ pub struct Credential<'c> {
     pub cred: &'c [u8],
     /// The public key in it.
     pub key: P256Peer,
+    /// The name of that key, if it has one.
+    pub kid: Option<&'c [u8]>,
 }
 
 impl<'c> Credential<'c> {
     /// A CWT Claims Set with a P-256 `COSE_Key` in its `cnf`. Whether to trust it is another question.
     pub fn ccs(cred: &'c [u8]) -> Result<Self, NotACcs> {
-        Ok(Self { cred, key: key_of(cred).map_err(|_| NotACcs)?.ok_or(NotACcs)? })
+        let (key, kid) = key_of(cred).map_err(|_| NotACcs)?.ok_or(NotACcs)?;
+        Ok(Self { cred, key, kid })
+    }
+
+    /// Whether this is the credential that a peer refers to, or sent, byte for byte. A `kid` need not be unique: that the
+    /// peer holds this very credential is shown by its proof alone.
+    pub fn is_meant_by(&self, id_cred: IdCred<'_>) -> bool {
+        match id_cred {
+            IdCred::Kid(kid) => self.kid == Some(kid),
+            IdCred::Kccs(ccs) => self.cred == ccs,
+            IdCred::Other(_) => false,
+        }
     }
 }
 
@@ -34,6 +47,14 @@ pub struct Identity<'i, K> {
     pub key: K,
 }
 
+impl<'i, K> Identity<'i, K> {
+    /// Refers to a CWT Claims Set by the `kid` of its key, and sends it by value where that has none.
+    pub fn ccs(cred: &'i [u8], key: K) -> Result<Self, NotACcs> {
+        let id_cred = Credential::ccs(cred)?.kid.map_or(IdCred::Kccs(cred), IdCred::Kid);
+        Ok(Self { id_cred, cred, key })
+    }
+}
+
 /// The bytes are no CWT Claims Set with a P-256 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotACcs;
@@ -46,7 +67,10 @@ impl fmt::Display for NotACcs {
 
 impl core::error::Error for NotACcs {}
 
-fn key_of(ccs: &[u8]) -> Result<Option<P256Peer>, Error> {
+/// A key and its name.
+type Named<'c> = (P256Peer, Option<&'c [u8]>);
+
+fn key_of(ccs: &[u8]) -> Result<Option<Named<'_>>, Error> {
     let mut cbor = Reader::new(ccs);
     let mut key = None;
     for _ in 0..cbor.map()? {
@@ -66,11 +90,12 @@ fn key_of(ccs: &[u8]) -> Result<Option<P256Peer>, Error> {
 }
 
 /// A `COSE_Key` of type EC2 (RFC 9053 §7.1.1). One with a private half is refused: it is not private any more.
-fn cose_key(cbor: &mut Reader<'_>) -> Result<Option<P256Peer>, Error> {
-    let (mut ec2, mut p256, mut x, mut y) = (false, false, None, None);
+fn cose_key<'c>(cbor: &mut Reader<'c>) -> Result<Option<Named<'c>>, Error> {
+    let (mut ec2, mut p256, mut x, mut y, mut kid) = (false, false, None, None, None);
     for _ in 0..cbor.map()? {
         match cbor.item()? {
             [0x01] => ec2 = cbor.item()? == [2],
+            [0x02] => kid = Some(cbor.bytes()?),
             [0x20] => p256 = cbor.item()? == [1],
             [0x21] => x = Some(coordinate(cbor)?),
             // The sign alone does not help: agreement needs none, and verification wants the number.
@@ -80,10 +105,11 @@ fn cose_key(cbor: &mut Reader<'_>) -> Result<Option<P256Peer>, Error> {
             _ => cbor.skip()?,
         }
     }
-    Ok(x.filter(|_| ec2 && p256).map(|x| match y {
+    let key = |x| match y {
         Some(y) => P256Peer::Point(P256Public { x, y }),
         None => P256Peer::X(x),
-    }))
+    };
+    Ok(x.filter(|_| ec2 && p256).map(|x| (key(x), kid)))
 }
 
 fn coordinate(cbor: &mut Reader<'_>) -> Result<[u8; 32], Error> {
@@ -127,5 +153,27 @@ mod tests {
             let bytes = hex(&ccs);
             assert_eq!(Credential::ccs(&bytes).ok().map(|credential| credential.key), key, "{ccs}");
         }
+    }
+
+    /// By its bytes, or by the name of its key; then in a CCS without name by value alone (RFC 9528 §3.5.3).
+    #[test]
+    fn who_is_meant() {
+        let point = format!("2001215820{}225820{}", "bb".repeat(32), "45".repeat(32));
+        let (named, nameless) = (hex(&format!("a108a101a501020241aa{point}")), hex(&format!("a108a101a40102{point}")));
+        let credential = Credential::ccs(&named).unwrap();
+        for (id_cred, meant) in [
+            (IdCred::Kid(&[0xaa]), true),
+            (IdCred::Kccs(&named), true),
+            (IdCred::Kid(&[0xab]), false),
+            (IdCred::Kid(&[]), false),
+            (IdCred::Kccs(&nameless), false),
+            (IdCred::Other(&[0xa0]), false),
+        ] {
+            assert_eq!(credential.is_meant_by(id_cred), meant, "{id_cred:?}");
+            assert_eq!(Credential::ccs(&nameless).unwrap().is_meant_by(id_cred), id_cred == IdCred::Kccs(&nameless));
+        }
+        assert_eq!(Identity::ccs(&named, ()).unwrap().id_cred, IdCred::Kid(&[0xaa]));
+        assert_eq!(Identity::ccs(&nameless, ()).unwrap().id_cred, IdCred::Kccs(&nameless));
+        assert_eq!(Identity::ccs(&[0xa0], ()).map(|_| ()), Err(NotACcs));
     }
 }

@@ -172,7 +172,7 @@ fn credentials_that_do_not_fit() {
         let (_, message_3) = verified_2(method).answer(&RustCrypto, &identity, &[], &mut out).unwrap();
         let mut message_3 = message_3.to_vec();
         let received = sent_2(method).0.receive(&RustCrypto, &mut message_3, &[]).unwrap();
-        let verified = received.verify(&RustCrypto, &Credential { cred: &cred_i, key });
+        let verified = received.verify(&RustCrypto, &Credential { cred: &cred_i, key, kid: None });
         assert_eq!(verified.err(), error, "{method:?} {key:?}");
     }
 }

@@ -2,17 +2,19 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
 pub mod mint;
+pub mod visitor;
 
 use latchwork_ace::aif::Aif;
 use latchwork_ace::{Hints, authz_info};
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
-use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret};
+use latchwork_crypto::{CryptoError, P256Private, P256Public, Random, RustCrypto, Secret};
+use latchwork_edhoc::{Identity, Method};
 use latchwork_oscore::{Context, Material, SentRequest, master_salt};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{
-    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, Now, Refusal, Reply, ResourceServer,
-    Resources, Room, Series, Sessions, TokenHash, TokenKey, Trust, Uptime, Wall,
+    Allowed, Edhoc, Event, Flash, FlashFailed, Freshness, Handshakes, Issuer, Key, NamedScope, Now, Refusal, Reply,
+    ResourceServer, Resources, Room, Series, Sessions, TokenHash, TokenKey, Trust, Uptime, Wall,
 };
 use mint::*;
 
@@ -85,6 +87,7 @@ pub struct Lock<const N: usize = 4, const P: usize = 2> {
     pub trust: Trust<'static>,
     pub sessions: Sessions<N, P, 2>,
     pub flash: Chip,
+    pub edhoc: Handshakes<'static, P256Private, u8, 3>,
     pub revoked: Vec<TokenHash>,
     pub now: Now,
     pub random: Counting,
@@ -187,6 +190,7 @@ impl<const N: usize, const P: usize> Lock<N, P> {
             trust: trust(None),
             sessions: Sessions::new(),
             flash: Chip::default(),
+            edhoc: handshakes(),
             revoked: Vec::new(),
             now: Now { wall: Wall::exact(NOW), uptime: Uptime(1000) },
             random: Counting(0x100),
@@ -196,20 +200,40 @@ impl<const N: usize, const P: usize> Lock<N, P> {
     }
 
     pub fn receive(&mut self, datagram: &[u8]) -> Response {
+        self.receive_from(1, datagram)
+    }
+
+    pub fn receive_from(&mut self, peer: u8, datagram: &[u8]) -> Response {
+        let mut edhoc = core::mem::replace(&mut self.edhoc, handshakes());
+        let response = self.receive_with(&mut edhoc, peer, datagram);
+        self.edhoc = edhoc;
+        response
+    }
+
+    pub fn receive_with(&mut self, edhoc: &mut impl Edhoc<RustCrypto, u8>, peer: u8, datagram: &[u8]) -> Response {
         let message = Message::parse(datagram).unwrap();
         let head = Head { kind: Kind::Ack, id: message.id, token: message.token };
         let mut server = ResourceServer {
             trust: &self.trust,
             sessions: &mut self.sessions,
             flash: &mut self.flash,
+            edhoc,
             revoked: &self.revoked,
             now: self.now,
             crypto: &RustCrypto,
             random: &mut self.random,
         };
         let mut out = [0; 1152];
-        let answer = server.answer(1, &message, head, &mut self.door, &mut self.room, &mut out).unwrap();
+        let answer = server.answer(peer, &message, head, &mut self.door, &mut self.room, &mut out).unwrap();
         Response { datagram: answer.datagram.to_vec(), event: answer.event }
+    }
+
+    /// Off and on again: nothing is kept.
+    pub fn reboot(&mut self) {
+        self.sessions = Sessions::new();
+        self.edhoc = handshakes();
+        self.now.uptime = Uptime(0);
+        self.random.0 += 1 << 20;
     }
 
     /// A plain request.
@@ -256,6 +280,12 @@ impl<const N: usize, const P: usize> Lock<N, P> {
         };
         (response.code(), refusal)
     }
+}
+
+/// Nobody is on the way in; the lock's identity, and both methods.
+fn handshakes() -> Handshakes<'static, P256Private, u8, 3> {
+    let (ccs, key) = (visitor::lock_ccs().leak(), Box::leak(Box::new(visitor::key(9))));
+    Handshakes::new(Identity::ccs(ccs, key as _).unwrap(), &[Method::SignatureStaticDh, Method::StaticDhStaticDh])
 }
 
 pub const FORMAT_19: &[(OptionNumber, &[u8])] = &[(OptionNumber::CONTENT_FORMAT, &[19])];

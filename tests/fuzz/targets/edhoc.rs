@@ -74,7 +74,7 @@ impl Random for One {
 const BOTH: &[Method] = &[Method::SignatureStaticDh, Method::StaticDhStaticDh];
 const KNOWN: &[u32] = &[24];
 const CREDENTIAL: Credential<'_> =
-    Credential { cred: &[0xa0], key: P256Peer::Point(P256Public { x: [0; 32], y: [0; 32] }) };
+    Credential { cred: &[0xa0], key: P256Peer::Point(P256Public { x: [0; 32], y: [0; 32] }), kid: None };
 
 fuzz_target!(|data: &[u8]| {
     let Some((&first, rest)) = data.split_first() else { return };

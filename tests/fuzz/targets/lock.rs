@@ -7,8 +7,8 @@ use latchwork_coap::{Kind, Message};
 use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret, Symmetric, Verify};
 use latchwork_fuzz::TakesEveryTag;
 use latchwork_rs_lib::{
-    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, Now, Reply, ResourceServer, Resources,
-    Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
+    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, NoEdhoc, Now, Reply, ResourceServer,
+    Resources, Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -61,6 +61,7 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
             trust: &trust,
             sessions: &mut sessions,
             flash: &mut chip,
+            edhoc: &mut NoEdhoc,
             revoked: &[],
             now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
             crypto,

@@ -7,10 +7,11 @@ use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
 use latchwork_coap::endpoint::request;
 use latchwork_crypto::{CryptoError, Random, Symmetric, Verify};
-use latchwork_rs_lib::{Event, Flash, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
+use latchwork_rs_lib::{Edhoc, Event, Flash, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
 
-/// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer.
-pub struct Lock<'k, A, B, C, R, F, const N: usize, const P: usize> {
+/// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer; `E` holds those on
+/// the way in by EDHOC, or is [`NoEdhoc`](latchwork_rs_lib::NoEdhoc).
+pub struct Lock<'k, A, B, C, R, E, F, const N: usize, const P: usize> {
     trust: Trust<'k>,
     crypto: C,
     random: R,
@@ -18,6 +19,7 @@ pub struct Lock<'k, A, B, C, R, F, const N: usize, const P: usize> {
     remembers: bool,
     door: Door<B>,
     sessions: Sessions<N, P, ISSUERS>,
+    edhoc: E,
     exchanges: FixedExchanges<A, REMEMBERED, 1, MAX_RESPONSE>,
     room: Room<A, MAX_DATAGRAM, 2>,
 }
@@ -30,17 +32,25 @@ pub struct Sent<'o> {
     pub event: Option<Event>,
 }
 
-impl<'k, A, B, C, R, F, const N: usize, const P: usize> Lock<'k, A, B, C, R, F, N, P>
+impl<'k, A, B, C, R, E, F, const N: usize, const P: usize> Lock<'k, A, B, C, R, E, F, N, P>
 where
     A: Copy + Eq + Hash,
     B: Bolt,
     C: Symmetric + Verify,
     R: Random,
+    E: Edhoc<C, A>,
     F: Flash,
 {
     /// A lock that was just switched on: locked, with nobody inside. A flash that cannot be read makes a lock that takes
     /// no tokens that count from receipt ([`remembers`](Self::remembers)).
-    pub fn new(trust: Trust<'k>, crypto: C, mut random: R, mut flash: F, bolt: B) -> Result<Self, CryptoError> {
+    pub fn new(
+        trust: Trust<'k>,
+        crypto: C,
+        mut random: R,
+        edhoc: E,
+        mut flash: F,
+        bolt: B,
+    ) -> Result<Self, CryptoError> {
         let mut seed = [0; 8];
         random.fill(&mut seed)?;
         let mut sessions = Sessions::new();
@@ -53,6 +63,7 @@ where
             remembers,
             door: Door::new(bolt),
             sessions,
+            edhoc,
             exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
             room: Room::new(),
         })
@@ -83,6 +94,7 @@ where
         let mut server = ResourceServer {
             trust: &self.trust,
             sessions: &mut self.sessions,
+            edhoc: &mut self.edhoc,
             flash: &mut self.flash,
             revoked,
             now,
@@ -110,10 +122,11 @@ where
         self.remembers
     }
 
-    /// What time brings about: the bolt goes back, sessions end.
+    /// What time brings about: the bolt goes back, sessions and handshakes end.
     pub fn tick(&mut self, now: &Now) {
         self.door.relock(now);
         self.sessions.sweep(now);
+        self.edhoc.sweep(now.uptime);
     }
 
     /// Ends the sessions of a token that was revoked.

@@ -1,67 +1,79 @@
 //! The lock's own key, for signed tokens.
 
-use latchwork_cbor::{Full, Writer};
-use p256::elliptic_curve::sec1::ToSec1Point;
-use std::io::Write;
+use crate::serve::System;
+use latchwork_ace::{Claims, Cnf, CoseKey};
+use latchwork_crypto::{P256Private, Secret};
+use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use zeroize::Zeroizing;
 
-/// Writes a new private key, in hex, and prints its CCS: `{cnf: {COSE_Key: {..}}}` and no `sub`.
+/// Writes a new private key, in hex, and prints its credential.
 #[allow(clippy::print_stdout)] // the credential is the output
 pub(crate) fn keygen(path: &Path) -> std::io::Result<()> {
-    let secret = secret()?;
+    let key = P256Private::generate(&mut System).map_err(Error::other)?;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", hex(&secret.to_bytes()))?;
+    writeln!(file, "{}", *hex(key.expose()))?;
     file.sync_all()?;
-    let point = secret.public_key().to_sec1_point(false);
-    let (Some(x), Some(y)) = (point.x(), point.y()) else {
-        return Err(std::io::Error::other("the key has no coordinates"));
-    };
-    let mut buf = [0; 96];
-    let ccs = ccs(x, y, &mut buf).map_err(std::io::Error::other)?;
-    println!("{}", hex(ccs));
+    println!("{}", *hex(&ccs(&key)?));
     Ok(())
 }
 
-fn ccs<'b>(x: &[u8], y: &[u8], buf: &'b mut [u8]) -> Result<&'b [u8], Full> {
-    let mut cbor = Writer::new(buf);
-    cbor.map(1)?.int(CNF)?.map(1)?.int(COSE_KEY)?.map(4)?;
-    cbor.int(1)?.int(EC2)?.int(-1)?.int(P256)?.int(-2)?.bytes(x)?.int(-3)?.bytes(y)?;
-    Ok(cbor.finish())
-}
-
-fn secret() -> std::io::Result<p256::SecretKey> {
-    // A value outside 1..n comes up less than once in 2^32 draws.
-    for _ in 0..4 {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-        if let Ok(secret) = p256::SecretKey::from_slice(&bytes) {
-            return Ok(secret);
-        }
+/// Reads what [`keygen`] wrote. The error quotes nothing.
+pub(crate) fn read(path: &Path) -> std::io::Result<P256Private> {
+    let wrong = || Error::new(ErrorKind::InvalidData, "no private key as `door-lock keygen` writes it");
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    let digits = text.trim_end().as_bytes();
+    let mut scalar = Secret::new([0; 32]);
+    if digits.len() != 2 * scalar.expose().len() {
+        return Err(wrong());
     }
-    Err(std::io::Error::other("the random numbers are none"))
+    for (byte, pair) in scalar.expose_mut().iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = match pair {
+            [high, low] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low).ok_or_else(wrong)?,
+            _ => return Err(wrong()),
+        };
+    }
+    P256Private::new(scalar).map_err(|_| wrong())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The credential of a key, always the same bytes: `{cnf: {COSE_Key: {..}}}` and no `sub`.
+pub(crate) fn ccs(key: &P256Private) -> std::io::Result<Vec<u8>> {
+    let public = key.public().map_err(Error::other)?;
+    let key = CoseKey { kid: Some(KID), ..CoseKey::p256(&public.x, &public.y) };
+    let claims = Claims { cnf: Some(Cnf::CoseKey(key)), ..Claims::default() };
+    Ok(claims.encode(&mut [0; 96]).map_err(Error::other)?.to_vec())
 }
 
-/// RFC 8392, RFC 8747 and RFC 9053.
-const CNF: i64 = 8;
-const COSE_KEY: i64 = 1;
-const EC2: i64 = 2;
-const P256: i64 = 1;
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What the lock calls its key in EDHOC. Every lock the same: to a client, which knows whom it talks to, that says enough, and to
+/// everyone else nothing.
+const KID: &[u8] = &[0];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchwork_edhoc::Credential;
 
     #[test]
     fn the_credential_reads_back() {
-        let mut buf = [0; 96];
-        let ccs = ccs(&[1; 32], &[2; 32], &mut buf).unwrap();
-        let claims = latchwork_ace::Claims::decode(ccs).unwrap();
-        assert!(matches!(claims.cnf, Some(latchwork_ace::Cnf::CoseKey(_))), "{claims:?}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock.key");
+        keygen(&path).unwrap();
+        let key = read(&path).unwrap();
+        let ccs = ccs(&key).unwrap();
+        let claims = Claims::decode(&ccs).unwrap();
+        assert!(matches!(claims.cnf, Some(Cnf::CoseKey(_))), "{claims:?}");
         assert_eq!(claims.sub, None);
+        assert_eq!(Credential::ccs(&ccs).unwrap().kid, Some(KID));
+        assert!(keygen(&path).is_err(), "nothing is overwritten");
+        for text in ["", "00", &"0".repeat(64), &"f".repeat(64), &"zz".repeat(32), &"0".repeat(66)] {
+            std::fs::write(&path, text).unwrap();
+            assert!(read(&path).is_err(), "{text}");
+        }
     }
 }

@@ -28,6 +28,9 @@ enum Verb {
         /// What `latchwork lock enroll` wrote for this lock.
         #[arg(long)]
         config: PathBuf,
+        /// The private half of the credential that the server knows, as `keygen` wrote it. Without it there is no EDHOC.
+        #[arg(long)]
+        key: Option<PathBuf>,
         /// Address to listen on; port 0 takes a free one and prints it.
         #[arg(long, default_value = "127.0.0.1:5683")]
         listen: SocketAddr,
@@ -53,8 +56,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Arguments::parse().verb {
-        Verb::Serve { config, listen, record, state, clock_offset_file } => {
-            serve::serve(&config, listen, &record, state, clock_offset_file)
+        Verb::Serve { config, key, listen, record, state, clock_offset_file } => {
+            serve::serve(&config, key.as_deref(), listen, &record, state, clock_offset_file)
         }
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
     };

@@ -3,11 +3,13 @@
 use crate::bolt::Record;
 use crate::clock::Clock;
 use crate::config::{ClockMode, Config, Wrong};
+use crate::keygen;
 use crate::state::State;
-use latchwork_crypto::{CryptoError, Random, RustCrypto};
+use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto};
 use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
-use latchwork_rs_lib::Event;
+use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
+use latchwork_rs_lib::{Event, Handshakes};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -36,7 +38,7 @@ pub(crate) enum Fault {
     Io(#[from] std::io::Error),
 }
 
-struct System;
+pub(crate) struct System;
 
 impl Random for System {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
@@ -48,6 +50,7 @@ impl Random for System {
 #[allow(clippy::print_stdout)] // whoever started us wants to know the port
 pub(crate) fn serve(
     config: &Path,
+    key: Option<&Path>,
     listen: SocketAddr,
     record: &Path,
     state: Option<PathBuf>,
@@ -60,11 +63,13 @@ pub(crate) fn serve(
     let door = config.door.clone();
     let counts = config.clock == ClockMode::Exi;
     let trust = config.trust(Nonces::new(&mut System, NONCE_FRESH, NONCE_RIGHTS)?).map_err(wrong)?;
+    let edhoc = key.map(handshakes).transpose()?;
 
     let clock = Clock::new(offset);
     let state = State::open(state.clone()).map_err(|error| Fault::File(state.unwrap_or_default(), error))?;
     let bolt = Record::open(record, &clock).map_err(|error| Fault::File(record.to_owned(), error))?;
-    let mut lock = Box::new(Lock::<_, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, System, state, bolt)?);
+    let mut lock =
+        Box::new(Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, System, edhoc, state, bolt)?);
     if counts && !lock.remembers() {
         return Err(Fault::Forgetful);
     }
@@ -105,14 +110,35 @@ pub(crate) fn serve(
     }
 }
 
+/// The lock as EDHOC knows it, for as long as the process lives.
+fn handshakes(path: &Path) -> Result<Handshakes<'static, P256Private, SocketAddr, DOORSTEP>, Fault> {
+    let file = |error| Fault::File(path.to_owned(), error);
+    let key = keygen::read(path).map_err(file)?;
+    let ccs = keygen::ccs(&key).map_err(file)?.leak();
+    let key: &'static P256Private = Box::leak(Box::new(key));
+    let identity = Identity::ccs(ccs, key as _).map_err(|error| file(std::io::Error::other(error)))?;
+    Ok(Handshakes::new(identity, &[Method::SignatureStaticDh, Method::StaticDhStaticDh]))
+}
+
 /// Names tokens by their hashes and nothing by its content.
 fn log(peer: SocketAddr, event: Event) {
     match event {
-        Event::Refused(_) | Event::Denied(..) | Event::NotVerified(_) | Event::Busy | Event::FlashFailed => {
+        Event::Refused(_)
+        | Event::Denied(..)
+        | Event::NotVerified(_)
+        | Event::HandshakeFailed(_)
+        | Event::Busy
+        | Event::FlashFailed => {
             tracing::warn!(%peer, ?event);
         }
         Event::Uploaded(_) | Event::Updated(_) | Event::Served(..) | Event::Lapsed => tracing::info!(%peer, ?event),
-        Event::Unauthorized | Event::NotAnUpload(_) | Event::BadRequest(_) | Event::Block => {
+        Event::Unauthorized
+        | Event::NotAnUpload(_)
+        | Event::Begun
+        | Event::NoHandshake
+        | Event::GivenUp
+        | Event::BadRequest(_)
+        | Event::Block => {
             tracing::debug!(%peer, ?event);
         }
     }

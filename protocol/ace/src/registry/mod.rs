@@ -182,6 +182,23 @@ registry! {
 }
 
 registry! {
+    /// A member of EDHOC_Information (draft-ietf-ace-edhoc-oscore-profile §3.4, Table 1).
+    EdhocInfoMember(i64);
+    SESSION_ID = 0, "session_id";
+    METHODS = 1, "methods";
+    CIPHER_SUITES = 2, "cipher_suites";
+    MESSAGE_4 = 3, "message_4";
+    COMB_REQ = 4, "comb_req";
+    URI_PATH = 5, "uri_path";
+    CRED_TYPES = 6, "cred_types";
+    ID_CRED_TYPES = 7, "id_cred_types";
+    EADS = 8, "eads";
+    INITIATOR = 9, "initiator";
+    RESPONDER = 10, "responder";
+    TRUST_ANCHORS = 11, "trust_anchors";
+}
+
+registry! {
     /// A COSE algorithm (RFC 9053).
     Alg(i64);
     ES256 = -7, "ES256";
@@ -297,7 +314,7 @@ mod tests {
                     }
                 )* };
             }
-            check!(Param HintMember ErrorCode TokenType Profile Claim CnfMember OscMember Alg Header KeyParam KeyType Curve);
+            check!(Param HintMember ErrorCode TokenType Profile Claim CnfMember OscMember EdhocInfoMember Alg Header KeyParam KeyType Curve);
         }
         assert_eq!(GrantType::from_name("refresh_token"), Some(GrantType::REFRESH_TOKEN));
         assert_eq!(GrantType::from_name("Refresh_Token"), None);

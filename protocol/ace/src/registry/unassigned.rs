@@ -1,6 +1,6 @@
 //! Numbers that drafts suggest and nobody has assigned yet, all in one place.
 //!
-//! From draft-ietf-ace-edhoc-oscore-profile unless noted. When IANA decides, only this file changes.
+//! From draft-ietf-ace-edhoc-oscore-profile (Appendix C) unless noted. When IANA decides, only this file changes.
 
 /// `edhoc_info` as a parameter. Another draft wants the same number for `ecdh_info`.
 pub const PARAM_EDHOC_INFO: i64 = 47;
@@ -31,6 +31,13 @@ pub const CNF_C5C: i64 = 26;
 pub const CNF_C5B: i64 = 27;
 
 /// EAD label of the AS Request Creation Hints in EDHOC.
-pub const EAD_HINTS: u16 = 1;
+pub const EAD_HINTS: u32 = 1;
+/// EAD label that asks for a credential by value.
+pub const EAD_CREDENTIAL_BY_VALUE: u32 = 15;
 /// EAD label of an access token in EDHOC; sent as critical, that is, negative.
-pub const EAD_ACCESS_TOKEN: u16 = 24;
+pub const EAD_ACCESS_TOKEN: u32 = 24;
+
+/// The CoAP option that abbreviates a path (draft-ietf-core-uri-path-abbrev §2). Critical.
+pub const OPTION_URI_PATH_ABBREV: u16 = 13;
+/// What stands for `/.well-known/edhoc` in it (§6.2 there).
+pub const ABBREV_EDHOC: u32 = 2;

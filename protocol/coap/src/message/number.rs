@@ -16,7 +16,6 @@ impl OptionNumber {
     pub const OSCORE: Self = Self(9);
     pub const URI_PATH: Self = Self(11);
     pub const CONTENT_FORMAT: Self = Self(12);
-    pub const URI_PATH_ABBREV: Self = Self(13);
     pub const MAX_AGE: Self = Self(14);
     pub const URI_QUERY: Self = Self(15);
     pub const HOP_LIMIT: Self = Self(16);

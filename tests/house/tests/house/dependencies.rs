@@ -15,19 +15,30 @@ const EDGES: &[(&str, &[&str])] = &[
     ("edhoc", &["cbor", "crypto"]),
     ("transport", PROTOCOL),
     ("rs-lib", PROTOCOL),
-    ("client-sdk", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
+    ("client-sdk", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "transport"]),
     ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
-    ("door-lock-app", &["ace", "cbor", "coap", "crypto", "oscore", "rs-lib"]),
-    ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "oscore", "rs-lib", "transport", "door-lock-app"]),
+    ("door-lock-app", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib"]),
+    ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib", "transport", "door-lock-app"]),
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
     ("house", &[]),
 ];
 
-const PROTOCOL: &[&str] = &["ace", "cbor", "coap", "crypto", "oscore"];
-const EVERYTHING: &[&str] =
-    &["ace", "cbor", "coap", "crypto", "oscore", "transport", "rs-lib", "client-sdk", "authz-server", "building"];
+const PROTOCOL: &[&str] = &["ace", "cbor", "coap", "crypto", "edhoc", "oscore"];
+const EVERYTHING: &[&str] = &[
+    "ace",
+    "cbor",
+    "coap",
+    "crypto",
+    "edhoc",
+    "oscore",
+    "transport",
+    "rs-lib",
+    "client-sdk",
+    "authz-server",
+    "building",
+];
 
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     value[key].as_array().into_iter().flatten()
