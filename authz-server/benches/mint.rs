@@ -78,7 +78,8 @@ fn proof(signer: &dyn Signer, key: &PublicKey) -> Proof {
 
 fn mint(c: &mut Criterion) {
     let keys = Keys::random().unwrap();
-    let Public::P256 { x, y } = keys.jwt.public() else { unreachable!() };
+    let api = keys.api_signer(NOW).unwrap();
+    let Public::P256 { x, y } = api.public() else { unreachable!() };
     let key = PublicKey::P256 { x, y };
     let target = target(&keys, &key);
     let (audience, scope) = (target.lock.audience(), Blob(b"\x81\x82\x65/door\x02".to_vec()));
@@ -94,7 +95,7 @@ fn mint(c: &mut Criterion) {
     let cnf = PublicCnf::Key(key.clone());
     for (name, alg) in [("mint Sign1 ES256", Alg::Es256), ("mint Sign1 EdDSA", Alg::EdDsa)] {
         c.bench_function(name, |b| {
-            b.iter(|| black_box(mint::signed(&claims, &cnf, keys.signer(alg), &mut Os).unwrap()))
+            b.iter(|| black_box(mint::signed(&claims, &cnf, &*keys.signer(alg, NOW).unwrap(), &mut Os).unwrap()))
         });
     }
     let policy = Cedar::embedded().unwrap();
@@ -117,7 +118,7 @@ fn mint(c: &mut Criterion) {
         ace_profile: false,
         cnonce: None,
     };
-    let proven = Presented { proof: Some(proof(&keys.jwt, &key)), ..plain.clone() };
+    let proven = Presented { proof: Some(proof(&*api, &key)), ..plain.clone() };
     let signed = TokenRequest { req_cnf: Some(ReqCnf::Key(key)), ..osc.clone() };
     let mut nested = facts.clone();
     nested.targets.iter_mut().for_each(|target| target.lock.signed = true);

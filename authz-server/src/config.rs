@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use openidconnect::url::Url;
 
+mod keys;
 mod reader;
+
+pub use keys::KeySettings;
 
 pub use reader::ConfigError;
 pub(crate) use reader::complaint;
@@ -32,6 +35,8 @@ pub struct Config {
     pub coap: Coap,
     /// The store.
     pub store: StoreSettings,
+    /// The server's own keys.
+    pub keys: KeySettings,
     /// The directory with the Cedar schema and policies.
     pub policy_dir: PathBuf,
     /// How long things live.
@@ -164,10 +169,7 @@ impl Config {
     pub fn load(dir: &Path) -> Result<Self, ConfigError> {
         let file = dir.join(FILE);
         let text = fs::read_to_string(&file).map_err(|cause| ConfigError::File { file, cause })?;
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self::parse(&text, &variables, dir)
+        Self::parse(&text, &variables(), dir)
     }
 
     /// Reads a file's text; relative paths are below `dir`, environment variables count over the file.
@@ -219,6 +221,8 @@ impl Config {
                 cache: section.number("cache_mb", 1..=65_536)?.unwrap_or(16) << 20,
             })
         })?;
+
+        let keys = source.section("keys")?.finish(keys::keys)?;
 
         let policy_dir = source.section("policy")?.finish(|section| section.path("dir", "policies"))?;
 
@@ -273,7 +277,7 @@ impl Config {
             providers.push(provider);
         }
         source.end()?;
-        Ok(Self { issuer, http, coap, store, policy_dir, lifetimes, limits, audit_file, log, providers })
+        Ok(Self { issuer, http, coap, store, keys, policy_dir, lifetimes, limits, audit_file, log, providers })
     }
 
     /// The issuer, once the HTTPS port is known.
@@ -281,6 +285,14 @@ impl Config {
     pub fn issuer_at(&self, https: SocketAddr) -> String {
         self.issuer.clone().unwrap_or_else(|| format!("https://{https}"))
     }
+}
+
+/// This process's environment, as far as it is text.
+#[must_use]
+pub fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn provider(section: &mut Section<'_>) -> Result<ProviderSettings, ConfigError> {
@@ -294,17 +306,7 @@ fn provider(section: &mut Section<'_>) -> Result<ProviderSettings, ConfigError> 
     if !is_provider(&issuer) {
         return Err(section.wrong("issuer", "an https URL (http on 127.0.0.1, [::1] or localhost)"));
     }
-    let secret = section.text("client_secret")?;
-    let secret_file = section.path_if_set("client_secret_file")?;
-    let client_secret = match (secret, secret_file) {
-        (Some(_), Some(_)) => return Err(section.wrong("client_secret_file", "left out beside client_secret")),
-        (Some(secret), None) => Some(secret),
-        (None, Some(file)) => match fs::read_to_string(&file) {
-            Ok(secret) => Some(secret.trim_end().to_owned()),
-            Err(cause) => return Err(section.wrong("client_secret_file", &format!("a file we can read ({cause})"))),
-        },
-        (None, None) => None,
-    };
+    let client_secret = section.secret("client_secret", "client_secret_file")?;
     let ca_file = section.path_if_set("ca_file")?;
     if ca_file.as_ref().is_some_and(|file| !file.is_file()) {
         return Err(section.wrong("ca_file", "a file that exists"));

@@ -1,27 +1,35 @@
-//! The server's own keys: files of mode 0600 in `keys/`, made once by `init`, read once by `serve`.
+//! The server's own keys. Those that never change are files of mode 0600 in `keys/`, made once by `init`, read once by `serve`,
+//! sealed under the key-encryption key ([`kek`]). Those that sign change on a schedule and lie in the store, sealed by
+//! `storage.key`; [`ring`] holds them ready.
 //!
 //! | file | what for |
 //! |---|---|
-//! | `es256.pem`, `eddsa.pem` | sign CWTs; `es256-*.pem` and `eddsa-*.pem` beside them are retired: published, never used |
-//! | `jwt.pem` | signs the JWTs of our own API |
-//! | `storage.key` | seals lock keys and OSCORE secrets in the store |
+//! | `storage.key` | seals signing keys, lock keys and OSCORE secrets in the store |
 //! | `secrets.key` | keys the hash of client secrets |
 //! | `pairwise.key` | makes `sub` different for each audience |
 //! | `refresh.key` | makes a refresh token's successor |
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::files;
+use crate::core::rotation::Purpose;
+use crate::core::time::Timestamp;
 
+mod file;
+pub mod kek;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+pub mod ring;
 pub mod seal;
 mod signer;
 
+pub use file::{legacy, reseal};
+pub use kek::Kek;
+pub use ring::Ring;
 pub use signer::{Ed25519Signer, P256Signer};
 
 /// A signature algorithm of the server's own tokens.
@@ -40,6 +48,15 @@ impl Alg {
         match self {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// What its signing keys are for.
+    #[must_use]
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Self::Es256 => Purpose::Es256,
+            Self::EdDsa => Purpose::Eddsa,
         }
     }
 
@@ -101,7 +118,7 @@ impl Public {
     }
 }
 
-/// Something that signs: a file's key now, a hardware module later.
+/// Something that signs.
 pub trait Signer: Send + Sync {
     /// The algorithm.
     fn alg(&self) -> Alg;
@@ -145,14 +162,8 @@ impl fmt::Debug for Key32 {
 
 /// All of them.
 pub struct Keys {
-    /// Signs CWTs with ES256.
-    pub es256: P256Signer,
-    /// Signs CWTs with EdDSA.
-    pub eddsa: Ed25519Signer,
-    /// Signed CWTs once; published until their tokens have ended.
-    pub retired: Vec<Public>,
-    /// Signs JWTs for `ISSUER/api/v1`, with ES256.
-    pub jwt: P256Signer,
+    /// Sign CWTs and JWTs.
+    pub signing: Ring,
     /// Seals what the store keeps secret.
     pub storage: seal::StorageKey,
     /// Keys the hash of client secrets.
@@ -164,13 +175,75 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// New keys, in memory only: for tests, and for `init` to write.
+    /// New keys, in memory only, with one that signs for each purpose: for tests.
     pub fn random() -> Result<Self, KeyError> {
+        let keys = Self::fresh()?;
+        keys.signing.replace(Purpose::ALL.map(ring::Held::first).into_iter().collect::<Result<_, _>>()?);
+        Ok(keys)
+    }
+
+    /// Makes and writes the files, sealed under `kek`, which is made where it is missing. Refuses to replace a file.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn create(dir: &Path, kek: &Kek) -> Result<Self, KeyError> {
+        let keys = Self::fresh()?;
+        let kek = kek.make(dir)?;
+        for (name, key) in keys.files() {
+            file::write(&dir.join(name), &file::sealed(&kek, name, key)?)?;
+        }
+        Ok(keys)
+    }
+
+    /// Reads what [`create`](Self::create) wrote. Refuses a file that others can read. The ring is empty: the store has the rest.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn load(dir: &Path, kek: &Kek) -> Result<Self, KeyError> {
+        let mut opened = None;
+        let mut key = |name| file::read_key(dir, name, kek, &mut opened);
         Ok(Self {
-            es256: P256Signer::random()?,
-            eddsa: Ed25519Signer::random()?,
-            retired: Vec::new(),
-            jwt: P256Signer::random()?,
+            storage: key(STORAGE)?.into(),
+            secrets: key(SECRETS)?,
+            pairwise: key(PAIRWISE)?,
+            refresh: key(REFRESH)?,
+            signing: Ring::default(),
+        })
+    }
+
+    /// The signer of CWTs for `alg`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn signer(&self, alg: Alg, now: Timestamp) -> Result<Arc<dyn Signer>, KeyError> {
+        self.signing.signer(alg.purpose(), now)
+    }
+
+    /// The signer of JWTs for `ISSUER/api/v1`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn api_signer(&self, now: Timestamp) -> Result<Arc<dyn Signer>, KeyError> {
+        self.signing.signer(Purpose::Api, now)
+    }
+
+    /// What verifies CWTs: the keys that sign, that will, and that did while their tokens live.
+    #[must_use]
+    pub fn published(&self, now: Timestamp) -> Vec<Public> {
+        let mut keys = self.signing.published(Purpose::Es256, now);
+        keys.extend(self.signing.published(Purpose::Eddsa, now));
+        keys
+    }
+
+    /// What verifies JWTs for `ISSUER/api/v1`.
+    #[must_use]
+    pub fn api_published(&self, now: Timestamp) -> Vec<Public> {
+        self.signing.published(Purpose::Api, now)
+    }
+
+    fn fresh() -> Result<Self, KeyError> {
+        Ok(Self {
+            signing: Ring::default(),
             storage: Key32::random()?.into(),
             secrets: Key32::random()?,
             pairwise: Key32::random()?,
@@ -178,53 +251,15 @@ impl Keys {
         })
     }
 
-    /// The signer of CWTs for `alg`.
-    #[must_use]
-    pub fn signer(&self, alg: Alg) -> &dyn Signer {
-        match alg {
-            Alg::Es256 => &self.es256,
-            Alg::EdDsa => &self.eddsa,
-        }
-    }
-
-    /// What `/keys` publishes: the keys in use, then the retired ones.
-    pub fn published(&self) -> impl Iterator<Item = Public> {
-        [self.es256.public(), self.eddsa.public()].into_iter().chain(self.retired.iter().copied())
-    }
-
-    /// Makes and writes all keys. Refuses to replace a file.
-    pub fn create(dir: &Path) -> Result<Self, KeyError> {
-        let keys = Self::random()?;
-        for (name, pem) in
-            [("es256.pem", keys.es256.to_pem()?), ("eddsa.pem", keys.eddsa.to_pem()?), ("jwt.pem", keys.jwt.to_pem()?)]
-        {
-            write(&dir.join(name), pem.as_bytes())?;
-        }
-        for (name, key) in [
-            ("storage.key", keys.storage.key()),
-            ("secrets.key", &keys.secrets),
-            ("pairwise.key", &keys.pairwise),
-            ("refresh.key", &keys.refresh),
-        ] {
-            write(&dir.join(name), hex(key.expose()).as_bytes())?;
-        }
-        Ok(keys)
-    }
-
-    /// Reads what [`create`](Self::create) wrote. Refuses a file that others can read.
-    pub fn load(dir: &Path) -> Result<Self, KeyError> {
-        Ok(Self {
-            es256: P256Signer::from_pem(&dir.join("es256.pem"))?,
-            eddsa: Ed25519Signer::from_pem(&dir.join("eddsa.pem"))?,
-            retired: retired(dir)?,
-            jwt: P256Signer::from_pem(&dir.join("jwt.pem"))?,
-            storage: key32(&dir.join("storage.key"))?.into(),
-            secrets: key32(&dir.join("secrets.key"))?,
-            pairwise: key32(&dir.join("pairwise.key"))?,
-            refresh: key32(&dir.join("refresh.key"))?,
-        })
+    fn files(&self) -> [(&'static str, &Key32); 4] {
+        [(STORAGE, self.storage.key()), (SECRETS, &self.secrets), (PAIRWISE, &self.pairwise), (REFRESH, &self.refresh)]
     }
 }
+
+const STORAGE: &str = "storage.key";
+const SECRETS: &str = "secrets.key";
+const PAIRWISE: &str = "pairwise.key";
+const REFRESH: &str = "refresh.key";
 
 /// A key that cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -251,6 +286,18 @@ pub enum KeyError {
         /// The file.
         file: PathBuf,
     },
+    /// It is sealed under another key-encryption key, or is another file's content.
+    #[error("{}: the key-encryption key of keys.kek… does not open it", file.display())]
+    Kek {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The hardware module refused, or is not there.
+    #[error("PKCS#11: {0}")]
+    Hardware(String),
+    /// Nothing signs for this purpose.
+    #[error("there is no {0} signing key")]
+    NoSigner(Purpose),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Random,
@@ -262,113 +309,23 @@ pub enum KeyError {
     Sealed,
 }
 
-fn retired(dir: &Path) -> Result<Vec<Public>, KeyError> {
-    let failed = |cause| KeyError::File { file: dir.to_owned(), cause };
-    let mut files: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        files.push(entry.map_err(failed)?.path());
-    }
-    files.sort();
-    let mut keys = Vec::new();
-    for file in files {
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !name.ends_with(".pem") {
-            continue;
-        }
-        if name.starts_with("es256-") {
-            keys.push(P256Signer::from_pem(&file)?.public());
-        } else if name.starts_with("eddsa-") {
-            keys.push(Ed25519Signer::from_pem(&file)?.public());
-        }
-    }
-    Ok(keys)
-}
-
-fn write(file: &Path, content: &[u8]) -> Result<(), KeyError> {
-    files::create_secret(file, content).map_err(|cause| KeyError::File { file: file.to_owned(), cause })
-}
-
-fn read(file: &Path) -> Result<Zeroizing<String>, KeyError> {
-    let failed = |cause| KeyError::File { file: file.to_owned(), cause };
-    let mode = files::mode(file).map_err(failed)?;
-    if mode & 0o077 != 0 {
-        return Err(KeyError::Open { file: file.to_owned(), mode });
-    }
-    fs::read_to_string(file).map(Zeroizing::new).map_err(failed)
-}
-
-fn key32(file: &Path) -> Result<Key32, KeyError> {
-    let text = read(file)?;
-    let bad = || KeyError::Content { file: file.to_owned() };
-    let digits = text.trim();
-    if digits.len() != 64 || !digits.is_ascii() {
-        return Err(bad());
-    }
-    let mut key = Zeroizing::new([0_u8; 32]);
-    for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(Key32(key))
-}
-
-fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2 + 1));
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(nibble.into(), 16).unwrap_or_default());
-        }
-    }
-    text.push('\n');
-    text
-}
-
-impl P256Signer {
-    fn from_pem(file: &Path) -> Result<Self, KeyError> {
-        let bad = || KeyError::Content { file: file.to_owned() };
-        let key = p256::SecretKey::from_pkcs8_pem(&read(file)?).map_err(|_| bad())?;
-        Self::new(key).map_err(|_| bad())
-    }
-
-    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        self.secret().to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Refused)
-    }
-}
-
-impl Ed25519Signer {
-    fn from_pem(file: &Path) -> Result<Self, KeyError> {
-        let bad = || KeyError::Content { file: file.to_owned() };
-        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&read(file)?).map_err(|_| bad())?;
-        Self::new(key).map_err(|_| bad())
-    }
-
-    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        self.secret().to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Refused)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn come_back_as_they_were_and_publish_the_retired() {
+    fn come_back_as_they_were() {
         let dir = tempfile::tempdir().unwrap();
-        let made = Keys::create(dir.path()).unwrap();
-        assert!(matches!(Keys::create(dir.path()), Err(KeyError::File { .. })), "never replaces a key");
-        let old = P256Signer::random().unwrap();
-        files::create_secret(&dir.path().join("es256-2026.pem"), old.to_pem().unwrap().as_bytes()).unwrap();
-        let read = Keys::load(dir.path()).unwrap();
-        let published: Vec<_> = read.published().collect();
-        assert_eq!(published, [made.es256.public(), made.eddsa.public(), old.public()]);
-        assert_eq!(read.jwt.public(), made.jwt.public());
-        for (read, made) in [
-            (read.storage.key(), made.storage.key()),
-            (&read.secrets, &made.secrets),
-            (&read.pairwise, &made.pairwise),
-            (&read.refresh, &made.refresh),
-        ] {
-            assert_eq!(read.expose(), made.expose());
+        let kek = Kek::File(dir.path().join("kek.key"));
+        let made = Keys::create(dir.path(), &kek).unwrap();
+        assert!(matches!(Keys::create(dir.path(), &kek), Err(KeyError::File { .. })), "never replaces a key");
+        let read = Keys::load(dir.path(), &kek).unwrap();
+        for ((_, read), (name, made)) in read.files().into_iter().zip(made.files()) {
+            assert_eq!(read.expose(), made.expose(), "{name}");
+        }
+        for (name, key) in made.files() {
+            let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+            assert!(!text.contains(&crate::core::bytes::hex(key.expose())), "{name} lies in the clear");
         }
     }
 

@@ -93,9 +93,7 @@ fn init_makes_private_keys_and_shows_no_secret() {
     for (file, mode) in [
         (".", 0o700),
         ("keys", 0o700),
-        ("keys/es256.pem", 0o600),
-        ("keys/eddsa.pem", 0o600),
-        ("keys/jwt.pem", 0o600),
+        ("keys/kek.key", 0o600),
         ("keys/storage.key", 0o600),
         ("keys/secrets.key", 0o600),
         ("keys/pairwise.key", 0o600),
@@ -192,14 +190,23 @@ fn refuses_to_start_and_says_why() {
         ("audit log nowhere", 78, "audit.file: ", &|_, serve| {
             serve.env("LATCHWORK_AUDIT_FILE", "no/such/directory/audit.jsonl");
         }),
-        ("a key that others can read", 1, "keys/es256.pem: others can read this key (mode 644)", &|dir, _| {
-            fs::set_permissions(dir.join("keys/es256.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+        ("a key that others can read", 1, "keys/refresh.key: others can read this key (mode 644)", &|dir, _| {
+            fs::set_permissions(dir.join("keys/refresh.key"), fs::Permissions::from_mode(0o644)).unwrap();
         }),
         ("a key that is none", 1, "keys/storage.key: this is not a key", &|dir, _| {
             fs::write(dir.join("keys/storage.key"), "00").unwrap();
         }),
         ("a missing key", 1, "keys/refresh.key: No such file", &|dir, _| {
             fs::remove_file(dir.join("keys/refresh.key")).unwrap();
+        }),
+        ("a missing key-encryption key", 1, "keys/kek.key: No such file", &|dir, _| {
+            fs::remove_file(dir.join("keys/kek.key")).unwrap();
+        }),
+        ("another key-encryption key", 1, "keys/storage.key: the key-encryption key of keys.kek", &|_, serve| {
+            serve.env("LATCHWORK_KEYS_KEK", "7a".repeat(32));
+        }),
+        ("two key-encryption keys", 78, "keys.kek: the value is not left out", &|_, serve| {
+            serve.env("LATCHWORK_KEYS_KEK", "7a".repeat(32)).env("LATCHWORK_KEYS_KEK_FILE", "keys/kek.key");
         }),
         ("a store that lost its content", 74, "lost its content", &|dir, _| {
             fs::remove_file(dir.join("store/db")).unwrap()
@@ -282,6 +289,46 @@ fn a_new_administrators_token_voids_the_old_one() {
     let served = renew();
     assert_eq!(served.status.code(), Some(74), "{served:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), new, "nothing was changed");
+}
+
+/// Signing keys outlive a restart, rotate on demand, and those of a server before are taken over.
+#[test]
+fn signing_keys_last_and_rotate() {
+    use p256::pkcs8::EncodePrivateKey as _;
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let old = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let pem = old.to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap();
+    fs::write(dir.join("keys/es256.pem"), pem.as_bytes()).unwrap();
+    fs::set_permissions(dir.join("keys/es256.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    let keys = |server: &Running, verb: &[&str]| -> serde_json::Value {
+        let mut arguments = vec!["keys"];
+        arguments.extend(verb);
+        arguments.extend(["--dir", dir.to_str().unwrap(), "--server", &server.lines[0]]);
+        let output = latchwork(&arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let phases = |keys: &serde_json::Value| {
+        let keys = keys["keys"].as_array().unwrap();
+        keys.iter().map(|key| format!("{} {}", key["purpose"], key["phase"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let mut server = Running::start(&dir);
+    let first = keys(&server, &["list"]);
+    assert_eq!(phases(&first), ["es256 signing", "eddsa signing", "api signing"]);
+    let point = old.public_key().to_sec1_bytes();
+    let x = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &point[1..33]);
+    assert!(server.ask("/jwks.json").contains(&x), "the key of the server before");
+    let announced = keys(&server, &["rotate", "--purpose", "es256"]);
+    assert_eq!(phases(&announced), ["es256 signing", "es256 announced", "eddsa signing", "api signing"]);
+    assert_eq!(server.terminate(), Some(0));
+    fs::remove_file(dir.join("keys/es256.pem")).unwrap();
+    let server = Running::start(&dir);
+    assert_eq!(keys(&server, &["list"]), announced);
+    let now = keys(&server, &["rotate", "--now"]);
+    assert_eq!(phases(&now).iter().filter(|phase| phase.ends_with("signing")).count(), 3);
+    assert_eq!(now["keys"].as_array().unwrap().len(), 7);
 }
 
 /// R9200-6.2-01

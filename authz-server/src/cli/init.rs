@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, admin_token};
 use crate::clock;
-use crate::config::{Config, FILE, TEMPLATE};
+use crate::config::{self, Config, FILE, TEMPLATE};
 use crate::core::cases::CASES;
 use crate::core::cedar::{POLICIES, SCHEMA};
 use crate::files;
@@ -34,7 +34,7 @@ impl Init {
     pub(super) fn run(self) -> Result<(), Failure> {
         let dir = &self.dir;
         let config = self.config()?;
-        let settings = Config::parse(&config, &Default::default(), dir)?;
+        let settings = Config::parse(&config, &config::variables(), dir)?;
         if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             let taken = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "is not empty; nothing was changed");
             return Err(Failure::io(dir.display(), taken));
@@ -46,7 +46,7 @@ impl Init {
         // It may have been there, open to all.
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
             .map_err(|cause| Failure::io(dir.display(), cause))?;
-        Keys::create(&dir.join("keys"))?;
+        Keys::create(&dir.join("keys"), &settings.keys.kek)?;
         let fingerprint = certificate(&settings)?;
         public(&dir.join("policies/latchwork.cedarschema"), SCHEMA)?;
         for (name, text) in POLICIES {

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::keys::KeyError;
+use crate::shell::signing::SigningFault;
 use crate::store::StoreError;
 use crate::store::sled::EXIT_STORE;
 
@@ -14,6 +15,7 @@ mod admin_token;
 mod apply;
 mod client;
 mod init;
+mod keys;
 mod lock;
 mod policy;
 mod serve;
@@ -35,6 +37,7 @@ enum Verb {
     Apply(apply::Apply),
     Lock(lock::Lock),
     Client(client::Client),
+    Keys(keys::Keys),
     Policy(policy::Policy),
     Token(token::Token),
     AdminToken(admin_token::AdminToken),
@@ -50,6 +53,7 @@ pub fn run() -> ExitCode {
         Verb::Apply(apply) => apply.run(),
         Verb::Lock(lock) => lock.run(),
         Verb::Client(client) => client.run(),
+        Verb::Keys(keys) => keys.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Token(token) => token.run(),
         Verb::AdminToken(token) => token.run(),
@@ -83,6 +87,8 @@ enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error(transparent)]
+    Signing(#[from] SigningFault),
     /// A configured thing that cannot be used.
     #[error("{key}: {cause}")]
     Setting { key: &'static str, cause: Box<dyn Error + Send + Sync> },
@@ -104,8 +110,10 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Setting { .. } => ExitCode::from(EXIT_CONFIG),
-            Self::Store(_) => u8::try_from(EXIT_STORE).map_or(ExitCode::FAILURE, ExitCode::from),
-            Self::Keys(_) | Self::Io { .. } | Self::Other(_) => ExitCode::FAILURE,
+            Self::Store(_) | Self::Signing(SigningFault::Store(_)) => {
+                u8::try_from(EXIT_STORE).map_or(ExitCode::FAILURE, ExitCode::from)
+            }
+            Self::Keys(_) | Self::Signing(_) | Self::Io { .. } | Self::Other(_) => ExitCode::FAILURE,
         }
     }
 }

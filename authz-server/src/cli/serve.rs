@@ -16,7 +16,8 @@ use super::{Failure, policy};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config::{Config, Engine, Log, ProviderSettings};
-use crate::keys::Keys;
+use crate::core::rotation::Purpose;
+use crate::keys::{self, Keys, Ring};
 use crate::shell::coap::Coap;
 use crate::shell::http::{self, Listeners};
 use crate::shell::throttle::{Rates, Throttle};
@@ -54,6 +55,7 @@ impl Serve {
         };
         actix_web::rt::System::new().block_on(async move {
             let stop = Stop::listen()?;
+            signing_keys(&shell, &self.dir.join("keys")).await?;
             let coap = match config.coap.listen {
                 Some(address) => Some(coap(&shell, address, config.limits.body).await?),
                 None => None,
@@ -63,6 +65,7 @@ impl Serve {
             let handle = server.handle();
             let serving = actix_web::rt::spawn(server);
             let sweeping = actix_web::rt::spawn(sweep(shell.records.clone()));
+            let turning = actix_web::rt::spawn(turn(Arc::clone(&shell)));
             let mut speaking = actix_web::rt::spawn(async move {
                 match coap {
                     Some((_, coap)) => coap.serve().await,
@@ -82,6 +85,7 @@ impl Serve {
             tracing::info!("stopping: requests under way are finished");
             speaking.abort();
             sweeping.abort();
+            turning.abort();
             handle.stop(true).await;
             match serving.await {
                 Ok(ended) => ended.map_err(|cause| Failure::io("HTTP", cause)).and(stopped),
@@ -99,7 +103,7 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
     Ok(Shell {
         issuer,
         records: Records::new(store),
-        keys: Keys::load(&dir.join("keys"))?,
+        keys: Keys { signing: Ring::new(config.keys.schedules), ..Keys::load(&dir.join("keys"), &config.keys.kek)? },
         policy: Arc::new(policy::load(&config.policy_dir)?),
         providers: config.providers.iter().map(provider).collect::<Result<_, _>>()?,
         lifetimes: config.lifetimes.clone(),
@@ -155,6 +159,26 @@ async fn sweep(records: Records) {
     }
 }
 
+/// Has the signing keys ready: those of a server before are taken over, missing ones are made.
+async fn signing_keys(shell: &Shell, dir: &Path) -> Result<(), Failure> {
+    for purpose in Purpose::ALL {
+        if shell.adopt_signing_keys(purpose, &keys::legacy(dir, purpose)?).await? {
+            tracing::warn!(%purpose, "the signing keys in keys/*.pem are in the store now, sealed; delete the files");
+        }
+    }
+    Ok(shell.turn_signing_keys().await?)
+}
+
+/// Signing keys come and go, also those that another server of this store made.
+async fn turn(shell: Arc<Shell>) {
+    loop {
+        tokio::time::sleep(TURN).await;
+        if let Err(error) = shell.turn_signing_keys().await {
+            tracing::error!(%error, "the signing keys could not be turned");
+        }
+    }
+}
+
 struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -192,6 +216,8 @@ fn start_log(log: &Log) {
 }
 
 /// Records that one step of the sweep looks at.
+/// Short against every announcement, for another server may have made the key.
+const TURN: Duration = Duration::from_secs(60);
 const SWEEP_PAGE: usize = 256;
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 const SWEEP_ROUND: Duration = Duration::from_secs(60);

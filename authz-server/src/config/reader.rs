@@ -230,18 +230,33 @@ impl Section<'_> {
         }
     }
 
+    /// A secret, from `key` or from the file that `file` names.
+    pub(super) fn secret(&mut self, key: &'static str, file: &'static str) -> Result<Option<String>, ConfigError> {
+        match (self.text(key)?, self.path_if_set(file)?) {
+            (Some(_), Some(_)) => Err(self.wrong(file, &format!("left out beside {key}"))),
+            (Some(secret), None) => Ok(Some(secret)),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(secret) => Ok(Some(secret.trim_end().to_owned())),
+                Err(cause) => Err(self.wrong(file, &format!("a file we can read ({cause})"))),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
     /// The complaint about a key that was taken.
     pub(super) fn wrong(&self, key: &str, rule: &str) -> ConfigError {
         let value =
             self.seen.iter().find(|(seen, _)| *seen == key).map_or_else(String::new, |(_, value)| value.clone());
         ConfigError::Wrong {
             key: self.name(key),
-            value: if key == "client_secret" { "the value".to_owned() } else { value },
+            value: if SECRET.contains(&key) { "the value".to_owned() } else { value },
             rule: rule.to_owned(),
         }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.insert((self.path.clone(), key.to_owned())));
         let file = self.table.remove(key);
         let value = self.variables.remove(key).map(Value::String).or(file)?;
         self.seen.push((key, value.to_string()));
@@ -261,6 +276,23 @@ pub(crate) fn complaint(text: &str, error: &toml::de::Error) -> String {
 
 fn variable(name: &str) -> String {
     name.to_ascii_uppercase().replace(['-', '.'], "_")
+}
+
+/// Keys whose values no complaint repeats.
+const SECRET: [&str; 3] = ["client_secret", "kek", "pkcs11_pin"];
+#[cfg(test)]
+thread_local! {
+    static ASKED: std::cell::RefCell<std::collections::BTreeSet<(String, String)>> = const {
+        std::cell::RefCell::new(std::collections::BTreeSet::new())
+    };
+}
+
+/// The sections and keys that `read` asks for.
+#[cfg(test)]
+pub(super) fn asked(read: impl FnOnce()) -> std::collections::BTreeSet<(String, String)> {
+    ASKED.take();
+    read();
+    ASKED.take()
 }
 
 const PREFIX: &str = "LATCHWORK_";

@@ -34,6 +34,25 @@ fn the_template_shows_the_defaults() {
     assert_eq!(shown, defaults);
 }
 
+/// The other way round: whatever key a configuration is asked for stands in the template, which is the reference.
+#[test]
+fn the_template_is_the_whole_reference() {
+    let provider = "[[provider]]\nname = \"p\"\nissuer = \"https://p.example\"\nclient_id = \"c\"\n";
+    let asked = super::reader::asked(|| drop(parse(provider, &[]).unwrap()));
+    assert!(asked.len() > 40, "{asked:?}");
+    for (section, key) in asked {
+        let part = match section.as_str() {
+            "" => TEMPLATE.split("\n[").next(),
+            "provider" => TEMPLATE.split("\n#[[provider]]").nth(1),
+            section => TEMPLATE.split(&format!("\n[{section}]\n")).nth(1).and_then(|rest| rest.split("\n[").next()),
+        };
+        let part = part.unwrap_or_else(|| panic!("no section {section}"));
+        // A secret has no line of its own where its file has.
+        let shown = |key: &str| ["\n#", "\n# "].iter().any(|start| part.contains(&format!("{start}{key} = ")));
+        assert!(shown(&key) || shown(&format!("{key}_file")), "[{section}] {key}");
+    }
+}
+
 #[test]
 fn the_template_shows_every_key_of_a_provider() {
     let start = TEMPLATE.find("#[[provider]]").unwrap();
@@ -98,6 +117,14 @@ fn every_complaint_names_its_key() {
         ("[log]\nfilter = \"a=b=c\"", None, "log.filter"),
         ("[log]\nformat = \"xml\"", None, "log.format"),
         ("[policy]\ndir = 3", None, "policy.dir"),
+        ("[keys]\nkek = \"1234567\"", None, "keys.kek: the value is not 64 hexadecimal digits"),
+        ("[keys]\nkek = \"1234567\"\nkek_file = \"k\"", None, "keys.kek: the value is not left out"),
+        ("[keys]\nkek_file = \"k\"\npkcs11_module = \"m\"", None, "keys.pkcs11_module: \"m\" is not left out"),
+        ("[keys]\npkcs11_module = \"m\"\npkcs11_pin = \"1234567\"", None, "keys.pkcs11_module: \"m\" is not followed"),
+        ("[keys]\npkcs11_module = \"m\"\npkcs11_slot = 1", None, "keys.pkcs11_module: \"m\" is not followed"),
+        ("[keys]\npkcs11_pin = 1234567", None, "keys.pkcs11_pin: the value is not a text"),
+        ("[keys]\nretire_days = 30", None, "keys.retire_days: 30 is not a number from 31"),
+        ("[keys]\nrotate_days = 30", None, "keys.rotate_days: 30 is not 0, or more days than"),
         ("[audit]\nfile = 3", None, "audit.file"),
         ("http = 3", None, "http"),
         ("issuer = \"http://a.example\"", None, "issuer: \"http://a.example\" is not an https URL"),

@@ -11,7 +11,7 @@ use super::refusal::{ProofFault, ServerFault};
 use super::request::Proof;
 use super::subject;
 use super::time::{Seconds, Timestamp};
-use crate::keys::{Keys, Public, Signer};
+use crate::keys::{Keys, Public};
 use serde::{Deserialize, Serialize};
 
 /// Mints one for the holder of `jkt`.
@@ -36,10 +36,11 @@ pub fn mint(
         cnf: Cnf { jkt },
         grant: grant.id,
     };
-    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}"}}"#, base64url(&keys.jwt.kid()));
+    let signer = keys.api_signer(now).map_err(|_| ServerFault::Signing)?;
+    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}"}}"#, base64url(&signer.kid()));
     let claims = serde_json::to_vec(&claims).map_err(|_| ServerFault::Records)?;
     let signed = format!("{}.{}", base64url(header.as_bytes()), base64url(&claims));
-    let signature = keys.jwt.sign(signed.as_bytes()).map_err(|_| ServerFault::Signing)?;
+    let signature = signer.sign(signed.as_bytes()).map_err(|_| ServerFault::Signing)?;
     Ok(format!("{signed}.{}", base64url(&signature)))
 }
 
@@ -68,10 +69,17 @@ pub enum ApiRefusal {
     Proof(#[from] ProofFault),
 }
 
-/// Checks the token of an `Authorization: DPoP` header and its proof. The caller commits `key.spend()`.
-pub fn check(token: &str, proof: &Proof, issuer: &str, key: &Public, now: Timestamp) -> Result<ApiHolder, ApiRefusal> {
+/// Checks the token of an `Authorization: DPoP` header and its proof; `keys` are those published. The caller commits `key.spend()`.
+pub fn check(
+    token: &str,
+    proof: &Proof,
+    issuer: &str,
+    keys: &[Public],
+    now: Timestamp,
+) -> Result<ApiHolder, ApiRefusal> {
     let jws = Jws::parse(token).ok_or(ApiRefusal::NotOurs)?;
-    let key = match *key {
+    let named = |key: &&Public| jws.header.kid.as_deref() == Some(&*base64url(&key.kid()));
+    let key = match *keys.iter().find(named).ok_or(ApiRefusal::NotOurs)? {
         Public::P256 { x, y } => PublicKey::P256 { x, y },
         Public::Ed25519 { x } => PublicKey::Ed25519 { x },
     };

@@ -4,9 +4,10 @@ use super::bytes::{Blob, Hash32};
 use super::names::{ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
     AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter, Grant, LiveContext,
-    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, TokenRecord,
+    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
+use super::rotation::Purpose;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +162,8 @@ records! {
     Exi(ExiCounter), Exi(LockName), it => it.lock.clone(), |_| None;
     /// An administrator's token.
     AdminToken(AdminToken), AdminToken(Hash32), it => it.hash, |it| Some(it.expires);
+    /// A key that signs, by its number; deleted by the schedule alone.
+    SigningKey(SigningKey), SigningKey((Purpose, u32)), it => (it.purpose, it.number), |_| None;
 }
 
 /// How long a spent or stale code is remembered, in seconds, so that its reuse is recognized as such.

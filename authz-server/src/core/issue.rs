@@ -20,9 +20,10 @@ use super::rights::{self, Rights};
 use super::scope::{self, Scope, ScopeAsked};
 use super::subject;
 use super::time::{Seconds, Timestamp};
-use crate::keys::{Alg, Keys};
+use crate::keys::{Alg, Keys, Signer};
 use latchwork_ace::registry::Profile;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the server mints with.
 #[derive(Clone, Copy)]
@@ -279,8 +280,8 @@ impl Decision<'_> {
         let expires = self.now + life + if lock.clock == ClockMode::Clock { Seconds(0) } else { IN_TRANSIT };
         let (token, cnf, rs_cnf, profile) = match form {
             Form::Shared(cnf) => {
-                let signer = lock.signed.then(|| keys.signer(self.minting.alg));
-                let token = mint::encrypted(&claims, &cnf, lock, &keys.storage, signer, entropy)?;
+                let signer = lock.signed.then(|| self.signer()).transpose()?;
+                let token = mint::encrypted(&claims, &cnf, lock, &keys.storage, signer.as_deref(), entropy)?;
                 self.remember(who, grant, lock, &cnf, expires, &mut changes);
                 self.wear(lock, entropy, &mut changes)?;
                 let osc = match cnf {
@@ -294,7 +295,7 @@ impl Decision<'_> {
                     PublicCnf::Key(_) => Profile::COAP_DTLS,
                     PublicCnf::Kccs(_) => Profile::COAP_EDHOC_OSCORE,
                 };
-                (mint::signed(&claims, &cnf, keys.signer(self.minting.alg), entropy)?, None, rs_cnf, profile)
+                (mint::signed(&claims, &cnf, &*self.signer()?, entropy)?, None, rs_cnf, profile)
             }
         };
         let said = match self.request.scope {
@@ -317,6 +318,12 @@ impl Decision<'_> {
             expires,
             grant: grant.map(|grant| grant.id),
         })
+    }
+
+    /// What signs CWTs at this moment.
+    fn signer(&self) -> Result<Arc<dyn Signer>, Refusal> {
+        let Minting { keys, alg, .. } = *self.minting;
+        keys.signer(alg, self.now).map_err(|_| ServerFault::Signing.into())
     }
 
     /// The locks of the audience. A fact about another one is no fact about this.

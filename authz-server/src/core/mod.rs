@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod request;
 pub mod response;
 pub mod rights;
+pub mod rotation;
 pub mod scope;
 pub mod secret;
 pub mod subject;

@@ -8,6 +8,8 @@ use super::time::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::rotation::SigningKey;
+
 /// An application that asks for tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {

@@ -51,8 +51,9 @@ impl P256Signer {
         }
     }
 
-    pub(super) fn secret(&self) -> &SecretKey {
-        &self.secret
+    /// The private bytes, to be sealed.
+    pub(super) fn secret_bytes(&self) -> Key32 {
+        Key32::from(<[u8; 32]>::from(self.secret.to_bytes()))
     }
 }
 
@@ -113,8 +114,9 @@ impl Ed25519Signer {
         Self::new(Ed25519::from_bytes(Key32::random()?.expose()))
     }
 
-    pub(super) fn secret(&self) -> &Ed25519 {
-        &self.secret
+    /// The private bytes, to be sealed.
+    pub(super) fn secret_bytes(&self) -> Key32 {
+        Key32::from(self.secret.to_bytes())
     }
 }
 
@@ -152,14 +154,17 @@ mod tests {
     #[test]
     fn signatures_verify_elsewhere() {
         let keys = Keys::random().unwrap();
-        for signer in [&keys.es256 as &dyn Signer, &keys.eddsa, &keys.jwt] {
+        let now = crate::core::time::Timestamp(0);
+        let api = keys.api_signer(now).unwrap();
+        let [es256, eddsa] = [Alg::Es256, Alg::EdDsa].map(|alg| keys.signer(alg, now).unwrap());
+        for signer in [&es256, &eddsa, &api] {
             let signature = signer.sign(b"message").unwrap();
             assert!(verifies(signer.public(), b"message", &signature), "{:?}", signer.alg());
             assert!(!verifies(signer.public(), b"massage", &signature), "{:?}", signer.alg());
             assert_eq!(signer.kid(), signer.public().kid());
             assert_eq!(signer.alg(), signer.public().alg());
         }
-        assert_ne!(keys.es256.kid(), keys.jwt.kid());
+        assert_ne!(es256.kid(), api.kid());
     }
 
     fn verifies(public: Public, message: &[u8], signature: &[u8; 64]) -> bool {

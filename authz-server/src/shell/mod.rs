@@ -16,6 +16,7 @@ pub mod declaration;
 pub mod form;
 pub mod http;
 pub mod oidc;
+pub mod signing;
 pub mod throttle;
 pub mod tls;
 pub mod token;

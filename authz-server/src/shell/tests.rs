@@ -15,7 +15,7 @@ use crate::core::records::ClientKey;
 use crate::core::request::Face;
 use crate::core::testing::{ISSUER, NOW, Pair, ccs, native};
 use crate::core::{api_token, assertion, authorize, dpop};
-use crate::keys::{Keys, Signer as _};
+use crate::keys::Keys;
 
 /// A change to a valid message: a byte replaced, taken out or put in, or the end cut off.
 #[derive(Clone, Debug)]
@@ -172,7 +172,7 @@ proptest! {
             let passed = dpop::check(&crate::core::request::Proof { jwt: jwt.clone(), ..proof.clone() }, NOW);
             prop_assert!(passed.is_err(), "{:?} {jkt:?}", passed);
             let keys = Keys::random().unwrap();
-            prop_assert!(api_token::check(&jwt, &proof, ISSUER, &keys.jwt.public(), NOW).is_err());
+            prop_assert!(api_token::check(&jwt, &proof, ISSUER, &keys.api_published(NOW), NOW).is_err());
         }
     }
 }

@@ -220,6 +220,7 @@ kinds! {
     Seen(Seen) = "seen";
     Exi(ExiCounter) = "exi";
     AdminToken(AdminToken) = "admin";
+    SigningKey(SigningKey) = "signing-key";
 }
 
 fn key(name: &Name) -> (&'static str, Key) {
@@ -247,6 +248,9 @@ fn key(name: &Name) -> (&'static str, Key) {
         Name::Seen(hash) => (records::Seen::KIND, hash.0.into()),
         Name::Exi(lock) => (records::ExiCounter::KIND, lock.as_str().into()),
         Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),
+        Name::SigningKey((purpose, number)) => {
+            (records::SigningKey::KIND, [purpose.name().as_bytes(), &[0], &number.to_be_bytes()].concat())
+        }
     };
     (kind, Key::new(kind, name))
 }

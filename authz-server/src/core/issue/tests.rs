@@ -464,8 +464,7 @@ fn the_people_api_wants_a_proof_and_gives_a_jwt() {
     let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(claims["aud"], api);
 
-    use crate::keys::Signer as _;
-    let key = house.keys.jwt.public();
+    let key = house.keys.api_published(NOW);
     let ath = crate::core::bytes::base64url(&Hash32::of(&[token.as_bytes()]).0);
     let proof = |pair: &Pair, ath: &str| {
         let mut proof = pair.proof_with("x", |_, c| {
@@ -479,7 +478,7 @@ fn the_people_api_wants_a_proof_and_gives_a_jwt() {
     let holder = api_token::check(token, &proof(&phone, &ath), ISSUER, &key, NOW).unwrap();
     assert_eq!(Some(holder.grant), issued.entry.grant);
     use api_token::ApiRefusal::{Expired, NotOurs, Proof};
-    let signed_by_another = Keys::random().unwrap().jwt.public();
+    let signed_by_another = Keys::random().unwrap().api_published(NOW);
     for (got, expected) in [
         (api_token::check(token, &proof(&thief, &ath), ISSUER, &key, NOW), Proof(ProofFault::ForeignKey)),
         (api_token::check(token, &proof(&phone, "x"), ISSUER, &key, NOW), Proof(ProofFault::TokenHash)),

@@ -25,8 +25,12 @@ use crate::shell::{Shell, cbor};
 use crate::store::StoreError;
 use crate::store::facts::Committed;
 
+mod keys;
+
+pub use keys::Rotation;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
+    config.service(keys::routes(
         web::scope("/admin/api/v1")
             .route("/apply", web::post().to(apply))
             .route("/clients", web::get().to(clients))
@@ -34,7 +38,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .route("/locks", web::get().to(locks))
             .route("/locks/{name}", web::delete().to(remove_lock))
             .route("/locks/{name}/enroll", web::post().to(enroll)),
-    );
+    ));
 }
 
 #[derive(Deserialize)]
@@ -280,7 +284,7 @@ async fn enroll(
         door: lock.door.clone(),
         clock: lock.clock,
         token_key: TokenKey { kid: hex(&lock.token_kid.0), key: hex(key.as_ref()) },
-        as_keys: shell.keys.published().map(|key| as_key(&key)).collect(),
+        as_keys: shell.keys.published(shell.now()).iter().map(as_key).collect(),
         scopes: lock
             .scopes
             .iter()
@@ -373,6 +377,8 @@ enum AdminError {
     Enrolled,
     #[error("somebody changed the same records at this moment; try again")]
     Conflict,
+    #[error("{0}")]
+    NotNow(String),
     #[error("too many tries; wait {} s", .0.0)]
     Slow(Wait),
     #[error("{0}")]
@@ -400,7 +406,7 @@ impl ResponseError for AdminError {
             Self::NotAdmin => StatusCode::UNAUTHORIZED,
             Self::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Enrolled | Self::Conflict => StatusCode::CONFLICT,
+            Self::Enrolled | Self::NotNow(_) | Self::Conflict => StatusCode::CONFLICT,
             Self::Slow(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Ours(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

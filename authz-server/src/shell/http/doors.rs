@@ -14,7 +14,6 @@ use crate::core::names::{Audience, DoorName};
 use crate::core::records::{Client, Grant, Lock};
 use crate::core::refusal::ProofFault;
 use crate::core::request::{AuthorizationRequest, Proof};
-use crate::keys::Signer as _;
 use crate::shell::Shell;
 use crate::shell::throttle::Wait;
 use crate::store::StoreError;
@@ -111,7 +110,7 @@ async fn holder(request: &HttpRequest, shell: &Shell) -> Result<Grant, NoDoors> 
         url: format!("{}/api/v1/doors", shell.issuer),
     };
     let now = shell.now();
-    let holder = api_token::check(token, &proof, &shell.issuer, &shell.keys.jwt.public(), now)?;
+    let holder = api_token::check(token, &proof, &shell.issuer, &shell.keys.api_published(now), now)?;
     match shell.records.commit(&[holder.key.spend()]).await? {
         Committed::Done(_) => {}
         Committed::Conflict(_) => return Err(ApiRefusal::Proof(ProofFault::Replayed).into()),

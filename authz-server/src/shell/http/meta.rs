@@ -8,7 +8,7 @@ use latchwork_cbor::Writer;
 use serde_json::{Value, json};
 
 use crate::core::bytes::base64url;
-use crate::keys::{Public, Signer as _};
+use crate::keys::Public;
 use crate::shell::Shell;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -44,13 +44,14 @@ async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
 
 /// The public halves of the keys that sign tokens and API tokens (RFC 7517).
 async fn jwks(shell: web::Data<Shell>) -> HttpResponse {
-    let keys: Vec<Value> = shell.keys.published().chain([shell.keys.jwt.public()]).map(|key| jwk(&key)).collect();
+    let now = shell.now();
+    let keys: Vec<Value> = shell.keys.published(now).iter().chain(&shell.keys.api_published(now)).map(jwk).collect();
     HttpResponse::Ok().json(json!({ "keys": keys }))
 }
 
 /// The public halves of the keys that sign CWTs, as a COSE_KeySet (RFC 9052 §7), for locks and other resource servers.
 async fn keys(shell: web::Data<Shell>) -> HttpResponse {
-    match key_set(&shell.keys.published().collect::<Vec<_>>()) {
+    match key_set(&shell.keys.published(shell.now())) {
         Ok(body) => HttpResponse::Ok().content_type("application/cose-key-set").body(body),
         Err(Full) => HttpResponse::InternalServerError().finish(),
     }
@@ -123,7 +124,8 @@ mod tests {
     #[test]
     fn the_key_set_is_what_signs() {
         let keys = crate::keys::Keys::random().unwrap();
-        let published: Vec<_> = keys.published().collect();
+        let now = crate::core::time::Timestamp(0);
+        let published = keys.published(now);
         let set = coset::CoseKeySet::from_slice(&key_set(&published).unwrap()).unwrap();
         assert_eq!(set.0.len(), published.len());
         for (shown, key) in set.0.iter().zip(&published) {
@@ -140,6 +142,9 @@ mod tests {
             }
             assert_eq!(coordinates.next(), None, "nothing private");
         }
-        assert!(!published.iter().any(|key| key.kid() == keys.jwt.public().kid()), "the key of JWTs signs no CWT");
+        assert!(
+            !published.iter().any(|key| key.kid() == keys.api_signer(now).unwrap().kid()),
+            "the key of JWTs signs no CWT"
+        );
     }
 }

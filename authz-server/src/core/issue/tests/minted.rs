@@ -171,7 +171,7 @@ fn signed_by_both_algorithms() {
             let token = token(&issued);
             assert_eq!(&token[..3], [0xd8, 0x3d, 0xd2]);
             let Ok(Strict::Sign1(strict)) = Strict::parse(token) else { panic!() };
-            let signer = house.keys.signer(alg);
+            let signer = house.keys.signer(alg, NOW).unwrap();
             assert_eq!((strict.kid, strict.alg.0), (&signer.kid()[..], cose));
             let signature: &[u8; 64] = strict.signature.try_into().unwrap();
             let mut signed = [0; 1024];
@@ -227,6 +227,6 @@ fn signed_inside_where_the_lock_wants_it() {
     house.put(lock);
     let plaintext = open(token(&house.decide(&robot(), &machine_request("front")).unwrap()));
     let Ok(Some(Strict::Sign1(inside))) = Strict::parse_nested(&plaintext) else { panic!() };
-    assert_eq!(inside.kid, house.keys.signer(Alg::Es256).kid());
+    assert_eq!(inside.kid, house.keys.signer(Alg::Es256, NOW).unwrap().kid());
     assert!(matches!(StrictClaims::decode(inside.payload).unwrap().cnf, Some(Cnf::Osc(_))));
 }
