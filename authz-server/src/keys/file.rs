@@ -171,7 +171,7 @@ mod tests {
             (text.as_str(), None),
             ("sealed:", Some("kek")),
             ("sealed:!", Some("content")),
-            (&flipped[..text.len()], Some("content")),
+            (&flipped[..text.len()], Some("kek")),
             (&swapped, Some("kek")),
             ("00", Some("content")),
             (&"0g".repeat(32), Some("content")),
