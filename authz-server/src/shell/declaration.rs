@@ -186,6 +186,7 @@ impl Declaration {
             names.declare(&new);
             plan.add("oscore", new.client.to_string(), old, new)?;
         }
+        names.have_their_own_secrets(keys)?;
         plan.changes.extend(names.changes()?);
         for lock in self.lock {
             let old = existing.locks.get(&lock.name);

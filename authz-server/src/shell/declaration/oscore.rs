@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Undeclarable, wrong};
 use crate::core::bytes::unhex;
-use crate::core::bytes::{Blob, Sealed};
+use crate::core::bytes::{Blob, Hash32, Sealed};
 use crate::core::change::{Change, Key, Rev};
 use crate::core::names::ClientId;
 use crate::core::records::{OscoreClient, OscoreName};
@@ -87,10 +87,10 @@ impl DeclaredOscore {
     }
 }
 
-/// What requests call each context. Two that cannot be told apart are refused.
+/// What requests call each context. Two that cannot be told apart are refused, and so are two with one secret.
 pub(super) struct Names<'e> {
     before: &'e BTreeMap<ClientId, (OscoreClient, Rev)>,
-    declared: BTreeMap<ClientId, OscoreName>,
+    declared: BTreeMap<ClientId, OscoreClient>,
 }
 
 impl<'e> Names<'e> {
@@ -99,7 +99,27 @@ impl<'e> Names<'e> {
     }
 
     pub(super) fn declare(&mut self, context: &OscoreClient) {
-        self.declared.insert(context.client.clone(), context.name());
+        self.declared.insert(context.client.clone(), context.clone());
+    }
+
+    /// Whoever loses a device loses its own secret and nobody else's (RFC 9200 §6.3).
+    ///
+    /// # Errors
+    /// A declared secret is that of another client, too.
+    pub(super) fn have_their_own_secrets(&self, keys: &Keys) -> Result<(), Undeclarable> {
+        let kept = self.before.values().map(|(old, _)| old).filter(|old| !self.declared.contains_key(&old.client));
+        let kept = if self.declared.is_empty() { Vec::new() } else { kept.collect() };
+        let mut seen = BTreeSet::new();
+        for context in kept {
+            seen.insert(digest(context, keys)?);
+        }
+        for context in self.declared.values() {
+            if !seen.insert(digest(context, keys)?) {
+                let problem = "another client has this master_secret; each needs its own";
+                return Err(wrong("oscore", &context.client, problem));
+            }
+        }
+        Ok(())
     }
 
     /// Names that nobody has any more go, new ones come, in this order.
@@ -109,7 +129,7 @@ impl<'e> Names<'e> {
         let before: Vec<&OscoreClient> = before.values().map(|(old, _)| old).collect();
         let kept = before.iter().filter(|old| !declared.contains_key(&old.client)).map(|old| old.name());
         let mut taken = BTreeSet::new();
-        for name in kept.chain(declared.values().cloned()) {
+        for name in kept.chain(declared.values().map(OscoreClient::name)) {
             if !taken.insert(id(&name)) {
                 let problem = "another client has this client_sender_id; give it another one, or an id_context";
                 return Err(wrong("oscore", &name.client, problem));
@@ -118,9 +138,14 @@ impl<'e> Names<'e> {
         let old = before.iter().filter(|old| declared.contains_key(&old.client)).map(|old| old.name());
         let old: Vec<_> = old.collect();
         let gone = old.iter().map(id).filter(|name| !taken.contains(name));
-        let new = declared.into_values().filter(|name| !old.contains(name));
+        let new = declared.into_values().map(|new| new.name()).filter(|name| !old.contains(name));
         Ok(gone.map(|name| Change::delete(Key::OscoreName(name))).chain(new.map(Change::put)).collect())
     }
+}
+
+fn digest(context: &OscoreClient, keys: &Keys) -> Result<Hash32, Undeclarable> {
+    let secret = keys.storage.open(&context.label(), &context.master_secret.0.0)?;
+    Ok(Hash32::of(&[&secret]))
 }
 
 /// RFC 8613 §3.3: the nonce of AES-CCM-16-64-128 leaves room for 7.

@@ -7,6 +7,8 @@ use latchwork_oscore::OscoreOption;
 use super::*;
 use crate::core::records::SenderNumbers;
 
+const THIRD: &str = "303132333435363738393a3b3c3d3e3f";
+
 /// The server's own sender number in an answer.
 fn number(answer: &[u8]) -> Option<u64> {
     let message = Message::parse(answer).unwrap();
@@ -133,7 +135,7 @@ async fn an_applied_change_takes_effect() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_told_apart_are_refused() {
+async fn names_and_secrets_of_two_are_refused() {
     let world = World::new().await;
     let in_context = |client: &str, id: &str| {
         let mut declared = context(client, "0a", OTHER);
@@ -141,12 +143,16 @@ async fn names_that_cannot_be_told_apart_are_refused() {
         declared
     };
     let long = "00".repeat(33);
+    let mut third = in_context("third", "");
+    third["master_secret"] = json!(THIRD);
     for (what, declared, fine) in [
         ("another's kid", vec![context("other", "0a", OTHER)], false),
         ("the same kid for two", vec![context("other", "0f", OTHER), context("third", "0f", OTHER)], false),
         ("the same id context", vec![in_context("other", "01"), in_context("third", "01")], false),
         ("an id context that is too long", vec![in_context("other", &long), in_context("third", "01")], false),
-        ("an id context of its own, also an empty one", vec![in_context("other", "01"), in_context("third", "")], true),
+        ("another's secret", vec![context("other", "0f", SECRET)], false),
+        ("one secret for two", vec![context("other", "0f", OTHER), context("third", "10", OTHER)], false),
+        ("an id context of its own, also an empty one", vec![in_context("other", "01"), third], true),
     ] {
         let clients: Vec<_> = declared.iter().filter_map(|it| it["client"].as_str()).map(robot).collect();
         let declaration = json!({ "client": clients, "oscore": declared });
@@ -154,7 +160,11 @@ async fn names_that_cannot_be_told_apart_are_refused() {
     }
     let life = world.start().await;
     for (client, id_context) in [("robot", None), ("other", Some(&[1][..])), ("third", Some(&[]))] {
-        let secret = if client == "robot" { SECRET } else { OTHER };
+        let secret = match client {
+            "robot" => SECRET,
+            "other" => OTHER,
+            _ => THIRD,
+        };
         let mut asking = life.client(Some(clients_in("0a", secret, id_context))).await;
         assert!(is_token(&post(&mut asking, &asked()).await), "{client}");
         assert_eq!(world.last_entry()["client"], client);
