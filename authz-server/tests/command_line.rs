@@ -354,3 +354,28 @@ fn only_answers_by_tls_ask_for_tls() {
     assert_eq!(answer.headers()["content-type"], "application/cose-key-set");
     assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
 }
+
+/// Whoever reaches TLS of our own has no proxy in front: what says so is the stranger's own word.
+/// R9700-4.13-01
+#[test]
+fn over_tls_nobody_comes_from_elsewhere() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let server = Running::start(&dir);
+    let pem = fs::read(dir.join("tls/cert.pem")).unwrap();
+    latchwork_authz_server::shell::tls::install_provider();
+    let statuses: Vec<u16> = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let trusted = reqwest::Certificate::from_pem(&pem).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
+        let mut statuses = Vec::new();
+        for n in 0..5 {
+            let guess = client.post(format!("{}/token", server.lines[0])).basic_auth("robot", Some("guess"));
+            let guess = guess.header("x-forwarded-for", format!("198.51.100.{n}"));
+            let guess = guess.form(&[("grant_type", "client_credentials")]);
+            statuses.push(guess.send().await.unwrap().status().as_u16());
+        }
+        statuses
+    });
+    assert_eq!(statuses, [401, 401, 401, 401, 429]);
+}

@@ -157,7 +157,16 @@ impl SignedIn {
     }
 
     pub(crate) fn app_of(&self, issuer: &str) -> Result<App, Error> {
-        let server = Server { issuer: issuer.to_owned(), client_id: "phone".to_owned(), certificate: None };
+        self.app_with(issuer, None)
+    }
+
+    /// Trusts this certificate (PEM) and no other.
+    pub(crate) fn app_trusting(&self, certificate: String) -> App {
+        self.app_with(&self.issuer, Some(certificate.into_bytes())).unwrap()
+    }
+
+    fn app_with(&self, issuer: &str, certificate: Option<Vec<u8>>) -> Result<App, Error> {
+        let server = Server { issuer: issuer.to_owned(), client_id: "phone".to_owned(), certificate };
         let store = FileStore::new(self.directory.path().join("tokens.json"));
         App::new(server, Arc::new(SoftwareKey::generate().unwrap()), Arc::new(store))
     }

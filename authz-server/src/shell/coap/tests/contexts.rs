@@ -134,6 +134,7 @@ async fn an_applied_change_takes_effect() {
     assert_eq!(world.last_entry()["client"], "other");
 }
 
+/// R9200-6.3-01
 #[tokio::test]
 async fn names_and_secrets_of_two_are_refused() {
     let world = World::new().await;

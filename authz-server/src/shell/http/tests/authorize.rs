@@ -200,6 +200,26 @@ async fn requests_that_never_leave_for_the_provider() {
     }
 }
 
+/// Pages are shown to people, not read by other sites (RFC 9700 §2.6).
+/// R9700-2.6-03
+#[actix_web::test]
+async fn no_page_may_be_read_by_another_site() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    for (method, uri) in
+        [("GET", request()), ("OPTIONS", request()), ("GET", "/approvals".into()), ("GET", "/authorize".into())]
+    {
+        for origin in ["https://web.example", "https://evil.example", "null"] {
+            let asked = TestRequest::default().method(method.parse().unwrap()).uri(&uri);
+            let asked = asked.insert_header(("origin", origin)).insert_header(("access-control-request-method", "GET"));
+            let got = world.ask(asked).await;
+            let allowed: Vec<_> =
+                got.headers.iter().filter(|(name, _)| name.as_str().starts_with("access-control")).collect();
+            assert!(allowed.is_empty(), "{method} {uri} from {origin}: {allowed:?}");
+        }
+    }
+}
+
 #[actix_web::test]
 async fn a_provider_that_lies_signs_nobody_in() {
     for lie in LIES {

@@ -221,6 +221,36 @@ async fn who_guesses_waits() {
     assert_eq!(world.ask(robot(&asked)).await.status, 429, "the right secret from there waits as well");
 }
 
+/// The proxy on this machine appends the address that it saw; whatever else such headers say is the stranger's own word.
+/// Behind TLS of our own not even that is read (`command_line.rs`).
+/// R9700-4.13-01
+#[actix_web::test]
+async fn what_a_proxy_might_have_said_is_not_believed() {
+    let world = World::new(Vec::new()).await;
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let from = |n: usize| {
+        form("/token", &asked)
+            .insert_header(("authorization", basic("robot", "wrong")))
+            .insert_header(("x-forwarded-for", format!("198.51.100.{n}, 203.0.113.5")))
+            .insert_header(("forwarded", format!("for=198.51.100.{n};host=evil.example;proto=https")))
+            .insert_header(("x-real-ip", format!("198.51.100.{n}")))
+            .insert_header(("x-forwarded-host", "evil.example"))
+    };
+    for n in 0..4 {
+        assert_eq!(world.ask(from(n)).await.status, 401);
+    }
+    assert_eq!(world.ask(from(9)).await.status, 429, "the same stranger");
+    let names = ["x-client-cert", "x-ssl-client-cert", "ssl-client-cert", "client-cert", "x-forwarded-client-cert"];
+    let named = names.iter().fold(form("/token", &asked), |request, name| request.insert_header((*name, "robot")));
+    let world = World::new(Vec::new()).await;
+    assert_eq!(world.ask(named).await.json()["error"], "invalid_client");
+    let metadata = TestRequest::get()
+        .uri("/.well-known/oauth-authorization-server")
+        .insert_header(("host", "evil.example"))
+        .insert_header(("x-forwarded-host", "evil.example"));
+    assert!(!world.ask(metadata).await.text().contains("evil"));
+}
+
 #[actix_web::test]
 async fn long_bodies_are_not_read() {
     let world = World::new(Vec::new()).await;
