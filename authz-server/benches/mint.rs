@@ -85,7 +85,7 @@ fn mint(c: &mut Criterion) {
     let (audience, scope) = (target.lock.audience(), Blob(b"\x81\x82\x65/door\x02".to_vec()));
     let life = Life::Until { iat: NOW, exp: NOW.plus(3600) };
     let sub = "0".repeat(43);
-    let claims = Claims { iss: ISSUER, sub: &sub, aud: &audience, scope: &scope, life, cnonce: None };
+    let claims = Claims { iss: ISSUER, sub: &sub, aud: &audience, scope: &scope, life, cnonce: None, series: None };
     c.bench_function("mint Encrypt0 with osc", |b| {
         b.iter(|| {
             let cnf = SharedCnf::Osc(Osc::fresh(&mut Os).unwrap());
@@ -117,6 +117,7 @@ fn mint(c: &mut Criterion) {
         req_cnf: None,
         ace_profile: false,
         cnonce: None,
+        series: None,
     };
     let proven = Presented { proof: Some(proof(&*api, &key)), ..plain.clone() };
     let signed = TokenRequest { req_cnf: Some(ReqCnf::Key(key)), ..osc.clone() };

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use latchwork_ace::TokenResponse;
+use latchwork_ace::registry::GrantType;
+use latchwork_ace::{Cnf, TokenRequest, TokenResponse};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -11,11 +12,11 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use crate::browser::Browser;
 use crate::clock::now;
 use crate::door::{Door, Permission, Standing};
-use crate::encoding::base64url;
+use crate::encoding::{base64url, from_base64url};
 use crate::error::Error;
-use crate::key::PopKey;
+use crate::key::{PopKey, ccs};
 use crate::open::{Opened, Session, Source};
-use crate::server::{Connection, Server};
+use crate::server::{ACE_CBOR, Connection, Server};
 use crate::sign_in::{SignIn, Tokens};
 use crate::store::TokenStore;
 
@@ -154,7 +155,7 @@ impl App {
         let session = Arc::clone(self.sessions.lock().await.entry(door.audience.clone()).or_default());
         let mut session = session.lock().await;
         let mut asking = Asking { app: self, reign };
-        let (opened, permission) = crate::open::open(&mut session, &door, known, &mut asking).await?;
+        let (opened, permission) = crate::open::open(&mut session, &door, known, &mut asking, Some(&*self.key)).await?;
         asking.keep(&door.audience, permission).await?;
         Ok(opened)
     }
@@ -182,6 +183,27 @@ impl App {
         ];
         form.extend(cnonce.as_deref().map(|cnonce| ("cnonce", cnonce)));
         self.connection.token(&*self.key, accept, &form).await
+    }
+
+    /// The same for a token that is bound to the installation key: profile of EDHOC and OSCORE, which speaks CBOR alone
+    /// (draft-ietf-ace-edhoc-oscore-profile §3.1).
+    async fn refresh_in_cbor(&self, audience: &str, cnonce: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let token = self.state.lock().await.refresh_token.clone().map(Zeroizing::new).ok_or(Error::SignedOut)?;
+        let token = from_base64url(&token).map(Zeroizing::new).ok_or(Error::Nonsense("the app's own state"))?;
+        let ccs = ccs(&*self.key)?;
+        let request = TokenRequest {
+            grant_type: Some(GrantType::REFRESH_TOKEN),
+            client_id: Some(&self.connection.server.client_id),
+            refresh_token: Some(&token),
+            audience: Some(audience),
+            req_cnf: Some(Cnf::Kccs(&ccs)),
+            cnonce,
+            ..TokenRequest::default()
+        };
+        let mut payload = Zeroizing::new(vec![0; 1024]);
+        let length = request.encode(&mut payload).map_err(|_| Error::Nonsense("a request that is too long"))?.len();
+        payload.truncate(length);
+        self.connection.token_in_cbor(&*self.key, &payload).await
     }
 
     /// Keeps the successor of the refresh token before anything else can go wrong: its predecessor is good for nothing.
@@ -219,11 +241,15 @@ impl Source for Asking<'_> {
     async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
         let permission = {
             let _turn = self.app.turn.lock().await;
-            let answer = self.app.refresh(&door.audience, "application/ace+cbor", cnonce).await?;
+            let answer = if door.is_for_edhoc() {
+                self.app.refresh_in_cbor(&door.audience, cnonce).await?
+            } else {
+                self.app.refresh(&door.audience, ACE_CBOR, cnonce).await?
+            };
             let response = TokenResponse::decode(&answer).map_err(|_| Error::Nonsense("a token response"))?;
             let successor = response.refresh_token.ok_or(Error::Nonsense("a refresh without a successor"))?;
             self.app.succeed(base64url(successor)).await?;
-            Permission::granted(&response, now())?
+            Permission::granted(&response, door, now())?
         };
         // Anybody can send a cnonce in a lock's name. A token with it takes the place of another once it opened the door.
         if cnonce.is_none() {
@@ -252,6 +278,6 @@ impl State {
 
     /// What opens `door` now, as far as our clock knows.
     fn permission(&self, door: &Door) -> Option<&Permission> {
-        self.permissions.get(&door.audience).filter(|permission| permission.is_valid(now()))
+        self.permissions.get(&door.audience).filter(|permission| permission.is_valid(now()) && permission.fits(door))
     }
 }

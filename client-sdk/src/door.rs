@@ -1,7 +1,8 @@
 //! A person's doors, and the permissions to open them.
 
 use latchwork_ace::registry::{Alg, Profile};
-use latchwork_ace::{Cnf, TokenResponse};
+use latchwork_ace::{Cnf, EdhocInfo, TokenResponse};
+use latchwork_edhoc::{Credential, Method, SUITE_2};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -25,9 +26,30 @@ pub struct Door {
     /// What this person may ask for, in text, separated by spaces.
     #[serde(default)]
     pub scopes: String,
+    /// How the lock is spoken to, by the profile's name; none is `coap_oscore`.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// The lock's own credential, for EDHOC.
+    #[serde(default)]
+    pub rs_cnf: Option<LockCredential>,
     /// What the server says it takes to get a token.
     #[serde(default, rename = "state")]
     pub standing: Standing,
+}
+
+/// A lock's credential as the server knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockCredential {
+    /// A CWT Claims Set with the lock's public key.
+    #[serde(default, with = "encoding::optional_bytes")]
+    pub kccs: Option<Vec<u8>>,
+}
+
+impl Door {
+    /// Whether tokens for this door are bound to the installation key (draft-ietf-ace-edhoc-oscore-profile).
+    pub(crate) fn is_for_edhoc(&self) -> bool {
+        self.profile.as_deref() == Profile::COAP_EDHOC_OSCORE.name()
+    }
 }
 
 /// What it takes to get a token for a door.
@@ -43,48 +65,131 @@ pub enum Standing {
     NeedsConsent,
 }
 
-/// A token for one lock and the secret it is bound to. Whoever has both opens the door.
+/// A token for one lock and what it is bound to.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Permission {
     #[serde(with = "encoding::bytes")]
     pub(crate) token: Vec<u8>,
-    #[serde(with = "encoding::bytes")]
-    pub(crate) id: Vec<u8>,
-    #[serde(with = "encoding::bytes")]
-    pub(crate) master_secret: Vec<u8>,
-    #[serde(with = "encoding::optional_bytes")]
-    pub(crate) salt: Option<Vec<u8>>,
-    #[serde(with = "encoding::optional_bytes")]
-    pub(crate) context_id: Option<Vec<u8>>,
+    #[serde(flatten)]
+    pub(crate) bound: Bound,
     /// By the phone's clock, in seconds since 1970. The lock decides by its own.
     pub(crate) expires: u64,
 }
 
+/// What has to be proved with a token.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(untagged)]
+pub(crate) enum Bound {
+    /// A secret that came with it (RFC 9203): whoever has both opens the door.
+    Secret {
+        #[serde(with = "encoding::bytes")]
+        id: Vec<u8>,
+        #[serde(with = "encoding::bytes")]
+        master_secret: Vec<u8>,
+        #[serde(with = "encoding::optional_bytes")]
+        salt: Option<Vec<u8>>,
+        #[serde(with = "encoding::optional_bytes")]
+        context_id: Option<Vec<u8>>,
+    },
+    /// The installation key, by EDHOC.
+    Key {
+        /// The lock's credential.
+        #[serde(with = "encoding::bytes")]
+        lock: Vec<u8>,
+        /// Whether message_3 may go together with the first request.
+        combined: bool,
+        /// Whether the lock must send message_4.
+        message_4: bool,
+        /// Where the lock takes EDHOC messages.
+        path: String,
+    },
+}
+
 impl Permission {
-    /// From the answer of `/token` (RFC 9203 §3.2) that arrived at `now`.
-    pub(crate) fn granted(response: &TokenResponse<'_>, now: u64) -> Result<Self, Error> {
-        if response.ace_profile.is_some_and(|profile| profile != Profile::COAP_OSCORE) {
+    /// From the answer of `/token` that arrived at `now` (RFC 9203 §3.2, draft-ietf-ace-edhoc-oscore-profile §3.3).
+    pub(crate) fn granted(response: &TokenResponse<'_>, door: &Door, now: u64) -> Result<Self, Error> {
+        // A token whose end we cannot learn is not used (RFC 9200 §5.10.4).
+        let lifetime = response.expires_in.ok_or(Error::Nonsense("a token without an end"))?;
+        let (profile, bound) = if door.is_for_edhoc() {
+            (Profile::COAP_EDHOC_OSCORE, Bound::by_key(response, door)?)
+        } else {
+            (Profile::COAP_OSCORE, Bound::by_secret(response)?)
+        };
+        if response.ace_profile.is_some_and(|said| said != profile) {
             return Err(Error::Nonsense("a token for a profile that we did not ask for"));
         }
+        Ok(Self { token: response.access_token.to_vec(), bound, expires: now.saturating_add(lifetime) })
+    }
+
+    pub(crate) fn is_valid(&self, now: u64) -> bool {
+        now < self.expires
+    }
+
+    /// Whether it still fits what the list says of its door: another credential of the lock needs another token.
+    pub(crate) fn fits(&self, door: &Door) -> bool {
+        match &self.bound {
+            Bound::Secret { .. } => !door.is_for_edhoc(),
+            Bound::Key { lock, .. } => door.is_for_edhoc() && door.credential().is_none_or(|listed| listed == lock),
+        }
+    }
+}
+
+impl Door {
+    fn credential(&self) -> Option<&[u8]> {
+        self.rs_cnf.as_ref()?.kccs.as_deref()
+    }
+}
+
+impl Bound {
+    fn by_secret(response: &TokenResponse<'_>) -> Result<Self, Error> {
         let Some(Cnf::Osc(osc)) = response.cnf else {
             return Err(Error::Nonsense("a token without the secret it is bound to"));
         };
         if osc.unrecognized || osc.version != 1 || osc.hkdf != Alg::HMAC_256_256 || osc.alg != Alg::AES_CCM_16_64_128 {
             return Err(Error::Nonsense("an OSCORE context of a kind that we do not speak"));
         }
-        // A token whose end we cannot learn is not used (RFC 9200 §5.10.4).
-        let lifetime = response.expires_in.ok_or(Error::Nonsense("a token without an end"))?;
-        Ok(Self {
-            token: response.access_token.to_vec(),
+        Ok(Self::Secret {
             id: osc.id.to_vec(),
             master_secret: osc.ms.to_vec(),
             salt: osc.salt.map(<[u8]>::to_vec),
             context_id: osc.context_id.map(<[u8]>::to_vec),
-            expires: now.saturating_add(lifetime),
         })
     }
 
-    pub(crate) fn is_valid(&self, now: u64) -> bool {
-        now < self.expires
+    /// The lock's credential is that of the answer, which must be that of our list where the list has one; of what the lock can do we
+    /// hold it to what the server says (draft-ietf-ace-edhoc-oscore-profile §3.3.2, §3.4, §4.3.1).
+    fn by_key(response: &TokenResponse<'_>, door: &Door) -> Result<Self, Error> {
+        if response.cnf.is_some() {
+            return Err(Error::Nonsense("a token bound to another key than ours"));
+        }
+        let said = match response.rs_cnf {
+            Some(Cnf::Kccs(ccs)) => Some(ccs),
+            Some(_) => return Err(Error::Nonsense("a lock's key of a kind that we do not speak")),
+            None => None,
+        };
+        let listed = door.credential();
+        let lock = said.or(listed).ok_or(Error::Nonsense("a token for a lock that nobody names"))?;
+        if listed.is_some_and(|listed| listed != lock) || Credential::ccs(lock).is_err() {
+            return Err(Error::Nonsense("a credential of another lock"));
+        }
+        let info = response.edhoc_info.unwrap_or_default();
+        let EdhocInfo { methods, cipher_suites, message_4, comb_req, uri_path, .. } = info;
+        let signs = Method::SignatureStaticDh.number();
+        if methods.is_some_and(|methods| !methods.contains(signs))
+            || cipher_suites.is_some_and(|suites| !suites.contains(SUITE_2))
+        {
+            return Err(Error::Nonsense("a lock that speaks EDHOC in other ways than we"));
+        }
+        let message_4 = message_4.unwrap_or(false);
+        Ok(Self::Key {
+            lock: lock.to_vec(),
+            // Message_4 has no place in a combined request (RFC 9668 §5).
+            combined: comb_req.unwrap_or(true) && !message_4,
+            message_4,
+            path: uri_path.unwrap_or(WELL_KNOWN).to_owned(),
+        })
     }
 }
+
+/// Where a lock takes EDHOC messages that says nothing else.
+const WELL_KNOWN: &str = "/.well-known/edhoc";

@@ -40,6 +40,9 @@ pub enum Error {
         /// The CoAP code (RFC 7252 §5.9).
         code: u8,
     },
+    /// Whoever answered is not the lock of our list: it does not have that lock's key.
+    #[error("this is not the lock of our list")]
+    OtherLock,
     /// The lock pointed to a server or an audience that is not in this person's list: it may be a trap (RFC 9200 §6.4).
     #[error("the lock points elsewhere than our list of doors")]
     ForeignHints,
@@ -71,7 +74,7 @@ impl Error {
             Self::LockRefused { .. } => {
                 "Your permission does not open this door, or has ended. Go online, so that the app can fetch a new one."
             }
-            Self::ForeignHints => "Do not use this lock; tell the facility manager.",
+            Self::ForeignHints | Self::OtherLock => "Do not use this lock; tell the facility manager.",
             Self::Key(_) => "Unlock the phone and try again.",
             Self::Configuration(_) => OURS,
             Self::Nonsense(_) | Self::NoRandomness | Self::Storage(_) => "Try again; if it stays, reinstall the app.",

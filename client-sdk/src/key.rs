@@ -1,12 +1,14 @@
 //! The key that makes a phone this phone.
 
 use async_trait::async_trait;
+use latchwork_ace::{Claims, Cnf, CoseKey};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::encoding::{base64url, random};
+use crate::error::Error;
 
 /// An installation's P-256 key, which may live in secure hardware and never leaves it.
 ///
@@ -23,6 +25,19 @@ pub trait PopKey: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("the installation key cannot be used")]
 pub struct KeyUnavailable;
+
+/// The public half as the credential that EDHOC and tokens name it by, always the same bytes: a CWT Claims Set with `cnf` alone
+/// (RFC 9528 §3.5.2).
+pub(crate) fn ccs(key: &dyn PopKey) -> Result<Vec<u8>, Error> {
+    let (x, y) = key.public();
+    let key = CoseKey { kid: Some(KID), ..CoseKey::p256(&x, &y) };
+    let claims = Claims { cnf: Some(Cnf::CoseKey(key)), ..Claims::default() };
+    let mut out = [0; 96];
+    Ok(claims.encode(&mut out).map_err(|_| Error::Nonsense("the installation key"))?.to_vec())
+}
+
+/// What every installation calls its key in EDHOC, where the token has the credential itself.
+const KID: &[u8] = &[1];
 
 /// The public half as a JWK with the members that its thumbprint needs, in their order (RFC 7638 §3.2).
 pub(crate) fn public_jwk(key: &dyn PopKey) -> Value {

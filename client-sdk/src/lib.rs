@@ -4,7 +4,7 @@
 //! App::new(server, key, store)     key: in secure hardware, behind the trait PopKey
 //!   .sign_in(browser, &[])         the company's provider, in the person's own browser
 //!   .fetch("front")                a token for one lock, ahead of the moment
-//!   .open("front")                 CoAP with OSCORE to the lock; no server involved
+//!   .open("front")                 CoAP with OSCORE to the lock, after EDHOC where it speaks that; no server involved
 //! ```
 //!
 //! [`Machine`] is the same for what has no person: it shares an OSCORE context with the server and asks over CoAP.
@@ -19,6 +19,7 @@ mod browser;
 mod clock;
 mod door;
 mod dpop;
+mod edhoc;
 mod encoding;
 mod error;
 mod key;
@@ -30,7 +31,7 @@ mod store;
 
 pub use app::{App, Readiness};
 pub use browser::Browser;
-pub use door::{Door, Standing};
+pub use door::{Door, LockCredential, Standing};
 pub use error::Error;
 pub use key::{KeyUnavailable, PopKey, SoftwareKey};
 pub use machine::{Machine, MachineConfig, SharedContext};

@@ -91,7 +91,7 @@ impl Machine {
         let known = inner.permissions.get(&door.audience).filter(|permission| permission.is_valid(now())).cloned();
         let session = inner.sessions.entry(door.audience.clone()).or_default();
         let mut asking = Asking { machine: self, server: &mut inner.server };
-        let (opened, permission) = crate::open::open(session, door, known, &mut asking).await?;
+        let (opened, permission) = crate::open::open(session, door, known, &mut asking, None).await?;
         inner.permissions.insert(door.audience.clone(), permission);
         Ok(opened)
     }
@@ -136,7 +136,7 @@ impl Machine {
             return Err(Error::Refused(error.error.name().unwrap_or("an unknown error").to_owned()));
         }
         let answer = TokenResponse::decode(&response.payload).map_err(|_| Error::Nonsense("a token response"))?;
-        Permission::granted(&answer, now())
+        Permission::granted(&answer, door, now())
     }
 
     async fn connect(&self) -> Result<CoapClient, Error> {

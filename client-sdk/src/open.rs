@@ -1,4 +1,5 @@
-//! Opening a door over UDP: the token at `/authz-info`, then the request under the context that both ends derive (RFC 9203 §4).
+//! Opening a door over UDP: the token at `/authz-info` (RFC 9203 §4) or in EDHOC, then the request under the context that both ends
+//! derive.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -11,9 +12,11 @@ use latchwork_transport::client::Response;
 use latchwork_transport::{CoapClient, Traffic};
 
 use crate::clock;
-use crate::door::{Door, Permission};
+use crate::door::{Bound, Door, Permission};
+use crate::edhoc::{Edhoc, Failed};
 use crate::encoding::random;
 use crate::error::Error;
+use crate::key::PopKey;
 
 /// What it took to open a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +65,15 @@ pub(crate) async fn open(
     door: &Door,
     known: Option<Permission>,
     source: &mut impl Source,
+    key: Option<&dyn PopKey>,
 ) -> Result<(Opened, Permission), Error> {
     let permission = match known {
         Some(permission) => permission,
         None => first(door, source).await?,
     };
-    let refusal = match present(session, door, &permission).await {
+    let refusal = match present(session, door, &permission, key).await {
         Ok(opened) => return Ok((opened, permission)),
-        Err(Error::LockRefused { code }) if Code(code) == Code::UNAUTHORIZED => Error::LockRefused { code },
+        Err(Error::LockRefused { code }) if another_may_do(&permission, Code(code)) => Error::LockRefused { code },
         Err(error) => return Err(error),
     };
     let cnonce = cnonce(door).await?;
@@ -78,8 +82,14 @@ pub(crate) async fn open(
         Err(Error::Unreachable(_)) => return Err(refusal),
         renewed => renewed?,
     };
-    let opened = present(session, door, &renewed).await?;
+    let opened = present(session, door, &renewed, key).await?;
     Ok((opened, renewed))
+}
+
+/// Whether it may have been the token that the lock refused. In EDHOC it says no more than that there was an error
+/// (draft-ietf-ace-edhoc-oscore-profile §4.3.3).
+fn another_may_do(permission: &Permission, code: Code) -> bool {
+    code == Code::UNAUTHORIZED || code == Code::BAD_REQUEST && matches!(permission.bound, Bound::Key { .. })
 }
 
 /// The server refuses a token without `cnonce` for a lock without a clock; then that lock is asked for one.
@@ -103,7 +113,12 @@ async fn cnonce(door: &Door) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Where a context lives already, one message does it; else the token goes first.
-async fn present(session: &mut Option<Session>, door: &Door, permission: &Permission) -> Result<Opened, Error> {
+async fn present(
+    session: &mut Option<Session>,
+    door: &Door,
+    permission: &Permission,
+    key: Option<&dyn PopKey>,
+) -> Result<Opened, Error> {
     let started = clock::instant();
     if let Some(mut live) = session.take().filter(|session| session.token == permission.token) {
         let before = live.client.traffic();
@@ -115,7 +130,7 @@ async fn present(session: &mut Option<Session>, door: &Door, permission: &Permis
             return opened(&response, spent);
         }
     }
-    let mut new = Session::start(door, permission).await?;
+    let mut new = Session::start(door, permission, key).await?;
     let response = unlock(&mut new.client).await?;
     if !response.protected {
         return Err(refused(door, &response));
@@ -153,16 +168,41 @@ fn since(client: &CoapClient, before: Traffic, started: Instant) -> Opened {
 }
 
 impl Session {
-    /// Uploads the token with our nonce and identifier, and derives the context from the lock's (RFC 9203 §4.1, §4.3).
-    async fn start(door: &Door, permission: &Permission) -> Result<Self, Error> {
+    /// Presents the token, and derives a context with the lock.
+    async fn start(door: &Door, permission: &Permission, key: Option<&dyn PopKey>) -> Result<Self, Error> {
         let mut client = connect(door).await?;
+        match &permission.bound {
+            Bound::Secret { master_secret, salt, context_id, .. } => {
+                let secret = Secret { master_secret, salt: salt.as_deref(), context_id: context_id.as_deref() };
+                secret.upload(&mut client, door, &permission.token).await?;
+            }
+            Bound::Key { lock, combined, message_4, path } => {
+                let key = key.ok_or(Error::Configuration("there is no installation key"))?;
+                let edhoc = Edhoc { lock, combined: *combined, message_4: *message_4, path, key };
+                edhoc.run(&mut client, &permission.token).await.map_err(|failed| match failed {
+                    Failed::Us(error) => error,
+                    Failed::Lock(response) => refused(door, &response),
+                })?;
+            }
+        }
+        Ok(Self { client, token: permission.token.clone() })
+    }
+}
+
+/// The secret of a token, and what else its context is derived from.
+struct Secret<'s> {
+    master_secret: &'s [u8],
+    salt: Option<&'s [u8]>,
+    context_id: Option<&'s [u8]>,
+}
+
+impl Secret<'_> {
+    /// Uploads the token with our nonce and identifier, and derives the context from the lock's (RFC 9203 §4.1, §4.3).
+    async fn upload(&self, client: &mut CoapClient, door: &Door, token: &[u8]) -> Result<(), Error> {
         let (nonce1, id1): ([u8; 8], [u8; 2]) = (random()?, random()?);
-        let upload = authz_info::Request {
-            access_token: &permission.token,
-            nonce1: Some(&nonce1),
-            client_recipient_id: Some(&id1),
-        };
-        let mut payload = vec![0; permission.token.len() + 64];
+        let upload =
+            authz_info::Request { access_token: token, nonce1: Some(&nonce1), client_recipient_id: Some(&id1) };
+        let mut payload = vec![0; token.len() + 64];
         let payload = upload.encode(&mut payload).map_err(|_| Error::Nonsense("a token that is too long"))?;
         let response =
             client.request(Code::POST, "/authz-info", Some(ACE_CBOR), Some(ACE_CBOR), payload).await.map_err(silent)?;
@@ -175,29 +215,24 @@ impl Session {
         if answer.server_recipient_id == id1 {
             return Err(Error::Nonsense("the lock calls itself by our name"));
         }
-        client.set_context(Some(derive(permission, &nonce1, &id1, &answer)?));
-        Ok(Self { client, token: permission.token.clone() })
+        client.set_context(Some(self.derive(&nonce1, &id1, &answer)?));
+        Ok(())
     }
-}
 
-fn derive(
-    permission: &Permission,
-    nonce1: &[u8],
-    id1: &[u8],
-    answer: &authz_info::Response<'_>,
-) -> Result<Context, Error> {
-    let salt = permission.salt.as_deref().unwrap_or_default();
-    let mut buffer = vec![0; salt.len() + nonce1.len() + answer.nonce2.len() + 32];
-    let master_salt =
-        master_salt(salt, nonce1, answer.nonce2, &mut buffer).map_err(|_| Error::Nonsense("the lock's nonce"))?;
-    let material = Material {
-        master_secret: &permission.master_secret,
-        master_salt,
-        sender_id: answer.server_recipient_id,
-        recipient_id: id1,
-        id_context: permission.context_id.as_deref(),
-    };
-    Context::derive(&RustCrypto, &material).map_err(|_| Error::Nonsense("the lock's nonce"))
+    fn derive(&self, nonce1: &[u8], id1: &[u8], answer: &authz_info::Response<'_>) -> Result<Context, Error> {
+        let salt = self.salt.unwrap_or_default();
+        let mut buffer = vec![0; salt.len() + nonce1.len() + answer.nonce2.len() + 32];
+        let master_salt =
+            master_salt(salt, nonce1, answer.nonce2, &mut buffer).map_err(|_| Error::Nonsense("the lock's nonce"))?;
+        let material = Material {
+            master_secret: self.master_secret,
+            master_salt,
+            sender_id: answer.server_recipient_id,
+            recipient_id: id1,
+            id_context: self.context_id,
+        };
+        Context::derive(&RustCrypto, &material).map_err(|_| Error::Nonsense("the lock's nonce"))
+    }
 }
 
 /// What an unprotected refusal means.
@@ -221,7 +256,7 @@ fn agrees(door: &Door, hints: &Hints<'_>) -> bool {
     hints.as_uri.is_none_or(|uri| uri == door.as_uri) && hints.audience.is_none_or(|audience| audience == door.audience)
 }
 
-fn silent(error: latchwork_transport::Error) -> Error {
+pub(crate) fn silent(error: latchwork_transport::Error) -> Error {
     use latchwork_transport::Error as Coap;
     match error {
         Coap::Io(_) | Coap::Timeout | Coap::Reset => Error::LockSilent,
@@ -243,6 +278,8 @@ mod tests {
             address: "127.0.0.1:5683".into(),
             as_uri: "https://as.example/token".into(),
             scopes: String::new(),
+            profile: None,
+            rs_cnf: None,
             standing: Default::default(),
         };
         for (as_uri, audience, follows) in [

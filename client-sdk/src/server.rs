@@ -20,6 +20,9 @@ use crate::key::PopKey;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// RFC 9200 §8.13.
+pub(crate) const ACE_CBOR: &str = "application/ace+cbor";
+
 /// The longest answer that we read.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -62,6 +65,15 @@ impl Connection {
     pub(crate) async fn token(&self, key: &dyn PopKey, accept: &str, form: &[(&str, &str)]) -> Result<Answer, Error> {
         let url = self.url("/token");
         let request = || self.http.post(&url).form(form).header(ACCEPT, accept);
+        let proof = Proof { method: "POST", url: &url, access_token: None, nonce: None };
+        self.send(key, request, proof).await
+    }
+
+    /// `POST /token` in CBOR, in the same way (RFC 9200 §5.8).
+    pub(crate) async fn token_in_cbor(&self, key: &dyn PopKey, payload: &[u8]) -> Result<Answer, Error> {
+        let url = self.url("/token");
+        let request =
+            || self.http.post(&url).body(payload.to_vec()).header(CONTENT_TYPE, ACE_CBOR).header(ACCEPT, ACE_CBOR);
         let proof = Proof { method: "POST", url: &url, access_token: None, nonce: None };
         self.send(key, request, proof).await
     }
@@ -133,7 +145,7 @@ fn nonce_wanted(status: StatusCode, headers: &HeaderMap) -> Option<String> {
 
 async fn answer(mut response: Response) -> Result<Answer, Error> {
     let status = response.status();
-    let cbor = response.headers().get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/ace+cbor"));
+    let cbor = response.headers().get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(ACE_CBOR.as_bytes()));
     let mut body = Answer::default();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_ANSWER {

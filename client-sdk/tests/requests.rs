@@ -94,7 +94,7 @@ fn forgetful_lock() -> (String, Arc<Mutex<Vec<Seen>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let address = fake_lock(move |request: &Message<'_>| {
-        let path = request.options.clone().filter(|(number, _)| *number == OptionNumber::URI_PATH);
+        let path = request.options.filter(|(number, _)| *number == OptionNumber::URI_PATH);
         log.lock().unwrap().push(Seen {
             code: request.code,
             path: path.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect(),

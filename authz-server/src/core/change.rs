@@ -1,10 +1,10 @@
 //! What a decision wants written, with what must still be true when it is.
 
 use super::bytes::{Blob, Hash32};
-use super::names::{ClientId, DoorName, GrantId, LockName, PersonId};
+use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
     AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter, Grant, LiveContext,
-    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, SigningKey, TokenRecord,
+    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, Series, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::rotation::Purpose;
@@ -156,6 +156,9 @@ records! {
     Token(TokenRecord), Token(Hash32), it => it.hash, |it| Some(it.expires);
     /// A context at a lock.
     Context(LiveContext), Context((LockName, Blob)), it => (it.lock.clone(), it.id.clone()), |it| Some(it.expires);
+    /// A token series.
+    Series(Series), Series((ClientId, Audience, Blob)),
+        it => (it.client.clone(), it.audience.clone(), it.id.clone()), |it| Some(it.expires);
     /// Something spent.
     Seen(Seen), Seen(Hash32), it => it.what, |it| Some(it.until);
     /// A lock's sequence number; never swept.

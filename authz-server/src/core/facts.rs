@@ -4,6 +4,7 @@ use super::change::Rev;
 use super::names::{Audience, GrantId, PersonId};
 use super::records::{AdvanceConsent, Client, Code, Door, ExiCounter, Grant, LiveContext, Lock};
 use super::request::{Presented, ReqCnf, TokenRequest};
+use super::series::Series;
 
 /// Everything `issue` may look at. Expired records may be among it; the core compares times itself.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Facts {
     pub exi: Option<(ExiCounter, Rev)>,
     /// The context that `req_cnf` = kid names at the lock.
     pub context: Option<LiveContext>,
+    /// The series that the request names, of this client and audience.
+    pub series: Option<Series>,
 }
 
 /// A lock, its door, and what its owners said about the person.

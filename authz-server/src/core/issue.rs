@@ -18,6 +18,7 @@ use super::request::{Face, GrantAsked, Presented, ReqCnf, TokenRequest};
 use super::response::{IssuedResponse, RsCnf, Token};
 use super::rights::{self, Rights};
 use super::scope::{self, Scope, ScopeAsked};
+use super::series::{self, Series};
 use super::subject;
 use super::time::{Seconds, Timestamp};
 use crate::keys::{Alg, Keys, Signer};
@@ -130,6 +131,8 @@ struct Made {
 enum Form {
     Shared(SharedCnf),
     Public(PublicCnf, Option<RsCnf>),
+    /// An update in a token series: the credential of its first token.
+    Series(Series),
 }
 
 impl Decision<'_> {
@@ -234,6 +237,7 @@ impl Decision<'_> {
                 cnf: None,
                 rs_cnf: None,
                 profile: None,
+                series: None,
                 refresh_token: None,
             },
             changes: Vec::new(),
@@ -276,8 +280,22 @@ impl Decision<'_> {
             None => subject::of_client(&keys.pairwise, &who.client().id, audience),
         };
         let cnonce = self.request.cnonce.as_ref();
-        let claims = Claims { iss: issuer, sub: &sub, aud: audience, scope: &scope, life: told, cnonce };
+        let series = match &form {
+            Form::Series(series) => Some(series.id.clone()),
+            Form::Public(PublicCnf::Kccs(_), _) => Some(series::fresh_id(entropy)?),
+            Form::Public(PublicCnf::Key(_), _) | Form::Shared(_) => None,
+        };
+        let claims = Claims {
+            iss: issuer,
+            sub: &sub,
+            aud: audience,
+            scope: &scope,
+            life: told,
+            cnonce,
+            series: series.as_ref(),
+        };
         let expires = self.now + life + if lock.clock == ClockMode::Clock { Seconds(0) } else { IN_TRANSIT };
+        let mut new_series = None;
         let (token, cnf, rs_cnf, profile) = match form {
             Form::Shared(cnf) => {
                 let signer = lock.signed.then(|| self.signer()).transpose()?;
@@ -291,11 +309,23 @@ impl Decision<'_> {
                 (token, osc, None, Profile::COAP_OSCORE)
             }
             Form::Public(cnf, rs_cnf) => {
-                let profile = match cnf {
-                    PublicCnf::Key(_) => Profile::COAP_DTLS,
-                    PublicCnf::Kccs(_) => Profile::COAP_EDHOC_OSCORE,
+                let profile = match (&cnf, &series) {
+                    (PublicCnf::Kccs(ccs), Some(id)) => {
+                        let (client, grant) = (who.client().id.clone(), grant.map(|grant| grant.id));
+                        let (audience, id, ccs) = (audience.clone(), id.clone(), ccs.clone());
+                        new_series = Some(id.clone());
+                        changes.push(Change::create(Series { client, audience, id, grant, ccs, expires }));
+                        Profile::COAP_EDHOC_OSCORE
+                    }
+                    _ => Profile::COAP_DTLS,
                 };
                 (mint::signed(&claims, &cnf, &*self.signer()?, entropy)?, None, rs_cnf, profile)
+            }
+            // Neither rs_cnf nor edhoc_info in the answer (draft-ietf-ace-edhoc-oscore-profile §3.3.3).
+            Form::Series(series) => {
+                let cnf = PublicCnf::Kccs(series.ccs.clone());
+                changes.push(Change::put(Series { expires, ..series }));
+                (mint::signed(&claims, &cnf, &*self.signer()?, entropy)?, None, None, Profile::COAP_EDHOC_OSCORE)
             }
         };
         let said = match self.request.scope {
@@ -311,6 +341,7 @@ impl Decision<'_> {
                 cnf,
                 rs_cnf,
                 profile: Some(profile),
+                series: new_series,
                 refresh_token: None,
             },
             changes,
@@ -371,6 +402,18 @@ impl Decision<'_> {
             }
         };
         let credential = || lock.credential.as_ref().ok_or(KeyFault::NoLockCredential);
+        if self.request.series.is_some() {
+            let living = self.facts.series.as_ref().filter(|series| {
+                series.client == who.client().id
+                    && series.audience == *audience
+                    && Some(&series.id) == self.request.series.as_ref()
+                    && series.grant == grant.map(|grant| grant.id)
+                    && series.expires > self.now
+            });
+            let series = living.filter(|_| self.request.req_cnf.is_none()).ok_or(KeyFault::UnknownSeries)?;
+            shown(&credential_key(&series.ccs)?)?;
+            return Ok(Form::Series(series.clone()));
+        }
         match &self.request.req_cnf {
             Some(ReqCnf::Unsupported) => Err(KeyFault::Unsupported.into()),
             Some(ReqCnf::Kccs { .. }) if self.request.face == Face::Form => Err(Refusal::CborOnly),
@@ -382,7 +425,7 @@ impl Decision<'_> {
             Some(ReqCnf::Key(key)) => {
                 shown(key)?;
                 // RFC 9201 §5: a group has no one key of its own.
-                let rs_cnf = if group { None } else { Some(RsCnf::Key(lock_key(credential()?)?)) };
+                let rs_cnf = if group { None } else { Some(RsCnf::Key(credential_key(credential()?)?)) };
                 Ok(Form::Public(PublicCnf::Key(key.clone()), rs_cnf))
             }
             _ if group => Err(KeyFault::GroupNeedsPublicKey.into()),
@@ -478,8 +521,8 @@ impl Decision<'_> {
     }
 }
 
-/// The COSE_Key in the lock's CCS.
-fn lock_key(ccs: &Blob) -> Result<PublicKey, Refusal> {
+/// The COSE_Key in a CCS.
+fn credential_key(ccs: &Blob) -> Result<PublicKey, Refusal> {
     let claims = latchwork_ace::Claims::decode(&ccs.0).map_err(|_| ServerFault::Records)?;
     let Some(latchwork_ace::Cnf::CoseKey(key)) = claims.cnf else { return Err(ServerFault::Records.into()) };
     if let Some((x, y)) = key.as_p256() {

@@ -14,7 +14,7 @@ use crate::keys::seal::StorageKey;
 use crate::keys::{Alg, Signer};
 use ciborium::Value;
 use coset::{CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana};
-use latchwork_ace::registry::{Claim, CnfMember, OscMember};
+use latchwork_ace::registry::{Claim, CnfMember, EdhocInfoMember, OscMember};
 use latchwork_crypto::{RustCrypto, Symmetric};
 use zeroize::Zeroizing;
 
@@ -33,6 +33,8 @@ pub struct Claims<'c> {
     pub life: Life,
     /// The lock's nonce, copied byte for byte (RFC 9200 §5.8.4.4).
     pub cnonce: Option<&'c Blob>,
+    /// The token series, under the profile of EDHOC and OSCORE.
+    pub series: Option<&'c Blob>,
 }
 
 /// How a token tells its lifetime, by what the lock knows of the time.
@@ -210,6 +212,9 @@ fn payload(claims: &Claims<'_>, cnf: Value, entropy: &mut dyn Entropy) -> Result
     }
     if let Life::FromArrival { exi, .. } = claims.life {
         map.push((int(Claim::EXI.0), exi.into()));
+    }
+    if let Some(series) = claims.series {
+        map.push((int(Claim::EDHOC_INFO.0), member(EdhocInfoMember::SESSION_ID.0, bytes(&series.0))));
     }
     let mut out = Zeroizing::new(Vec::with_capacity(512));
     ciborium::into_writer(&Value::Map(map), &mut *out).map_err(|_| ServerFault::Records)?;

@@ -32,6 +32,7 @@ pub mod rights;
 pub mod rotation;
 pub mod scope;
 pub mod secret;
+pub mod series;
 pub mod subject;
 pub mod time;
 

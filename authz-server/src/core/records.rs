@@ -4,6 +4,7 @@ use super::bytes::{Blob, Hash32, Sealed};
 use super::jwk::PublicKey;
 use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockName, PersonId};
 use super::scope::{Scope, ScopeMap};
+pub use super::series::Series;
 use super::time::{Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -202,6 +202,9 @@ pub enum KeyFault {
     /// `kid` names no live context of this client.
     #[error("kid names no live context of this client")]
     UnknownContext,
+    /// `session_id` names no series of this client and audience with a token that is still good.
+    #[error("session_id names no living series of this client")]
+    UnknownSeries,
     /// The lock takes no signed tokens: no credential of it is known.
     #[error("the lock has no credential for signed tokens")]
     NoLockCredential,

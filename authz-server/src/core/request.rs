@@ -35,6 +35,8 @@ pub struct TokenRequest {
     pub ace_profile: bool,
     /// The lock's nonce (RFC 9200 §5.8.4.4).
     pub cnonce: Option<Blob>,
+    /// The token series whose rights are to change (draft-ietf-ace-edhoc-oscore-profile §3.1).
+    pub series: Option<Blob>,
 }
 
 /// The grant a client uses.

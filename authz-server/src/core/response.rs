@@ -5,7 +5,7 @@ use super::jwk::PublicKey;
 use super::mint::Osc;
 use super::scope::ScopeAsked;
 use latchwork_ace::registry::{Profile, TokenType};
-use latchwork_ace::{Cnf, CoseKey, OscMaterial, Scope, TokenResponse};
+use latchwork_ace::{Cnf, CoseKey, EdhocInfo, OscMaterial, Scope, TokenResponse};
 use serde_json::{Map, Value, json};
 
 /// What a client gets.
@@ -23,6 +23,8 @@ pub struct IssuedResponse {
     pub rs_cnf: Option<RsCnf>,
     /// How the lock is spoken to.
     pub profile: Option<Profile>,
+    /// The new token series, where EDHOC is spoken.
+    pub series: Option<Blob>,
     /// What gets the next token.
     pub refresh_token: Option<Hidden>,
 }
@@ -46,6 +48,12 @@ pub enum RsCnf {
 }
 
 impl IssuedResponse {
+    /// Whether it has to be CBOR whatever the client prefers (draft-ietf-ace-edhoc-oscore-profile §3.3).
+    #[must_use]
+    pub fn is_cbor_only(&self) -> bool {
+        self.profile == Some(Profile::COAP_EDHOC_OSCORE)
+    }
+
     /// The body as JSON: binary as base64url, keys as `jwk` (RFC 7800). A secret; send it with `Cache-Control: no-store`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -110,6 +118,7 @@ impl IssuedResponse {
             RsCnf::Key(PublicKey::Ed25519 { x }) => Cnf::CoseKey(CoseKey::ed25519(x)),
             RsCnf::Kccs(ccs) => Cnf::Kccs(&ccs.0),
         });
+        response.edhoc_info = self.series.as_ref().map(|id| EdhocInfo::series(&id.0));
         response.ace_profile = self.profile;
         response.refresh_token = self.refresh_token.as_ref().map(Hidden::expose);
         let mut out = vec![0; token.len().checked_add(4096)?];

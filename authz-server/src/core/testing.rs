@@ -266,6 +266,16 @@ impl House {
             }
             _ => {}
         }
+        let audience = facts::audience(
+            request,
+            facts.code.as_ref().map(|(code, _)| code),
+            facts.grant.as_ref().map(|(grant, _)| grant),
+        );
+        if let (Some(id), Some(client), Some(audience)) = (&request.series, presented.claimed_client(), audience)
+            && let Some((Record::Series(series), _)) = self.find(&Key::Series((client, audience, id.clone())))
+        {
+            facts.series = Some(series);
+        }
         facts
     }
 
@@ -352,6 +362,7 @@ pub(crate) fn request(grant: GrantAsked, lock: &str) -> TokenRequest {
         req_cnf: None,
         ace_profile: false,
         cnonce: None,
+        series: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub fn token_request(face: Face, payload: &[u8]) -> Result<(TokenRequest, Creden
         req_cnf: message.req_cnf.as_ref().map(req_cnf),
         ace_profile: message.ace_profile.is_some(),
         cnonce: message.cnonce.map(|nonce| Blob(nonce.to_vec())),
+        series: message.edhoc_info.and_then(|info| info.session_id).map(|id| Blob(id.to_vec())),
     };
     let id = message
         .client_id

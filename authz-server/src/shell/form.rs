@@ -77,6 +77,7 @@ impl Form {
             scope,
             req_cnf: self.value("req_cnf").map(req_cnf).transpose()?,
             ace_profile: self.has("ace_profile"),
+            series: None,
             cnonce: self
                 .value("cnonce")
                 .map(|text| from_base64url(text).map(Blob).ok_or(Refusal::Malformed("cnonce is not base64url")))

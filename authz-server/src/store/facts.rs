@@ -115,7 +115,14 @@ impl Records {
             }
             Some(Audience::Api(_)) | None => {}
         }
-        Ok(Facts { client, code, grant, targets, exi, context })
+        let audience = facts::audience(request, known_code, known_grant);
+        let series = match (&request.series, presented.claimed_client(), audience) {
+            (Some(id), Some(client), Some(audience)) => {
+                self.find(&Name::Series((client, audience, id.clone()))).await?.map(|(series, _)| series)
+            }
+            _ => None,
+        };
+        Ok(Facts { client, code, grant, targets, exi, context, series })
     }
 
     /// A lock with its door, and what the door's owners said about `person`. None if either record is missing.
@@ -217,6 +224,7 @@ kinds! {
     ConsentRequest(ConsentRequest) = "question";
     Token(TokenRecord) = "token";
     Context(LiveContext) = "context";
+    Series(Series) = "series";
     Seen(Seen) = "seen";
     Exi(ExiCounter) = "exi";
     AdminToken(AdminToken) = "admin";
@@ -245,6 +253,10 @@ fn key(name: &Name) -> (&'static str, Key) {
         Name::ConsentRequest(hash) => (records::ConsentRequest::KIND, hash.0.into()),
         Name::Token(hash) => (records::TokenRecord::KIND, hash.0.into()),
         Name::Context((lock, id)) => (records::LiveContext::KIND, [lock.as_str().as_bytes(), &[0], &id.0].concat()),
+        Name::Series((client, audience, id)) => {
+            let texts = [client.as_str(), &audience.to_string()].join("\0");
+            (records::Series::KIND, [texts.as_bytes(), &[0], &id.0].concat())
+        }
         Name::Seen(hash) => (records::Seen::KIND, hash.0.into()),
         Name::Exi(lock) => (records::ExiCounter::KIND, lock.as_str().into()),
         Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),

@@ -4,14 +4,28 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use latchwork_ace::authz_info;
+use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
+use latchwork_ace::{Claims, Cnf, CoseKey, authz_info};
 use latchwork_coap::message::{Code, Kind, Message, OptionNumber, Token, Writer};
-use latchwork_crypto::RustCrypto;
+use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto};
+use latchwork_edhoc::initiator::{self, Key, Offer};
+use latchwork_edhoc::{ConnectionId, Credential, Ead, Identity, Method, correlation};
 use latchwork_oscore::{Context, Material};
 
 use crate::Outcome;
 
+struct System;
+
+impl Random for System {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
+        getrandom::fill(out).map_err(|_| CryptoError::Backend)
+    }
+}
+
 const ACE_CBOR: u32 = 19;
+const CWT: u32 = 61;
+const CID_EDHOC: u32 = 65;
+const EDHOC: &str = "/.well-known/edhoc";
 
 /// How long a lock may take to answer. A silent lock is an answer too.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -75,6 +89,47 @@ impl Attacker {
         self.send(datagram)
     }
 
+    /// Posts a bare token to `/authz-info`.
+    pub fn upload_bare(&mut self, token: &[u8]) -> Outcome<Answer> {
+        let mut buffer = [0; 1280];
+        let datagram = self.request_in(&mut buffer, Code::POST, "/authz-info", CWT, token)?;
+        self.send(datagram)
+    }
+
+    /// Runs EDHOC by method 1 as the holder of `key`, with a token that may be somebody else's, and says how message_3 was answered.
+    pub fn edhoc(&mut self, lock: &[u8], key: &P256Private, token: &[u8]) -> Outcome<Answer> {
+        let wrong = |error: latchwork_edhoc::Error| error.to_string();
+        let (c, mut buffer, mut out) = (&RustCrypto, [0; 1024], [0; 1280]);
+        let c_i = ConnectionId::new(&[0x77]).ok_or("no identifier")?;
+        let offer = Offer { method: Method::SignatureStaticDh, prefer: &[], c_i, eads: &[] };
+        let (sent, message_1) = initiator::start(c, &mut System, &offer, &mut buffer).map_err(wrong)?;
+        let payload = [&[0xf5], message_1].concat();
+        let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
+        let mut answer = self.send(datagram)?;
+        // A lock begins few handshakes in a second, whoever asks.
+        while answer.code == "4.29" {
+            std::thread::sleep(Duration::from_secs(1));
+            let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
+            answer = self.send(datagram)?;
+        }
+        let mut message_2 = answer.payload;
+        let received = sent.receive(c, &mut message_2, &[]).map_err(wrong)?;
+        let verified = received.verify(c, &Credential::ccs(lock)?).map_err(wrong)?;
+
+        let public = key.public()?;
+        let cose = CoseKey { kid: Some(&[1]), ..CoseKey::p256(&public.x, &public.y) };
+        let claims = Claims { cnf: Some(Cnf::CoseKey(cose)), ..Claims::default() };
+        let mut ccs = [0; 96];
+        let identity = Identity::ccs(claims.encode(&mut ccs).map_err(|e| format!("{e:?}"))?, Key::Sign(key))?;
+        let mut prefix = [0; 16];
+        let length = correlation::prefix(Some(&verified.c_r()), &mut prefix).map_err(wrong)?;
+        let eads = [Ead::critical(EAD_ACCESS_TOKEN, token)];
+        let (_, message_3) = verified.answer(c, &identity, &eads, &mut buffer).map_err(wrong)?;
+        let payload = [prefix.get(..length).unwrap_or_default(), message_3].concat();
+        let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
+        self.send(datagram)
+    }
+
     /// Asks for the door without any protection.
     pub fn knock(&mut self) -> Outcome<Answer> {
         let mut buffer = [0; 64];
@@ -110,12 +165,23 @@ impl Attacker {
     }
 
     fn request<'b>(&mut self, buffer: &'b mut [u8], method: Code, path: &str, payload: &[u8]) -> Outcome<&'b [u8]> {
+        self.request_in(buffer, method, path, ACE_CBOR, payload)
+    }
+
+    fn request_in<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        method: Code,
+        path: &str,
+        format: u32,
+        payload: &[u8],
+    ) -> Outcome<&'b [u8]> {
         self.next_id = self.next_id.wrapping_add(1);
         let full = |_| "a datagram too small for its content";
         let mut writer = Writer::new(buffer, Kind::Con, method, self.next_id, Token::EMPTY);
         writer.path(path).map_err(full)?;
         if !payload.is_empty() {
-            writer.uint_option(OptionNumber::CONTENT_FORMAT, ACE_CBOR).map_err(full)?;
+            writer.uint_option(OptionNumber::CONTENT_FORMAT, format).map_err(full)?;
             writer.payload(payload).map_err(full)?;
         }
         Ok(writer.finish().map_err(full)?)

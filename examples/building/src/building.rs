@@ -32,7 +32,10 @@ pub struct Building {
 }
 
 /// The doors that have a running lock.
-const LOCKS: [&str; 2] = ["front", "lab"];
+const LOCKS: [&str; 3] = ["front", "lab", "side"];
+
+/// Those of them, and another, that speak EDHOC.
+const EDHOC: [&str; 2] = ["side", "annex"];
 
 impl Building {
     /// Starts everything and declares the building.
@@ -73,9 +76,12 @@ impl Building {
         building.start_server()?;
         for name in LOCKS {
             let file = building.enroll(name)?;
-            let lock = Lock::start(name, &file, &building.path("locks"), &building.path("logs"), filter)?;
+            let key = EDHOC.contains(&name).then(|| building.lock_key(name));
+            let (locks, logs) = (building.path("locks"), building.path("logs"));
+            let lock = Lock::start(name, &file, key.as_deref(), &locks, &logs, filter)?;
             building.locks.insert(name.to_owned(), lock);
         }
+        building.enroll("annex")?;
         building.enroll("server-room")?;
         building.apply()?;
         Ok(building)
@@ -120,8 +126,29 @@ impl Building {
     pub fn enroll(&self, name: &str) -> Outcome<PathBuf> {
         let file = self.path("locks").join(format!("{name}.lock"));
         let (directory, out) = (self.path("server"), file.to_string_lossy().into_owned());
-        self.latchwork(&["lock", "enroll", name, "--dir", &directory.to_string_lossy(), "--out", &out])?;
+        let directory = directory.to_string_lossy();
+        let mut arguments = vec!["lock", "enroll", name, "--dir", &directory, "--out", &out];
+        let credential = self.path("locks").join(format!("{name}.ccs")).to_string_lossy().into_owned();
+        if EDHOC.contains(&name) {
+            let key = self.lock_key(name);
+            let printed = Command::new(program("door-lock")?).args(["keygen", "--key"]).arg(&key).output()?;
+            fs::write(&credential, printed.stdout)?;
+            arguments.extend(["--credential", &credential]);
+        }
+        self.latchwork(&arguments)?;
         Ok(file)
+    }
+
+    /// The file of a lock's private key.
+    fn lock_key(&self, name: &str) -> PathBuf {
+        self.path("locks").join(format!("{name}.key"))
+    }
+
+    /// A lock's credential, as `door-lock keygen` printed it.
+    pub fn credential(&self, name: &str) -> Outcome<Vec<u8>> {
+        let text = fs::read_to_string(self.path("locks").join(format!("{name}.ccs")))?;
+        let digits = text.trim().as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap_or_default());
+        Ok(digits.map(|pair| u8::from_str_radix(pair, 16)).collect::<Result<_, _>>()?)
     }
 
     /// Declares `building.toml` with the addresses of today.
@@ -133,6 +160,7 @@ impl Building {
             ("\"PROVIDER\"", &self.provider_url),
             ("\"FRONT\"", &address("front")),
             ("\"LAB\"", &address("lab")),
+            ("\"SIDE\"", &address("side")),
             ("\"ROBOT_SECRET\"", &self.robot_secret),
             ("\"SERVICE_SECRET\"", &self.service_secret),
         ] {

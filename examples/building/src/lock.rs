@@ -24,12 +24,23 @@ pub struct Lock {
 
 impl Lock {
     /// Starts the lock of `file`, as `latchwork lock enroll` wrote it.
-    pub fn start(name: &str, file: &Path, directory: &Path, logs: &Path, filter: &str) -> Outcome<Self> {
+    /// With a `key` of its own it speaks EDHOC.
+    pub fn start(
+        name: &str,
+        file: &Path,
+        key: Option<&Path>,
+        directory: &Path,
+        logs: &Path,
+        filter: &str,
+    ) -> Outcome<Self> {
         let (record, clock) = (directory.join(format!("{name}.moves")), directory.join(format!("{name}.clock")));
         fs::write(&clock, "0")?;
         let mut command = Command::new(program("door-lock")?);
         command.env("RUST_LOG", filter).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file);
         command.arg("--record").arg(&record).arg("--clock-offset-file").arg(&clock);
+        if let Some(key) = key {
+            command.arg("--key").arg(key);
+        }
         let mut process = Process::start(&format!("lock-{name}"), logs, &mut command)?;
         let address = process.line("listening on coap://")?.parse()?;
         let corridor = Sniffer::before(address)?;

@@ -8,9 +8,12 @@ use crate::people::{EMMA, OLIVIA, THEO, VICTOR, sign_in_at_provider};
 use crate::{Browser, Building, Interrupts, Outcome, Page};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchwork_crypto::{P256Private, Secret};
 
 const FRONT: &str = "urn:latchwork:lock:front";
 const LAB: &str = "urn:latchwork:lock:lab";
+const SIDE: &str = "urn:latchwork:lock:side";
+const ANNEX: &str = "urn:latchwork:lock:annex";
 const SERVER_ROOM: &str = "urn:latchwork:lock:server-room";
 
 /// Prints the scenes and counts them.
@@ -61,6 +64,7 @@ pub fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     told.scene("refused: a wrong password at the provider", || wrong_password(building))?;
     told.scene("refused: the employee at the server room, by policy", || server_room(building))?;
     told.scene("Emma signs in and her phone fetches a token", || emma_fetches(building))?;
+    told.scene("and one for the side door, bound to the phone's own key", || emma_fetches_signed(building))?;
     told.scene("refused: a stolen refresh token, without the phone's key", || stolen_refresh_token(building))?;
     told.scene("refused: the visitor at the lab, before its owner agrees", || before_consent(building))?;
     told.scene("Olivia, who owns the lab, lets the visitor in", || owner_consents(building))?;
@@ -77,10 +81,15 @@ pub fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     told.scene("opened: the employee's door", || opens(building, "emma", "front"))?;
     told.scene("opened: the same door again, at once", || opens_twice(building, "emma", "front"))?;
     told.scene("opened: the visitor's door", || opens(building, "victor", "lab"))?;
+    told.scene("opened: the side door, by EDHOC", || opens_by_edhoc(building))?;
+    told.scene("opened: the side door again, at once", || opens_twice(building, "emma", "side"))?;
     told.scene("refused: a stolen token, without its key", || stolen_token(building))?;
     told.scene("refused: everything that went by, sent again", || replay(building))?;
     told.scene("refused: a token for the other lock", || other_lock(building))?;
     told.scene("refused: a forged token", || forged(building))?;
+    told.scene("refused: a stolen signed token in EDHOC, with another key", || stolen_signed_token(building))?;
+    told.scene("refused: a signed token uploaded in the open", || signed_in_the_open(building))?;
+    told.scene("refused: EDHOC with a token for another lock", || signed_for_another(building))?;
     told.scene("refused: a token whose end has passed", || expired(building))?;
     Ok(())
 }
@@ -114,6 +123,15 @@ fn emma_fetches(building: &Building) -> Outcome<Scene> {
     phone.run(&["fetch", "front"])?;
     let token = token_of(building, "emma", FRONT)?;
     Scene::new(true, format!("sign-in {} ms; token of {} B", signed_in.as_millis(), token.len()))
+}
+
+fn emma_fetches_signed(building: &Building) -> Outcome<Scene> {
+    let phone = building.phone("emma");
+    phone.run(&["fetch", "side"])?;
+    phone.run(&["fetch", "annex"])?;
+    let token = token_of(building, "emma", SIDE)?;
+    let signed = token.starts_with(&[0xd8, 0x3d, 0xd2]);
+    Scene::new(signed, format!("signed token of {} B", token.len()))
 }
 
 fn stolen_refresh_token(building: &Building) -> Outcome<Scene> {
@@ -232,6 +250,65 @@ fn opens_twice(building: &Building, who: &str, door: &str) -> Outcome<Scene> {
     )
 }
 
+/// Cold: message_1, then message_3 and the request in one.
+fn opens_by_edhoc(building: &Building) -> Outcome<Scene> {
+    let lock = building.lock("side")?;
+    lock.corridor.take();
+    let said = building.phone("emma").run(&["open", "side"])?;
+    let seen = lock.corridor.take();
+    let sizes = |to_lock| {
+        let sizes =
+            seen.iter().filter(|datagram| datagram.to_lock == to_lock).map(|datagram| datagram.bytes.len().to_string());
+        sizes.collect::<Vec<_>>().join("+")
+    };
+    let (there, back) = (sizes(true), sizes(false));
+    let round_trips = seen.iter().filter(|datagram| !datagram.to_lock).count();
+    let (moves, took) = (lock.moves()?, said.rsplit(", ").next().unwrap_or_default());
+    Scene::new(
+        moves == 1 && round_trips == 2 && building.is_offline(),
+        format!("{round_trips} round trips, {there} B out, {back} B in, {took}; bolt moves {moves}"),
+    )
+}
+
+/// Theo has Emma's token for the side door, and a key of his own.
+fn stolen_signed_token(building: &Building) -> Outcome<Scene> {
+    let side = building.lock("side")?;
+    let (before, key) = (side.moves()?, key_of(building, "theo")?);
+    let mut thief = Attacker::at(side.address)?;
+    let answer = thief.edhoc(&building.credential("side")?, &key, &token_of(building, "emma", SIDE)?)?;
+    let unharmed = building.phone("emma").run(&["open", "side"]).is_ok();
+    let moves = side.moves()? - before;
+    Scene::new(
+        answer.code == "4.00" && answer.payload == EDHOC_ERROR && moves == 1 && unharmed,
+        format!("an EDHOC error in a {}, no detail; Emma's phone still opens", answer.code),
+    )
+}
+
+fn signed_in_the_open(building: &Building) -> Outcome<Scene> {
+    let side = building.lock("side")?;
+    let (before, token) = (side.moves()?, token_of(building, "emma", SIDE)?);
+    let mut thief = Attacker::at(side.address)?;
+    let answers = [thief.upload_bare(&token)?.code, thief.upload(&token)?.code];
+    let moves = side.moves()? - before;
+    Scene::new(
+        answers == ["4.01", "4.01"] && moves == 0,
+        format!("bare {}, with nonces {}; bolt moves {moves}", answers[0], answers[1]),
+    )
+}
+
+/// Emma's own key, and her token for the annex.
+fn signed_for_another(building: &Building) -> Outcome<Scene> {
+    let side = building.lock("side")?;
+    let (before, key) = (side.moves()?, key_of(building, "emma")?);
+    let token = token_of(building, "emma", ANNEX)?;
+    let answer = Attacker::at(side.address)?.edhoc(&building.credential("side")?, &key, &token)?;
+    let moves = side.moves()? - before;
+    Scene::new(
+        answer.code == "4.00" && answer.payload == EDHOC_ERROR && moves == 0,
+        format!("an EDHOC error in a {}, no detail; bolt moves {moves}", answer.code),
+    )
+}
+
 fn stolen_token(building: &Building) -> Outcome<Scene> {
     let front = building.lock("front")?;
     let before = front.moves()?;
@@ -306,6 +383,16 @@ fn expired(building: &Building) -> Outcome<Scene> {
         format!("nine hours later the lock answers {}; bolt moves {moves}", answer.code),
     )
 }
+
+/// The key of somebody's phone.
+fn key_of(building: &Building, who: &str) -> Outcome<P256Private> {
+    let scalar = fs::read(building.phone(who).home().join("installation.key"))?;
+    let scalar = scalar.try_into().map_err(|_| "no key in this phone")?;
+    Ok(P256Private::new(Secret::new(scalar))?)
+}
+
+/// ERR_CODE 1 and an empty text (RFC 9528 §6.2).
+const EDHOC_ERROR: [u8; 2] = [1, 0x60];
 
 /// The token for a lock in somebody's phone.
 fn token_of(building: &Building, who: &str, audience: &str) -> Outcome<Vec<u8>> {

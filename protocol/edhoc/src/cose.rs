@@ -12,7 +12,7 @@ use crate::{
 /// The length of a MAC that stands for itself, and of the tag of AES-CCM-16-64-128.
 pub(crate) const MAC_LEN: usize = 8;
 /// r and s.
-pub(crate) const SIGNATURE_LEN: usize = 64;
+pub const SIGNATURE_LEN: usize = 64;
 
 /// What one side claims to be: the parts that MAC and signature cover.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl Claim<'_> {
     }
 
     /// `["Signature1", << ID_CRED_I >>, << TH_3, CRED_I, ? EAD_3 >>, MAC_3]`
-    fn with_sig_structure<T>(&self, mac_3: &Secret<32>, with: impl FnOnce(&[&[u8]]) -> T) -> T {
+    pub(crate) fn with_sig_structure<T>(&self, mac_3: &Secret<32>, with: impl FnOnce(&[&[u8]]) -> T) -> T {
         let (id_head, id_rest) = self.id_cred.map();
         let protected = Item::bytes_head(self.id_cred.map_len());
         let length = [HASH_HEAD, self.th, self.cred, self.eads].iter().map(|part| part.len()).sum();

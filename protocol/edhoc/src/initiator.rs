@@ -37,6 +37,8 @@ pub struct Offer<'o> {
 pub enum Key<'k> {
     /// For method 1.
     Sign(&'k dyn Sign),
+    /// For method 1, by a key that takes its time: the signature over what [`VerifiedMessage2::to_sign`] gave.
+    Signed(&'k [u8; SIGNATURE_LEN]),
     /// For method 3.
     Agree(&'k dyn Agree),
 }
@@ -143,6 +145,28 @@ impl VerifiedMessage2 {
         self.c_r
     }
 
+    /// What has to be signed in method 1, for a key that signs elsewhere, or asks a person first. `id_cred`, `cred` and `eads` have to be
+    /// those that go into [`answer`](Self::answer), with the signature as [`Key::Signed`].
+    pub fn to_sign<'o>(
+        &self,
+        c: &impl Symmetric,
+        (id_cred, cred): (IdCred<'_>, &[u8]),
+        eads: &[Ead<'_>],
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], Error> {
+        let mut cbor = Writer::new(out);
+        wire::write_eads(eads, &mut cbor)?;
+        let claim = Claim { id_cred, th: &self.th_3, cred, eads: cbor.written() };
+        let mac_3 = claim.mac_3(c, &self.prk_3e2m)?;
+        let eads_len = cbor.len();
+        // The items stand at the front of `out` until they are copied to their place: the structure is put behind them.
+        let (eads, rest) = out.split_at_mut_checked(eads_len).ok_or(Error::NoRoom)?;
+        let claim = Claim { id_cred, th: &self.th_3, cred, eads };
+        let mut cbor = Writer::new(rest);
+        claim.with_sig_structure(&mac_3, |parts| parts.iter().try_for_each(|part| cbor.raw(part).map(drop)))?;
+        Ok(cbor.finish())
+    }
+
     /// Writes message_3. Only the responder can read who we are, and `eads`, EAD_3.
     pub fn answer<'o>(
         self,
@@ -152,16 +176,16 @@ impl VerifiedMessage2 {
         out: &'o mut [u8],
     ) -> Result<(SentMessage3, &'o [u8]), Error> {
         let Self { method, c_i, c_r, g_y, th_3, prk_3e2m } = self;
-        let (static_dh, signature) = match (method, identity.key) {
-            (Method::StaticDhStaticDh, Key::Agree(key)) => (Some(key), None),
-            (Method::SignatureStaticDh, Key::Sign(key)) => (None, Some(key)),
+        let static_dh = match (method, identity.key) {
+            (Method::StaticDhStaticDh, Key::Agree(key)) => Some(key),
+            (Method::SignatureStaticDh, Key::Sign(_) | Key::Signed(_)) => None,
             _ => return Err(Error::WrongKey),
         };
         let prk_4e3m = match static_dh {
             Some(key) => transcript::prk_4e3m(c, &prk_3e2m, &th_3, key, &P256Peer::X(g_y))?,
             None => prk_3e2m.clone(),
         };
-        let proof_len = if signature.is_some() { SIGNATURE_LEN } else { MAC_LEN };
+        let proof_len = if static_dh.is_none() { SIGNATURE_LEN } else { MAC_LEN };
         let draft = Draft { c_r: None, id_cred: identity.id_cred, proof_len, eads };
         let mut th_4 = [0; 32];
         let length = draft.encoded_len().saturating_add(MAC_LEN);
@@ -169,9 +193,10 @@ impl VerifiedMessage2 {
             let (text, tag) = content.split_at_mut_checked(draft.encoded_len()).ok_or(Error::NoRoom)?;
             draft.write(text, |eads, proof| {
                 let claim = Claim { id_cred: identity.id_cred, th: &th_3, cred: identity.cred, eads };
-                match signature {
-                    Some(key) => wire::copy(&claim.sign(key, &claim.mac_3(c, &prk_4e3m)?)?, proof),
-                    None => wire::copy(claim.mac_3::<MAC_LEN>(c, &prk_4e3m)?.expose(), proof),
+                match identity.key {
+                    Key::Sign(key) => wire::copy(&claim.sign(key, &claim.mac_3(c, &prk_4e3m)?)?, proof),
+                    Key::Signed(signature) => wire::copy(signature, proof),
+                    Key::Agree(_) => wire::copy(claim.mac_3::<MAC_LEN>(c, &prk_4e3m)?.expose(), proof),
                 }
                 Ok(())
             })?;

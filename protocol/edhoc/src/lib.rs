@@ -37,6 +37,7 @@ mod suites;
 mod transcript;
 mod wire;
 
+pub use cose::SIGNATURE_LEN;
 pub use credential::{Credential, Identity, NotACcs};
 pub use ead::{Ead, Eads};
 pub use error::{Error, ErrorMessage};

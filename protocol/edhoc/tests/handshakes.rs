@@ -43,6 +43,34 @@ fn external_authorization_data_of_any_length_in_any_message() {
     }
 }
 
+/// A key in hardware is asked beforehand: the message is the same.
+#[test]
+fn a_signature_made_before() {
+    let token = vec![0x5a; 300];
+    let items = [Ead::critical(24, &token), Ead::padding(None)];
+    for eads in [&[][..], &items] {
+        let message_3 = |signs_before| {
+            let mut message_3 = Vec::new();
+            let handshake = Handshake {
+                method: BOTH[0],
+                eads: [&[], &[], eads, &[]],
+                known: &[24],
+                signs_before,
+                ..Handshake::default()
+            };
+            handshake
+                .run(&mut |number, message| {
+                    if number == 3 {
+                        message_3.clone_from(message)
+                    }
+                })
+                .unwrap();
+            message_3
+        };
+        assert_eq!(message_3(true), message_3(false));
+    }
+}
+
 /// PLAINTEXT_2 is longer than one keystream (RFC 9528 Appendix G).
 #[test]
 fn message_2_beyond_the_reach_of_hkdf() {

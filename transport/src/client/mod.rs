@@ -25,6 +25,8 @@ pub struct CoapClient {
     exchanges: Exchanges<()>,
     clock: Clock,
     context: Option<Context>,
+    /// To go before the next request.
+    message_3: Option<Vec<u8>>,
     /// A request whose future may have been dropped since.
     under_way: Option<SentId>,
     patience: Duration,
@@ -121,6 +123,7 @@ impl CoapClient {
             exchanges: exchanges(64, 8)?,
             clock: Clock::start(),
             context: None,
+            message_3: None,
             under_way: None,
             patience: Duration::from_secs(93), // MAX_TRANSMIT_WAIT
             traffic: Traffic::default(),
@@ -135,7 +138,14 @@ impl CoapClient {
 
     /// From now on every request goes under this context, or under none. Returns the one before.
     pub fn set_context(&mut self, context: Option<Context>) -> Option<Context> {
+        self.message_3 = None;
         std::mem::replace(&mut self.context, context)
+    }
+
+    /// From now on every request goes under this context, and the next one takes along the EDHOC message_3 that the server needs to
+    /// derive it (RFC 9668). Where the server refuses that, its answer is not protected.
+    pub fn set_new_context(&mut self, context: Context, message_3: Vec<u8>) {
+        (self.context, self.message_3) = (Some(context), Some(message_3));
     }
 
     /// The context, to reserve sender numbers, say.

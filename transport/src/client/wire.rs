@@ -4,7 +4,7 @@ use std::io;
 
 use latchwork_coap::endpoint::exchange::{Due, Received, SentId};
 use latchwork_coap::endpoint::request::{Transfer, check_response};
-use latchwork_coap::{Message, OptionNumber, Token};
+use latchwork_coap::{Message, OptionNumber, Token, Writer};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{MAX_OVERHEAD, SentRequest};
 use tokio::net::UdpSocket;
@@ -84,6 +84,14 @@ impl CoapClient {
                 (protected.0, Some(protected.1))
             }
         };
+        let combined;
+        let datagram = match self.message_3.take() {
+            Some(message_3) => {
+                combined = combine(datagram, &message_3)?;
+                &combined
+            }
+            None => datagram,
+        };
         let sent = self.exchanges.send(self.clock.now(), (), datagram, random::u16()?);
         let id = sent.map_err(|_| Error::Unfit)?;
         self.under_way = Some(id);
@@ -153,6 +161,29 @@ impl CoapClient {
         }
         outcome.transpose()
     }
+}
+
+/// A protected request and the message_3 that its context rests on, in one (RFC 9668 §3.2.1).
+fn combine(protected: &[u8], message_3: &[u8]) -> Result<Vec<u8>, Error> {
+    let request = Message::parse(protected).map_err(|_| Error::Unfit)?;
+    let mut out = vec![0; protected.len() + message_3.len() + 4];
+    let mut writer = Writer::new(&mut out, request.kind, request.code, request.id, request.token);
+    let mut marked = false;
+    for (number, value) in request.options {
+        if number > OptionNumber::EDHOC && !marked {
+            writer.option(OptionNumber::EDHOC, &[])?;
+            marked = true;
+        }
+        writer.option(number, value)?;
+    }
+    if !marked {
+        writer.option(OptionNumber::EDHOC, &[])?;
+    }
+    writer.payload(&[message_3, request.payload].concat())?;
+    let length = writer.finish()?.len();
+    out.truncate(length);
+    // In one piece or not at all (RFC 9668 §3.2.2).
+    if length > MAX_REQUEST { Err(Error::Unfit) } else { Ok(out) }
 }
 
 /// An error that an *earlier* datagram earned is reported once, in place of sending this one.

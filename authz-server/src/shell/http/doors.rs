@@ -81,6 +81,8 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
             (Need::Nothing(scope), None) => (scope, State::Available),
             (Need::Owner(scope), _) => (scope, State::NeedsConsent),
         };
+        // Whose credential we know speaks EDHOC.
+        let profile = if lock.credential.is_some() { Profile::COAP_EDHOC_OSCORE } else { Profile::COAP_OSCORE };
         own.push(OwnDoor {
             name: target.door.name,
             title: target.door.title,
@@ -89,7 +91,7 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
             as_uri: format!("{}/token", shell.issuer),
             rs_cnf: lock.credential.map(|ccs| serde_json::json!({ "kccs": base64url(&ccs.0) })),
             scopes: scopes.to_string(),
-            profile: Profile::COAP_OSCORE.name().unwrap_or_default(),
+            profile: profile.name().unwrap_or_default(),
             state,
         });
     }

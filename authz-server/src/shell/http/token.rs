@@ -97,7 +97,7 @@ fn content_type(request: &HttpRequest) -> String {
 }
 
 fn granted(issued: &IssuedResponse, in_cbor: bool) -> HttpResponse {
-    match in_cbor.then(|| issued.to_cbor()).flatten() {
+    match (in_cbor || issued.is_cbor_only()).then(|| issued.to_cbor()).flatten() {
         Some(body) => HttpResponse::Ok().content_type(ACE_CBOR).body(body),
         None => HttpResponse::Ok().json(issued.to_json()),
     }

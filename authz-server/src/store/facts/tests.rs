@@ -28,6 +28,7 @@ fn ask(audience: &[&str]) -> TokenRequest {
         req_cnf: None,
         ace_profile: false,
         cnonce: None,
+        series: None,
     }
 }
 

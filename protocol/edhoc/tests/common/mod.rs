@@ -1,7 +1,7 @@
 //! The two parties of RFC 9529 §3, and handshakes between them.
 #![allow(dead_code)]
 
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret};
+use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret, Sign};
 use latchwork_edhoc::{
     ConnectionId, Credential, Ead, Error, IdCred, Identity, Method, Session,
     initiator::{self, Key, Offer},
@@ -70,6 +70,8 @@ pub(crate) struct Handshake<'h> {
     pub(crate) known: &'h [u32],
     pub(crate) c_i: ConnectionId,
     pub(crate) c_r: ConnectionId,
+    /// Whether the initiator's key is asked before message_3 is written.
+    pub(crate) signs_before: bool,
 }
 
 impl Default for Handshake<'_> {
@@ -84,6 +86,7 @@ impl Default for Handshake<'_> {
             known: &[],
             c_i: id(&[0x37]),
             c_r: id(&[0x27]),
+            signs_before: false,
         }
     }
 }
@@ -117,7 +120,14 @@ impl Handshake<'_> {
         assert_eq!(received.eads().iter().collect::<Vec<_>>(), shown(self.eads[1]));
         let credential = Credential::ccs(&self.cred_r_at_i).unwrap();
         let verified = received.verify(c, &credential).map_err(at(2))?;
+        let signature = if self.signs_before {
+            let to_sign = verified.to_sign(c, (self.id_cred_i, &cred_i), self.eads[2], &mut buffer).map_err(at(3))?;
+            key_i.sign_es256(&[to_sign]).unwrap()
+        } else {
+            [0; 64]
+        };
         let key = match self.method {
+            Method::SignatureStaticDh if self.signs_before => Key::Signed(&signature),
             Method::SignatureStaticDh => Key::Sign(&key_i),
             Method::StaticDhStaticDh => Key::Agree(&key_i),
         };

@@ -230,3 +230,65 @@ fn signed_inside_where_the_lock_wants_it() {
     assert_eq!(inside.kid, house.keys.signer(Alg::Es256, NOW).unwrap().kid());
     assert!(matches!(StrictClaims::decode(inside.payload).unwrap().cnf, Some(Cnf::Osc(_))));
 }
+
+/// A first token and an update of its rights, in one series.
+/// EDHOC-3.1-07, EDHOC-3.1-10, EDHOC-3.2-01, EDHOC-3.3-03, EDHOC-3.3-05, EDHOC-3.3-06, EDHOC-3.3.1-01, EDHOC-3.3.1-02, EDHOC-3.3.1-03,
+/// EDHOC-3.3.1-04, EDHOC-3.3.3-01
+#[test]
+fn a_token_series() {
+    let (mut house, phone) = (House::new(), Pair::new(1));
+    let proven = |pair: &Pair, jti: &str| Presented { proof: Some(pair.proof(jti)), ..robot() };
+    let first = TokenRequest { req_cnf: Some(kccs(&phone)), face: Face::CborHttp, ..machine_request("front") };
+    let issued = house.decide(&proven(&phone, "1"), &first).unwrap();
+    house.commit(&issued.changes).unwrap();
+    let claims = |issued: &Issued| {
+        let coset = CoseSign1::from_tagged_slice(&token(issued)[2..]).unwrap();
+        let payload = coset.payload.unwrap();
+        let claims = StrictClaims::decode(&payload).unwrap();
+        let (Some(info), Some(Cnf::Kccs(ccs))) = (claims.edhoc_info, claims.cnf) else { panic!("{claims:?}") };
+        let id = info.session_id.unwrap().to_vec();
+        assert_eq!(info, latchwork_ace::EdhocInfo::series(&id), "nothing else");
+        (id, ccs.to_vec())
+    };
+    let (id, ccs) = claims(&issued);
+    let body = issued.response.to_cbor().unwrap();
+    let answer = TokenResponse::decode(&body).unwrap();
+    assert_eq!(answer.edhoc_info, Some(latchwork_ace::EdhocInfo::series(&id)));
+    assert!(matches!(answer.rs_cnf, Some(Cnf::Kccs(_))) && answer.cnf.is_none());
+    assert_eq!(answer.ace_profile, Some(Profile::COAP_EDHOC_OSCORE));
+
+    let update = TokenRequest { req_cnf: None, series: Some(Blob(id.clone())), ..first.clone() };
+    let updated = house.decide(&proven(&phone, "2"), &update).unwrap();
+    assert_eq!(claims(&updated), (id.clone(), ccs), "the same series, the same credential");
+    let body = updated.response.to_cbor().unwrap();
+    let answer = TokenResponse::decode(&body).unwrap();
+    assert!(answer.edhoc_info.is_none() && answer.rs_cnf.is_none() && answer.cnf.is_none());
+
+    let again = house.decide(&proven(&phone, "3"), &first).unwrap();
+    assert_ne!(claims(&again).0, id, "another series");
+
+    let unknown = Refusal::Key(KeyFault::UnknownSeries);
+    for (what, who, request, expected) in [
+        (
+            "another name",
+            proven(&phone, "4"),
+            TokenRequest { series: Some(Blob(vec![1; 8])), ..update.clone() },
+            &unknown,
+        ),
+        ("a key beside", proven(&phone, "5"), TokenRequest { req_cnf: Some(kccs(&phone)), ..update.clone() }, &unknown),
+        (
+            "another lock",
+            proven(&phone, "6"),
+            TokenRequest { audience: machine_request("back").audience, ..update.clone() },
+            &unknown,
+        ),
+        ("another key", proven(&Pair::new(2), "7"), update.clone(), &Refusal::Key(KeyFault::NotProven)),
+        ("no key", robot(), update.clone(), &Refusal::Key(KeyFault::NotProven)),
+    ] {
+        assert_eq!(&refused(&house, &who, &request), expected, "{what}");
+    }
+    house.now = house.now + Seconds(3600);
+    let late =
+        Presented { proof: Some(phone.proof_with("9", |_, claims| claims["iat"] = house.now.0.into())), ..robot() };
+    assert_eq!(refused(&house, &late, &update), unknown, "its last token is over");
+}
