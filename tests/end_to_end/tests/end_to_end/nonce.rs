@@ -12,7 +12,7 @@ fn a_lock_without_a_clock_opens_to_a_phone_and_to_a_machine() {
     let (directory, file) = (building.path("server"), building.path("locks/shed.lock"));
     let (directory, out) = (directory.to_string_lossy(), file.to_string_lossy());
     building.latchwork(&["lock", "enroll", "shed", "--clock", "nonce", "--dir", &directory, "--out", &out]).unwrap();
-    let lock = Lock::start("shed", &file, &building.path("locks"), &building.path("logs"), "info").unwrap();
+    let lock = Lock::start("shed", &file, None, &building.path("locks"), &building.path("logs"), "info").unwrap();
     lock.lose_clock().unwrap();
     let address = lock.corridor.address.to_string();
     let declared = building.path("shed.toml");
@@ -43,7 +43,8 @@ fn a_lock_without_a_clock_opens_to_a_phone_and_to_a_machine() {
 
     // A reboot forgets the nonces: the token in the phone is stale, and the phone gets another one.
     drop(lock);
-    let lock = Lock::start("shed-rebooted", &file, &building.path("locks"), &building.path("logs"), "info").unwrap();
+    let lock =
+        Lock::start("shed-rebooted", &file, None, &building.path("locks"), &building.path("logs"), "info").unwrap();
     lock.lose_clock().unwrap();
     let home = phone.home().join("tokens.json");
     let moved = fs::read_to_string(&home).unwrap().replace(&address, &lock.corridor.address.to_string());
