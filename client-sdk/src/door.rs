@@ -193,3 +193,85 @@ impl Bound {
 
 /// Where a lock takes EDHOC messages that says nothing else.
 const WELL_KNOWN: &str = "/.well-known/edhoc";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchwork_ace::edhoc_info::Numbers;
+    use latchwork_ace::{Claims, CoseKey, OscMaterial};
+
+    fn ccs(x: u8) -> Vec<u8> {
+        let (x, y) = ([x; 32], [2; 32]);
+        let claims = Claims { cnf: Some(Cnf::CoseKey(CoseKey::p256(&x, &y))), ..Claims::default() };
+        claims.encode(&mut [0; 96]).unwrap().to_vec()
+    }
+
+    fn door(profile: Option<&str>, kccs: Option<Vec<u8>>) -> Door {
+        Door {
+            name: "front".into(),
+            title: String::new(),
+            audience: "urn:latchwork:lock:front".into(),
+            address: "127.0.0.1:5683".into(),
+            as_uri: "https://as.example/token".into(),
+            scopes: String::new(),
+            profile: profile.map(str::to_owned),
+            rs_cnf: Some(LockCredential { kccs }),
+            standing: Standing::Granted,
+        }
+    }
+
+    /// EDHOC-3.3-02, EDHOC-3.3-04, EDHOC-3.3-05, EDHOC-3.3.2-01, EDHOC-3.4-02, EDHOC-4.2-06, EDHOC-4.3.1-01
+    #[test]
+    fn what_is_taken_for_a_door_that_speaks_edhoc() {
+        let (own, other, broken) = (ccs(1), ccs(3), [0xa0]);
+        let osc = OscMaterial::new(b"1", b"0123456789abcdef");
+        let good = TokenResponse {
+            expires_in: Some(600),
+            ace_profile: Some(Profile::COAP_EDHOC_OSCORE),
+            rs_cnf: Some(Cnf::Kccs(&own)),
+            edhoc_info: Some(EdhocInfo::series(b"1")),
+            ..TokenResponse::new(b"token")
+        };
+        let listed = door(Some("coap_edhoc_oscore"), Some(own.clone()));
+        let unlisted = door(Some("coap_edhoc_oscore"), None);
+        let info = |change: fn(&mut EdhocInfo<'static>)| {
+            let mut info = EdhocInfo::series(b"1");
+            change(&mut info);
+            TokenResponse { edhoc_info: Some(info), ..good }
+        };
+        for (what, response, door, taken) in [
+            ("good", good, &listed, true),
+            ("known to the list alone", TokenResponse { rs_cnf: None, ..good }, &listed, true),
+            ("known to the answer alone", good, &unlisted, true),
+            ("known to nobody", TokenResponse { rs_cnf: None, ..good }, &unlisted, false),
+            ("another lock", TokenResponse { rs_cnf: Some(Cnf::Kccs(&other)), ..good }, &listed, false),
+            ("no key in it", TokenResponse { rs_cnf: Some(Cnf::Kccs(&broken)), ..good }, &unlisted, false),
+            ("a bare name", TokenResponse { rs_cnf: Some(Cnf::Kid(b"1")), ..good }, &listed, false),
+            ("another profile", TokenResponse { ace_profile: Some(Profile::COAP_OSCORE), ..good }, &listed, false),
+            ("another key than ours", TokenResponse { cnf: Some(Cnf::Osc(osc)), ..good }, &listed, false),
+            ("without an end", TokenResponse { expires_in: None, ..good }, &listed, false),
+            ("methods", info(|info| info.methods = Some(Numbers::Plain(&[1, 3]))), &listed, true),
+            ("other methods", info(|info| info.methods = Some(Numbers::Plain(&[3]))), &listed, false),
+            ("suites", info(|info| info.cipher_suites = Some(Numbers::Plain(&[2]))), &listed, true),
+            ("other suites", info(|info| info.cipher_suites = Some(Numbers::Plain(&[0]))), &listed, false),
+            ("a door of the other profile", good, &door(None, Some(own.clone())), false),
+        ] {
+            assert_eq!(Permission::granted(&response, door, 0).is_ok(), taken, "{what}");
+        }
+        for (what, response, expected) in [
+            ("as it comes", good, (true, false, "/.well-known/edhoc")),
+            ("one by one", info(|info| info.comb_req = Some(false)), (false, false, "/.well-known/edhoc")),
+            ("message_4", info(|info| info.message_4 = Some(true)), (false, true, "/.well-known/edhoc")),
+            ("elsewhere", info(|info| info.uri_path = Some("/e")), (true, false, "/e")),
+        ] {
+            let permission = Permission::granted(&response, &listed, 0).unwrap();
+            let Bound::Key { combined, message_4, path, .. } = &permission.bound else { panic!("{what}") };
+            assert_eq!((*combined, *message_4, path.as_str()), expected, "{what}");
+            assert!(
+                permission.fits(&listed) && !permission.fits(&door(Some("coap_edhoc_oscore"), Some(other.clone())))
+            );
+            let again: Permission = serde_json::from_slice(&serde_json::to_vec(&permission).unwrap()).unwrap();
+            assert!(again.fits(&listed), "{what}");
+        }
+    }
+}

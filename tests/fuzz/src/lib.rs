@@ -1,6 +1,8 @@
 //! What the targets share.
 
-use latchwork_crypto::{CryptoError, P256Public, RustCrypto, Symmetric, Verify};
+use latchwork_crypto::{
+    Agree, CryptoError, Ephemeral, P256Peer, P256Public, Random, RustCrypto, Secret, Symmetric, Verify,
+};
 
 /// Takes every tag and every signature and encrypts nothing, so that what stands behind the decryption gets the fuzzer's bytes. Keys are derived as ever.
 pub struct TakesEveryTag;
@@ -21,6 +23,20 @@ impl Symmetric for TakesEveryTag {
 
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
         RustCrypto.hmac_sha256(key, parts)
+    }
+}
+
+impl Agree for TakesEveryTag {
+    fn agree(&self, _: &P256Peer) -> Result<Secret<32>, CryptoError> {
+        Ok(Secret::new([0; 32]))
+    }
+}
+
+impl Ephemeral for TakesEveryTag {
+    type Key = Self;
+
+    fn ephemeral(&self, _: &mut (impl Random + ?Sized)) -> Result<(Self, [u8; 32]), CryptoError> {
+        Ok((Self, [0; 32]))
     }
 }
 

@@ -1,21 +1,26 @@
-//! Datagrams at a door, one after the other: without a key nothing opens it, and with every key nothing breaks it.
+//! Datagrams at a door, one after the other, EDHOC with tokens in EAD_3 among them: without a key nothing opens it, and with every key
+//! nothing breaks it.
 #![no_main]
 
 use latchwork_ace::Aif;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::{Kind, Message};
-use latchwork_crypto::{CryptoError, P256Public, Random, RustCrypto, Secret, Symmetric, Verify};
+use latchwork_crypto::{
+    Agree, CryptoError, Ephemeral, P256Private, P256Public, Random, RustCrypto, Secret, Symmetric, Verify,
+};
+use latchwork_edhoc::{Identity, Method};
 use latchwork_fuzz::TakesEveryTag;
 use latchwork_rs_lib::{
-    Allowed, Event, Flash, FlashFailed, Freshness, Issuer, Key, NamedScope, NoEdhoc, Now, Reply, ResourceServer,
+    Allowed, Event, Flash, FlashFailed, Freshness, Handshakes, Issuer, Key, NamedScope, Now, Reply, ResourceServer,
     Resources, Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
 };
 use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
 
 fuzz_target!(|data: &[u8]| {
-    let stranger = visit(data, &RustCrypto);
-    assert_eq!((stranger.tokens, stranger.opened), (0, 0), "came in without a key");
-    let insider = visit(data, &TakesEveryTag);
+    let stranger = visit(data, &RustCrypto, &OWN);
+    assert_eq!((stranger.tokens, stranger.opened, stranger.sessions), (0, 0, 0), "came in without a key");
+    let insider = visit(data, &TakesEveryTag, &TakesEveryTag);
     assert!(insider.opened == 0 || insider.tokens > 0, "came in without a token");
 });
 
@@ -24,9 +29,10 @@ fuzz_target!(|data: &[u8]| {
 struct Visit {
     tokens: usize,
     opened: usize,
+    sessions: usize,
 }
 
-fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
+fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C::Key) -> Visit {
     let token_key = Secret::new([7; 16]);
     let public = P256Public { x: [1; 32], y: [2; 32] }; // beside the curve: no signature is good under it
     let door = Aif::parse(&[0x81, 0x82, 0x65, b'/', b'd', b'o', b'o', b'r', 2]).expect("rights");
@@ -48,6 +54,9 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
     sessions.remember(&trust, &mut chip, crypto).expect("a chip that reads");
     let (mut resources, mut visit) = (Door(0), Visit::default());
 
+    let mut edhoc: Handshakes<'_, C::Key, u8, 2> =
+        Handshakes::new(Identity::ccs(CCS, own as &dyn Agree).expect("a credential"), BOTH);
+
     // Each datagram behind its length, and the sender's address behind that.
     while let Some(([high, low, peer], rest)) = data.split_first_chunk() {
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
@@ -61,7 +70,7 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
             trust: &trust,
             sessions: &mut sessions,
             flash: &mut chip,
-            edhoc: &mut NoEdhoc,
+            edhoc: &mut edhoc,
             revoked: &[],
             now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
             crypto,
@@ -75,13 +84,23 @@ fn visit(mut data: &[u8], crypto: &(impl Symmetric + Verify)) -> Visit {
         assert!(response.code.is_response() && response.token == message.token);
         match answer.event {
             Event::Uploaded(_) | Event::Updated(_) => visit.tokens += 1,
-            Event::Served(..) => visit.opened += 1,
+            // Message_3 may have come together with the request.
+            Event::Served(..) => (visit.tokens, visit.opened) = (visit.tokens + 1, visit.opened + 1),
             _ => {}
         }
+        visit.sessions = visit.sessions.max(sessions.live() + sessions.pending());
+        assert!(edhoc.waiting() <= 2);
         assert_eq!(resources.0, visit.opened, "served behind the server's back");
     }
     visit
 }
+
+static OWN: LazyLock<P256Private> = LazyLock::new(|| P256Private::new(Secret::new([5; 32])).expect("a key"));
+
+const BOTH: &[Method] = &[Method::SignatureStaticDh, Method::StaticDhStaticDh];
+
+/// A credential with a kid, of a key that is somewhere.
+const CCS: &[u8] = b"\xa1\x08\xa1\x01\xa5\x01\x02\x02\x41\x00\x20\x01\x21\x58\x2011111111111111111111111111111111\x22\x58\x2022222222222222222222222222222222";
 
 /// Counts how often it was opened.
 struct Door(usize);
