@@ -8,14 +8,21 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use latchwork_crypto::RustCrypto;
 use latchwork_rs_lib::verify::Verifier;
-use latchwork_rs_lib::{Now, Uptime, Wall};
+use latchwork_rs_lib::{Now, Revoked, Uptime, Wall};
 use support::mint::{CNF, NOW, bytes, encrypted, es256, good, map, osc, signed, signed_eddsa};
 
 fn verify(criterion: &mut Criterion) {
     let trust = support::trust(None);
     let now = Now { wall: Wall::exact(NOW), uptime: Uptime(1000) };
-    let verifier =
-        Verifier { trust: &trust, revoked: &[], records: &[], resources: &["/door"], now: &now, crypto: &RustCrypto };
+    let revoked = Revoked::<[_; 0]>::new();
+    let verifier = Verifier {
+        trust: &trust,
+        revoked: &revoked,
+        records: &[],
+        resources: &["/door"],
+        now: &now,
+        crypto: &RustCrypto,
+    };
     let claims = good(osc(b"1", &[3; 16]));
     // A signed token tells no secret, so it confirms a public key.
     let point = es256().verifying_key().to_sec1_point(false);

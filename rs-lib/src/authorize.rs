@@ -2,7 +2,7 @@
 
 use crate::check::refuse_unless;
 use crate::proof::ProvenKey;
-use crate::session::{Holder, Seat, Sessions};
+use crate::session::{Holder, Seat, Sessions, Subject};
 use crate::trust::Trust;
 use latchwork_ace::aif::{Aif, Methods};
 use latchwork_ace::registry::Method;
@@ -49,13 +49,24 @@ impl Denied {
     }
 }
 
+/// A resource that somebody created here (RFC 9237 §2.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Created<'r> {
+    /// Who did: [`Holder::subject`] when it happened.
+    pub by: Subject,
+    /// The path where it was created; the Dynamic bits of the entry for that path count.
+    pub at: &'r str,
+}
+
 /// Decides whether whoever proved this key may have this request served. Both the token and the ceiling of its issuer
-/// must permit it, byte for byte as RFC 9237 §2.2 compares.
+/// must permit it, byte for byte as RFC 9237 §2.2 compares. `created` tells of a resource that was not always there: who
+/// created it has the Dynamic methods on it too.
 pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
     key: &ProvenKey,
     request: &Message<'_>,
     sessions: &'s Sessions<N, P, I>,
     trust: &Trust<'_>,
+    created: Option<Created<'_>>,
 ) -> Result<Allowed<'s>, Denied> {
     let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;
     let holder = &session.holder;
@@ -63,12 +74,18 @@ pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
     let scope = holder.scope.aif().ok_or(Denied::Resource)?;
     let ceiling = issuer.ceiling.filter(|_| !cfg!(latchwork_disable = "ceiling"));
     for permits in [Some(scope), ceiling].into_iter().flatten() {
-        let methods = methods(&permits, request);
+        let created = created.filter(|created| holder.subject() == Some(created.by));
+        let methods = methods(&permits, request).and(dynamic(&permits, created));
         refuse_unless!("resource", methods != Methods::NONE, Denied::Resource);
         let permitted = methods.contains(Method(request.code.0));
         refuse_unless!("method", permitted, Denied::Method);
     }
     Ok(Allowed { holder })
+}
+
+fn dynamic(aif: &Aif<'_>, created: Option<Created<'_>>) -> Methods {
+    let here = aif.iter().filter(|(path, _)| created.is_some_and(|created| created.at == *path));
+    here.fold(Methods::NONE, |all, (_, methods)| all.and(methods.dynamic()))
 }
 
 pub(crate) fn methods(aif: &Aif<'_>, request: &Message<'_>) -> Methods {

@@ -11,7 +11,6 @@ pub struct Holder {
     pub(crate) key: KeyName,
     /// The series that the token belongs to; none under the profile without EDHOC.
     pub(crate) series: Option<TokenSeries>,
-    #[allow(dead_code)] // for the choice of seats, next
     pub(crate) subject: Subject,
     pub(crate) ends: Ends,
     /// Of a token that counts from receipt.
@@ -46,6 +45,11 @@ impl Holder {
         self.ends
     }
 
+    /// Whose token it is, if it says.
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject.is_named.then_some(self.subject)
+    }
+
     /// The number of a token that counts from receipt.
     pub(crate) fn number(&self) -> Option<u64> {
         self.count.map(|count| count.number)
@@ -62,6 +66,11 @@ pub(crate) struct KeyName {
 }
 
 impl KeyName {
+    /// The name, without the server.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.id.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     pub(crate) const MAX_LEN: usize = 32;
 
     pub(crate) fn new(issuer: IssuerId, name: &[u8]) -> Option<Self> {
@@ -106,10 +115,13 @@ impl TokenSeries {
     }
 }
 
-/// Whose token it is, as far as a lock knows: the beginning of a hash over the server and its `sub`. Tokens without
-/// `sub` are all the same somebody's.
+/// Whose token it is, as far as a lock knows: the beginning of a hash over the server and its `sub`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subject(pub(crate) [u8; 8]);
+pub struct Subject {
+    pub(crate) hash: [u8; 8],
+    /// Tokens of one server without `sub` are all the same somebody's.
+    pub(crate) is_named: bool,
+}
 
 /// A copy of a token's scope.
 #[derive(Clone, Copy)]

@@ -66,6 +66,12 @@ pub enum Refusal {
     OtherCredential,
     /// An update of rights for another context than the one it came in (RFC 9203 §4.2).
     OtherContext,
+    /// The server that was asked says that the token is not, or no longer, good.
+    Inactive,
+    /// It takes a server to understand this token, and none can be asked or its answer is none.
+    Unknowable,
+    /// A server is being asked.
+    Later,
     /// The cryptography or the random numbers failed.
     Broken,
 }
@@ -89,6 +95,7 @@ impl Refusal {
             | Self::Endless
             | Self::InTheOpen
             | Self::OtherCredential
+            | Self::Inactive
             | Self::OtherContext => Code::UNAUTHORIZED,
             Self::WrongAudience => Code::FORBIDDEN,
             Self::NotAToken(_)
@@ -101,9 +108,11 @@ impl Refusal {
             | Self::UnsupportedMaterial
             | Self::NoSeries
             | Self::NotOneToken
+            | Self::Unknowable
             | Self::NotForOscore => Code::BAD_REQUEST,
             Self::TooLong => Code::REQUEST_ENTITY_TOO_LARGE,
             Self::TooMany => Code::TOO_MANY_REQUESTS,
+            Self::Later => Code::SERVICE_UNAVAILABLE,
             Self::Broken => Code::INTERNAL_SERVER_ERROR,
         }
     }

@@ -62,6 +62,15 @@ impl<const K: usize> Default for Revoked<[Option<Entry>; K]> {
     }
 }
 
+/// Of whatever size, it is used as one without.
+impl<const K: usize> core::ops::Deref for Revoked<[Option<Entry>; K]> {
+    type Target = Revoked;
+
+    fn deref(&self) -> &Revoked {
+        self
+    }
+}
+
 impl Revoked {
     /// Whether this token was revoked.
     pub fn contains(&self, token: &TokenHash) -> bool {

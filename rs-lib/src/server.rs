@@ -7,18 +7,20 @@ mod edhoc;
 
 pub use crate::target::{AUTHZ_INFO, EDHOC};
 
-use crate::authorize::{Allowed, Denied, authorize};
+use crate::authorize::{Allowed, Created, Denied, authorize};
 use crate::check::refuse_unless;
 use crate::clock::Now;
 use crate::edhoc::Edhoc;
 use crate::hints;
+use crate::introspect::{ASK_AGAIN, Introspect, Introspected};
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
 use crate::replay::Flash;
+use crate::revoked::Revoked;
 use crate::room::{Blocks, Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
 use crate::target::{self, Target};
-use crate::trust::Trust;
-use crate::verify::Verifier;
+use crate::trust::{IssuerId, Trust};
+use crate::verify::{Bearer, Rejected, Verifier};
 use crate::{Refusal, authz_info};
 use latchwork_ace::authz_info::{Request, Response};
 use latchwork_ace::cose::Token;
@@ -36,7 +38,14 @@ pub trait Resources {
     /// The absolute paths that exist here. A scope that mentions none of them is refused.
     const PATHS: &'static [&'static str];
 
+    /// Who created the resource that a request names, if it was not always there.
+    fn created(&self, request: &Message<'_>) -> Option<Created<'_>> {
+        let _ = request;
+        None
+    }
+
     /// Serves one request. The payload of the reply may be written into `room`. Accept is the resource's business.
+    ///
     fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, now: &Now, room: &'r mut [u8]) -> Reply<'r>;
 }
 
@@ -49,12 +58,14 @@ pub struct Reply<'r> {
     pub format: Option<ContentFormat>,
     /// The payload; may be empty.
     pub payload: &'r [u8],
+    /// For how many seconds it holds; of a 5.03, how soon to come again.
+    pub max_age: Option<u32>,
 }
 
 impl Reply<'static> {
     /// A reply that says all by its code.
     pub const fn code(code: Code) -> Self {
-        Self { code, format: None, payload: &[] }
+        Self { code, format: None, payload: &[], max_age: None }
     }
 }
 
@@ -69,7 +80,9 @@ pub struct ResourceServer<'a, 'k, C, R, E, const N: usize, const P: usize, const
     /// What outlives a reboot.
     pub flash: &'a mut dyn Flash,
     /// Revoked tokens, as the application learnt of them (RFC 9770 §11.1).
-    pub revoked: &'a [TokenHash],
+    pub revoked: &'a mut Revoked,
+    /// Who can ask a server about a token; None if nobody can.
+    pub introspect: Option<&'a mut dyn Introspect>,
     /// The present.
     pub now: Now,
     /// The cryptography.
@@ -320,7 +333,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             }
             // No token grants this, however the path is spelled: handshakes do not nest in sessions.
             Target::Edhoc => Err(Denied::Resource),
-            Target::Resource => authorize(key, request, self.sessions, self.trust),
+            Target::Resource => authorize(key, request, self.sessions, self.trust, resources.created(request)),
         };
         match decision {
             Ok(allowed) => {
@@ -329,9 +342,12 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 (Event::Served(token, reply.code), reply)
             }
             Err(denied) => {
-                let session = self.sessions.at(Seat::Live(key.seat));
-                let event = session.map_or(Event::Lapsed, |session| Event::Denied(session.holder.token, denied));
-                (event, Reply::code(denied.code()))
+                let Some(session) = self.sessions.at(Seat::Live(key.seat)) else {
+                    return (Event::Lapsed, Reply::code(denied.code()));
+                };
+                let (trust, code) = (self.trust, denied.code());
+                let reply = hints::more_rights(trust, code, request, &session.holder, &self.now, self.crypto, room);
+                (Event::Denied(session.holder.token, denied), reply)
             }
         }
     }
@@ -347,6 +363,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             code: Code::CREATED,
             format: Some(ContentFormat::ACE_CBOR),
             payload: response.encode(room).unwrap_or_default(),
+            max_age: None,
         };
         (Event::Uploaded(token), created)
     }
@@ -363,7 +380,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             let has_time = self.sessions.has_time_for_signature(&self.now);
             refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
         }
-        let bearer = self.verifier(paths).verify(request.access_token, room)?;
+        let bearer = self.bearer(request.access_token, paths, room)?;
         let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, self.random, self.crypto)?;
         Ok((bearer.token(), opened))
     }
@@ -377,9 +394,41 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         room: &mut [u8],
     ) -> Result<TokenHash, NotAnUpload> {
         let request = upload_request(message)?;
-        let bearer = self.verifier(paths).verify(request.access_token, room)?;
+        let bearer = self.bearer(request.access_token, paths, room)?;
         authz_info::update(self.sessions, key.seat, &bearer, is_bare(message), self.crypto)?;
         Ok(bearer.token())
+    }
+
+    /// Judges a token, by asking a server if it takes one.
+    fn bearer<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
+        let foreign = Token::parse(token).map_or(true, |token| self.trust.keys(token.kid()).next().is_none());
+        let judged = if foreign && self.introspect.is_some() {
+            self.ask(token, paths, room)
+        } else {
+            self.verifier(paths).judge(token, room)
+        };
+        judged.map_err(|rejected| self.rejected(rejected))
+    }
+
+    /// Keeps what a revoked token said of itself.
+    fn rejected(&mut self, rejected: Rejected) -> Refusal {
+        if let Rejected::Revoked(token, Some(seen)) = &rejected {
+            self.revoked.saw(token, *seen);
+        }
+        rejected.into()
+    }
+
+    /// Asks a server about a token.
+    fn ask<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
+        let hash = self.verifier(paths).hash(token, &[], room)?;
+        let introspect = self.introspect.as_mut().ok_or(Refusal::Unknowable)?;
+        match introspect.introspect(token, &hash, &self.now, room) {
+            Introspected::Answer { issuer, payload } => {
+                self.verifier(paths).introspected(hash, IssuerId(issuer), payload)
+            }
+            Introspected::Later => Err(Refusal::Later.into()),
+            Introspected::Unreachable => Err(Refusal::Unknowable.into()),
+        }
     }
 
     fn verifier<'v>(&'v self, resources: &'v [&'v str]) -> Verifier<'v, 'v, C> {
@@ -428,7 +477,10 @@ impl NotAnUpload {
     fn answer(self, code: fn(Refusal) -> Code) -> (Event, Reply<'static>) {
         match self {
             Self::Request(code) => (Event::NotAnUpload(code), Reply::code(code)),
-            Self::Token(refusal) => (Event::Refused(refusal), Reply::code(code(refusal))),
+            Self::Token(refusal) => {
+                let max_age = (refusal == Refusal::Later).then_some(ASK_AGAIN);
+                (Event::Refused(refusal), Reply { max_age, ..Reply::code(code(refusal)) })
+            }
         }
     }
 }
@@ -506,6 +558,9 @@ fn write_body(reply: &Reply<'_>, out: &mut [u8]) -> Result<usize, Full> {
 fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full> {
     if let Some(format) = reply.format {
         writer.uint_option(OptionNumber::CONTENT_FORMAT, format.0.into())?;
+    }
+    if let Some(seconds) = reply.max_age {
+        writer.uint_option(OptionNumber::MAX_AGE, seconds)?;
     }
     writer.payload(reply.payload).map(drop)
 }

@@ -5,18 +5,19 @@
 //! gets no further than the pending slots. Those are few, apart, and evicted first.
 
 use crate::clock::{Ends, Now, Standing, Uptime};
-use crate::holder::KeyName;
-pub use crate::holder::{Holder, TokenHash};
+pub use crate::holder::{Holder, Subject, TokenHash};
 use crate::replay::{Flash, FlashFailed, Record, Records};
-use crate::trust::Trust;
+use crate::revoked::Seen;
+pub use crate::seats::IN_USE;
+use crate::trust::{IssuerId, Trust};
 use latchwork_crypto::Symmetric;
 use latchwork_oscore::Context;
 
 /// `N` live sessions and `P` pending ones, in memory that the application gives, and what is known of the tokens of `I`
 /// servers that count from receipt.
 pub struct Sessions<const N: usize, const P: usize, const I: usize = 1> {
-    live: [Option<Session>; N],
-    pending: [Option<Session>; P],
+    pub(crate) live: [Option<Session>; N],
+    pub(crate) pending: [Option<Session>; P],
     records: Records<I>,
     /// Counts uploads, to tell the older of two pending sessions.
     uploads: u64,
@@ -28,8 +29,8 @@ pub(crate) struct Session {
     pub(crate) context: Context,
     pub(crate) holder: Holder,
     /// The last request that verified; of a pending session none did yet.
-    used: Uptime,
-    upload: u64,
+    pub(crate) used: Uptime,
+    pub(crate) upload: u64,
 }
 
 /// Where a session sits.
@@ -94,14 +95,32 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         self.pending.iter().flatten().count()
     }
 
-    /// Ends every session that rests on this token, because it was revoked (RFC 9770 §11.1).
-    pub fn revoke(&mut self, token: &TokenHash) {
-        self.end_where(|session| session.holder.token == *token);
-    }
-
     /// Ends every session whose rights are over. To be called from time to time; requests check for themselves.
     pub fn sweep(&mut self, now: &Now) {
         self.end_where(|session| session.holder.ends.standing(now) == Standing::Over);
+    }
+
+    /// Ends every session that rests on this token, and tells what it said of itself. Its number is not over yet: its
+    /// hash, which is kept, refuses it, and leaves those below alone.
+    pub(crate) fn expunge(&mut self, token: &TokenHash) -> Option<Seen> {
+        let mut seen = None;
+        for slot in self.live.iter_mut().chain(&mut self.pending) {
+            if let Some(session) = slot.take_if(|session| session.holder.token == *token) {
+                seen = Some(Seen::of(&session.holder));
+            }
+        }
+        seen
+    }
+
+    /// A number is over, and stays so after a reboot.
+    pub(crate) fn over_for_good(
+        &mut self,
+        issuer: IssuerId,
+        number: u64,
+        flash: &mut dyn Flash,
+    ) -> Result<(), FlashFailed> {
+        self.records.over(issuer, number);
+        self.records.start(issuer, number, flash)
     }
 
     /// Whether there is time to check one more signature for a stranger, which is then spent.
@@ -118,7 +137,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     /// (RFC 9200 §5.10.1.1).
     pub(crate) fn open(&mut self, context: Context, mut holder: Holder, now: &Now) -> Seat {
         holder.ends = self.receipt(&holder).unwrap_or(holder.ends);
-        let place = self.pending_slot(now);
+        let place = self.pending_slot(holder.subject, now);
         self.uploads = self.uploads.wrapping_add(1);
         let upload = self.uploads;
         if let Some(slot) = self.pending.get_mut(place) {
@@ -185,7 +204,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     ///
     /// If its token counts from receipt, flash knows of that when this returns.
     pub(crate) fn used(&mut self, seat: Seat, now: &Now, flash: &mut dyn Flash) -> Result<usize, Unseated> {
-        let &Holder { key, count, .. } = &self.at(seat).ok_or(Unseated::Over)?.holder;
+        let &Holder { key, subject, count, .. } = &self.at(seat).ok_or(Unseated::Over)?.holder;
         let starts = count.filter(|count| !count.started).map(|count| count.number);
         if starts.is_some_and(|number| self.records.is_over(key.issuer, number)) {
             self.end(seat);
@@ -193,7 +212,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         }
         let index = match seat {
             Seat::Live(index) => index,
-            Seat::Pending(_) => self.live_slot(key, now).ok_or(Unseated::Busy)?,
+            Seat::Pending(_) => self.live_slot(key, subject, now).ok_or(Unseated::Busy)?,
         };
         if let Some(number) = starts {
             self.records.start(key.issuer, number, flash).map_err(|FlashFailed| Unseated::Flash)?;
@@ -230,35 +249,6 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         }
     }
 
-    /// Where the next live session goes: to its predecessor's place, a free one, one whose rights are over, or the one
-    /// that was idle longest. Never to that of one in use.
-    fn live_slot(&self, key: KeyName, now: &Now) -> Option<usize> {
-        let rank = |slot: &Option<Session>| match slot {
-            Some(session) if session.holder.key == key => Some((0, Uptime(0))),
-            None => Some((1, Uptime(0))),
-            Some(session) if session.holder.ends.standing(now) == Standing::Over => Some((2, session.used)),
-            Some(session) => (now.uptime.since(session.used) >= IN_USE).then_some((3, session.used)),
-        };
-        let best = self.live.iter().zip(0..).filter_map(|(slot, index)| Some((rank(slot)?, index)));
-        best.min().map(|(_, index)| index)
-    }
-
-    /// Where the next upload goes: a free place, one whose rights are over, else the oldest upload of the key that
-    /// holds most places. So a token that is uploaded over and over pushes out itself and nobody else.
-    fn pending_slot(&self, now: &Now) -> usize {
-        let crowd = |key| {
-            let same = |session: &&Session| session.holder.key == key;
-            self.pending.iter().flatten().filter(same).count()
-        };
-        let rank = |slot: &Option<Session>| match slot {
-            None => (0, 0, 0),
-            Some(session) if session.holder.ends.standing(now) == Standing::Over => (1, 0, 0),
-            Some(session) => (2, P - crowd(session.holder.key), session.upload),
-        };
-        let worst = self.pending.iter().zip(0..).min_by_key(|(slot, _)| rank(slot));
-        worst.map_or(0, |(_, index)| index)
-    }
-
     fn end_where(&mut self, ends: impl Fn(&Session) -> bool) {
         for slot in self.live.iter_mut().chain(&mut self.pending) {
             if let Some(session) = slot.take_if(|session| ends(session)) {
@@ -278,6 +268,3 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
 /// How many signatures are checked in a second for whoever sends them. More would leave a small processor no time for
 /// those inside (RFC 9200 §5.10.1.2); encrypted tokens cost too little to be counted.
 const SIGNATURES_PER_SECOND: u8 = 4;
-
-/// A session counts as in use for this many seconds after a request; nobody is evicted within.
-pub const IN_USE: u64 = 60;

@@ -29,6 +29,8 @@ pub struct Issuer<'k> {
     pub keys: &'k [TokenKey<'k>],
     /// The most that its tokens may grant here; None for whatever they say.
     pub ceiling: Option<Aif<'k>>,
+    /// The audiences that its tokens may be for here, of those that the lock has; None for all of them.
+    pub audiences: Option<&'k [&'k str]>,
 }
 
 /// A key and the name by which tokens refer to it.
@@ -53,7 +55,7 @@ pub enum Key<'k> {
 
 /// How a lock knows that a token is recent (RFC 9200 §5.10.3, §5.3.1).
 pub enum Freshness<'k> {
-    /// By its clock and the token's `exp`.
+    /// By what the token says: `exp` and `nbf` by the clock, `exi` by the record in flash.
     Clock,
     /// By a nonce of its own that the token brings back.
     Nonce(&'k Nonces),
@@ -81,8 +83,12 @@ impl<'k> Trust<'k> {
         self.issuers.get(usize::from(id))
     }
 
-    /// Whether a token for this audience is for us.
-    pub(crate) fn is_audience(&self, name: &str, signed: bool) -> bool {
+    /// Whether a token of this issuer for this audience is for us.
+    pub(crate) fn is_audience(&self, name: &str, signed: bool, issuer: IssuerId) -> bool {
+        let limit = self.issuer(issuer).and_then(|issuer| issuer.audiences);
+        if limit.is_some_and(|audiences| !audiences.contains(&name)) && !cfg!(latchwork_disable = "audience-ceiling") {
+            return false;
+        }
         let shared = self.groups.contains(&name);
         name == self.audience || shared && (signed || cfg!(latchwork_disable = "group"))
     }

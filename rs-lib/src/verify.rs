@@ -6,7 +6,9 @@ use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::clock::{Ends, Now, Standing, Wall, begun};
 use crate::holder::{HeldScope, Holder, KeyName, Subject, TokenHash, TokenSeries};
+use crate::introspect;
 use crate::replay::{self, Count, Record};
+use crate::revoked::{Revoked, Seen};
 use crate::trust::{Freshness, IssuerId, Key, Trust};
 use latchwork_ace::cose::{Encrypt0, Sign1, Token};
 use latchwork_ace::registry::{Alg, Profile};
@@ -18,7 +20,7 @@ pub struct Verifier<'v, 'k, C> {
     /// Whom we trust.
     pub trust: &'v Trust<'k>,
     /// Revoked tokens, as the application learnt of them (RFC 9770 §11.1).
-    pub revoked: &'v [TokenHash],
+    pub revoked: &'v Revoked,
     /// Absolute paths of what there is to permit here.
     pub resources: &'v [&'v str],
     /// What flash and this boot know of tokens that count from receipt, by issuer ([`Sessions::records`]); empty, it
@@ -95,9 +97,13 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     /// Checks a token. `room` takes what it contains, secrets too: wipe it afterwards. It has to hold 4 bytes for each
     /// 3 of the token.
     pub fn verify<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
+        self.judge(token, room).map_err(Refusal::from)
+    }
+
+    /// The same, and what a revoked token says of itself.
+    pub(crate) fn judge<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
         let envelope = Token::parse(token).map_err(Refusal::NotAToken)?;
-        let hash = self.hash(token, &[], room)?;
-        let revoked = self.revoked.contains(&hash) || self.is_twin_revoked(&envelope, token, room)?;
+        let names = self.names(&envelope, token, room)?;
         let (issuer, claims, envelope) = match envelope {
             Token::Encrypt0(outer) => {
                 let (issuer, plaintext) = self.open(&outer, room)?;
@@ -105,10 +111,10 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
                     None => (issuer, plaintext, Envelope::Encrypted),
                     Some(Token::Sign1(inner)) => {
                         let signer = self.check_signature(&inner)?;
-                        refuse_unless!("iss", signer == issuer, Refusal::WrongIssuer);
+                        refuse_unless!("iss", signer == issuer, Refusal::WrongIssuer.into());
                         (issuer, inner.payload, Envelope::Encrypted)
                     }
-                    Some(_) => return Err(Refusal::WrongAlgorithm),
+                    Some(_) => return Err(Refusal::WrongAlgorithm.into()),
                 }
             }
             Token::Sign1(signed) => {
@@ -117,23 +123,51 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
                 claims.copy_from_slice(signed.payload);
                 (issuer, &*claims, Envelope::Signed)
             }
-            Token::Mac0(_) => return Err(Refusal::WrongAlgorithm),
+            Token::Mac0(_) => return Err(Refusal::WrongAlgorithm.into()),
         };
-        refuse_unless!("revoked", !revoked, Refusal::Revoked);
-        let claims = Claims::decode(claims).map_err(Refusal::NotClaims)?;
+        self.check(names, issuer, claims, envelope)
+    }
+
+    /// Checks what a server said of a token that it was asked about. The answer came protected, so it may tell secrets.
+    pub(crate) fn introspected<'r>(
+        &self,
+        token: TokenHash,
+        issuer: IssuerId,
+        answer: &'r [u8],
+    ) -> Result<Bearer<'r>, Rejected> {
+        introspect::check_active(answer)?;
+        self.check(Names { token, twin: None }, issuer, answer, Envelope::Encrypted)
+    }
+
+    /// Checks genuine claims.
+    fn check<'r>(
+        &self,
+        names: Names,
+        issuer: IssuerId,
+        claims: &'r [u8],
+        envelope: Envelope,
+    ) -> Result<Bearer<'r>, Rejected> {
+        let claims = Claims::decode(claims);
+        if let Some(revoked) = names.revoked(self.revoked)
+            && !cfg!(latchwork_disable = "revoked")
+        {
+            let seen = claims.ok().map(|claims| self.seen(&claims, issuer));
+            return Err(Rejected::Revoked(revoked, seen));
+        }
+        let claims = claims.map_err(Refusal::NotClaims)?;
 
         // In the order of RFC 9200 §5.10.1.1: the first that fails decides the answer.
         let name = self.trust.issuer(issuer).map(|issuer| issuer.name);
         let own = claims.iss.is_none_or(|iss| Some(iss) == name);
-        refuse_unless!("iss", own, Refusal::WrongIssuer);
+        refuse_unless!("iss", own, Refusal::WrongIssuer.into());
         let (ends, number) = self.period(&claims, issuer)?;
-        let ours = claims.aud.is_some_and(|audience| self.is_for_us(audience, envelope));
-        refuse_unless!("aud", ours, Refusal::WrongAudience);
+        let ours = claims.aud.is_some_and(|audience| self.is_for_us(audience, envelope, issuer));
+        refuse_unless!("aud", ours, Refusal::WrongAudience.into());
         let scope = self.scope(claims.scope);
-        refuse_unless!("scope", scope.is_some(), Refusal::UnknownScope);
+        refuse_unless!("scope", scope.is_some(), Refusal::UnknownScope.into());
 
         Ok(Bearer {
-            token: hash,
+            token: names.token,
             issuer,
             ends,
             number,
@@ -141,6 +175,14 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             scope: scope.unwrap_or(NOTHING),
             confirmation: confirmation(&claims, envelope)?,
         })
+    }
+
+    /// What a revoked token says of itself: when it has expired, and which number goes with its hash.
+    fn seen(&self, claims: &Claims<'_>, issuer: IssuerId) -> Seen {
+        let uptime = claims.exi.map(|seconds| self.now.uptime.plus(seconds));
+        let cti = claims.cti.filter(|_| claims.exi.is_some());
+        let number = cti.and_then(|cti| replay::number(cti, self.trust.audience));
+        Seen { issuer, ends: Ends { date: claims.exp, uptime }, number }
     }
 
     /// When the rights of this token end, if they have begun and not ended; and its number, if they count from now.
@@ -187,13 +229,14 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     fn subject(&self, issuer: IssuerId, sub: Option<&str>) -> Result<Subject, Refusal> {
         let parts: [&[u8]; 3] = [&[issuer.0], &[u8::from(sub.is_some())], sub.unwrap_or_default().as_bytes()];
         let hash = self.crypto.sha256(&parts).map_err(|_| Refusal::Broken)?;
-        hash.first_chunk().map(|start| Subject(*start)).ok_or(Refusal::Broken)
+        let is_named = sub.is_some();
+        hash.first_chunk().map(|hash| Subject { hash: *hash, is_named }).ok_or(Refusal::Broken)
     }
 
-    fn is_for_us(&self, audience: Audience<'_>, envelope: Envelope) -> bool {
+    fn is_for_us(&self, audience: Audience<'_>, envelope: Envelope, issuer: IssuerId) -> bool {
         let signed = envelope == Envelope::Signed;
         let mut names = audience.iter();
-        names.any(|name| self.trust.is_audience(name, signed))
+        names.any(|name| self.trust.is_audience(name, signed, issuer))
     }
 
     /// The scope, if it is an AIF and at least one of its entries is about something here. The others permit nothing,
@@ -277,7 +320,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
 
     /// The hash of a token over its bytes as they came (RFC 9770 §4). It may come in two parts, the first of a length
     /// that three divides.
-    fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
+    pub(crate) fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
         let text = token_hash::input(token, room).map_err(|_| Refusal::TooLong)?;
         let mut end_room = [0; token_hash::input_len(MAX_END)];
         let end = token_hash::input(end, &mut end_room).map_err(|_| Refusal::TooLong)?;
@@ -287,17 +330,55 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
 
     /// Both s and n - s make an ES256 signature good, so whoever holds a signed token can give it a second hash.
     /// Revoking one revokes both.
-    fn is_twin_revoked(&self, token: &Token<'_>, bytes: &[u8], room: &mut [u8]) -> Result<bool, Refusal> {
+    fn names(&self, token: &Token<'_>, bytes: &[u8], room: &mut [u8]) -> Result<Names, Refusal> {
+        let name = self.hash(bytes, &[], room)?;
         let has_twin = token.alg() == Alg::ES256 && !self.revoked.is_empty();
         let Some((before, s)) = bytes.split_last_chunk().filter(|_| has_twin) else {
-            return Ok(false);
+            return Ok(Names { token: name, twin: None });
         };
         let (before, end) = before.split_at(before.len() - before.len() % 3);
         let mut twin = [0; MAX_END];
         let bytes = end.iter().copied().chain(negated(s));
         let length = twin.iter_mut().zip(bytes).map(|(place, byte)| *place = byte).count();
-        let hash = self.hash(before, twin.get(..length).unwrap_or_default(), room)?;
-        Ok(self.revoked.contains(&hash))
+        let twin = self.hash(before, twin.get(..length).unwrap_or_default(), room)?;
+        Ok(Names { token: name, twin: Some(twin) })
+    }
+}
+
+/// The hash of a token, and the one that it has with its other signature.
+struct Names {
+    token: TokenHash,
+    twin: Option<TokenHash>,
+}
+
+impl Names {
+    /// The one that was revoked.
+    fn revoked(&self, revoked: &Revoked) -> Option<TokenHash> {
+        [Some(self.token), self.twin].into_iter().flatten().find(|name| revoked.contains(name))
+    }
+}
+
+/// Why a token is not taken.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    /// It is not good.
+    Refused(Refusal),
+    /// It was good and was revoked, under this hash.
+    Revoked(TokenHash, Option<Seen>),
+}
+
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Rejected> for Refusal {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Refused(refusal) => refusal,
+            Rejected::Revoked(..) => Self::Revoked,
+        }
     }
 }
 

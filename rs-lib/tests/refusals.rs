@@ -198,7 +198,7 @@ fn a_revoked_token() {
     let mut lock = Lock::new();
     let token = encrypted(&token());
     let Event::Uploaded(hash) = lock.upload(&token).event else { panic!("was fine before") };
-    lock.revoked.push(hash);
+    lock.revoke(hash);
     assert_eq!(lock.refusal(&token), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
 }
 
@@ -209,7 +209,7 @@ fn a_revoked_token_ends_its_session() {
     let mut phone = lock.open(&encrypted(&token()), b"me", SECRET);
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
     let hash = lock.door.0[0];
-    lock.sessions.revoke(&hash);
+    lock.revoke(hash);
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::UNAUTHORIZED);
     assert_eq!(lock.moves(), 1);
 }
@@ -245,9 +245,9 @@ fn a_revoked_token_with_its_other_signature() {
         let twin = [before, &twin.to_bytes()].concat();
         for (revoked, token) in [(&token, &token), (&token, &twin), (&twin, &token)] {
             let mut lock = Lock::new();
-            lock.revoked.push(hash(b"another token"));
+            lock.revoke(hash(b"another token"));
             assert_eq!(lock.refusal(token).1, Some(Refusal::NotForOscore), "good but for its kind");
-            lock.revoked.push(hash(revoked));
+            lock.revoke(hash(revoked));
             assert_eq!(lock.refusal(token), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
         }
     }
@@ -489,6 +489,19 @@ fn a_request_above_the_ceiling() {
     ] {
         assert_eq!(lock.ask(&mut phone, method, path).0, code, "{method:?} {path}");
     }
+}
+
+/// A server can mint for no more audiences than the lock's owner lets it: the second one not for the group.
+#[test]
+fn an_audience_above_the_ceiling() {
+    let second = |aud: &str| {
+        let claims = signed_claims().set(ISS, "https://other.example").set(AUD, aud);
+        signed_with(iana::Algorithm::EdDSA, b"other-2", &claims, |message| other().sk.sign(message, None).to_vec())
+    };
+    let mut lock = Lock::new();
+    assert_eq!(lock.refusal(&second(GROUP)), (Code::FORBIDDEN, Some(Refusal::WrongAudience)));
+    assert_eq!(lock.refusal(&second(LOCK)).1, Some(Refusal::NotForOscore), "good but for its kind");
+    assert_eq!(lock.refusal(&signed(&signed_claims().set(AUD, GROUP))).1, Some(Refusal::NotForOscore));
 }
 
 /// An update must name the key of the session that it comes in (RFC 9203 §4.2); a failed one changes nothing.

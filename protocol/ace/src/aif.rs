@@ -145,7 +145,12 @@ impl Methods {
         Self(self.0 | other.0)
     }
 
-    /// Whether this method is among them, on an existing resource. The Dynamic bits, which we do not act on, grant nothing (RFC 9237 §6).
+    /// What is permitted on a resource that the holder created, as methods on an existing one (RFC 9237 §2.3).
+    pub const fn dynamic(self) -> Self {
+        Self(self.0 >> 32)
+    }
+
+    /// Whether this method is among them, on an existing resource. The Dynamic bits permit nothing there (RFC 9237 §6).
     pub const fn contains(self, method: Method) -> bool {
         self.0 & Self::of(method).0 != 0
     }

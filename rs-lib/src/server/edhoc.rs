@@ -54,7 +54,12 @@ impl Ended {
             Self::Token(Refusal::Broken) => (Code::INTERNAL_SERVER_ERROR, ErrorMessage::Unspecified("")),
             Self::Unknown | Self::Token(_) => (Code::BAD_REQUEST, ErrorMessage::Unspecified("")),
         };
-        Reply { code, format: Some(ContentFormat::EDHOC_CBOR_SEQ), payload: message.write(room).unwrap_or_default() }
+        Reply {
+            code,
+            format: Some(ContentFormat::EDHOC_CBOR_SEQ),
+            payload: message.write(room).unwrap_or_default(),
+            max_age: None,
+        }
     }
 }
 
@@ -90,7 +95,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 Ok(length) => {
                     let payload = room.get(..length).unwrap_or_default();
                     let format = Some(ContentFormat::EDHOC_CBOR_SEQ);
-                    return (Event::Begun, Reply { code: Code::CHANGED, format, payload });
+                    return (Event::Begun, Reply { code: Code::CHANGED, format, payload, max_age: None });
                 }
                 Err(NotBegun::TooMany) => {
                     return (Event::Refused(Refusal::TooMany), Reply::code(Code::TOO_MANY_REQUESTS));
@@ -136,7 +141,8 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         self.sessions.sweep(&self.now);
         let sent = self.edhoc.take(c_r, self.now.uptime).ok_or(Ended::Unknown)?;
         let received = sent.receive(self.crypto, message_3, KNOWN_IN_3)?;
-        let bearer = self.verifier(paths).verify(one_token(received.eads())?, room)?;
+        let judged = self.verifier(paths).judge(one_token(received.eads())?, room);
+        let bearer = judged.map_err(|rejected| self.rejected(rejected))?;
         let Confirmation::Credential { ccs, series } = bearer.confirmation else {
             return Err(Refusal::WrongConfirmation.into());
         };

@@ -42,6 +42,7 @@ impl Claims {
 }
 
 pub const ISS: i64 = 1;
+pub const SUB: i64 = 2;
 pub const AUD: i64 = 3;
 pub const EXP: i64 = 4;
 pub const NBF: i64 = 5;
@@ -119,6 +120,11 @@ pub fn es256() -> p256::ecdsa::SigningKey {
 
 pub fn ed25519() -> ed25519_compact::KeyPair {
     ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([6; 32]))
+}
+
+/// The second server's.
+pub fn other() -> ed25519_compact::KeyPair {
+    ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new([66; 32]))
 }
 
 /// `61(18([...]))` by ES256.

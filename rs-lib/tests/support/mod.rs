@@ -13,12 +13,20 @@ use latchwork_edhoc::{Identity, Method};
 use latchwork_oscore::{Context, Material, SentRequest, master_salt};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{
-    Allowed, Edhoc, Event, Flash, FlashFailed, Freshness, Handshakes, Issuer, Key, NamedScope, Now, Refusal, Reply,
-    ResourceServer, Resources, Room, Series, Sessions, TokenHash, TokenKey, Trust, Uptime, Wall,
+    Allowed, Created, Edhoc, Event, Flash, FlashFailed, Freshness, Handshakes, Introspect, Introspected, Issuer, Key,
+    NamedScope, Now, Refusal, Reply, ResourceServer, Resources, Revoked, Room, Series, Sessions, Subject, TokenHash,
+    TokenKey, Trust, Uptime, Wall, revoked,
 };
 use mint::*;
 
-static KEYS: [Secret<16>; 3] = [Secret::new(KEY), Secret::new([2; 16]), Secret::new([3; 16])];
+static KEYS: [Secret<16>; 6] = [
+    Secret::new(KEY),
+    Secret::new([2; 16]),
+    Secret::new([3; 16]),
+    Secret::new([4; 16]),
+    Secret::new([5; 16]),
+    Secret::new([6; 16]),
+];
 
 /// The front door's trust: its server with two keys in use, one of them retired, and a second server.
 pub fn trust(nonces: Option<&'static Nonces>) -> Trust<'static> {
@@ -39,16 +47,24 @@ pub fn trust(nonces: Option<&'static Nonces>) -> Trust<'static> {
                 keys: Box::leak(Box::new([
                     key(KID, Key::AesCcm(&KEYS[0]), false),
                     key(b"front-0", Key::AesCcm(&KEYS[1]), true),
+                    key(b"front-2", Key::AesCcm(&KEYS[3]), false),
+                    key(b"shared", Key::AesCcm(&KEYS[4]), false),
                     key(b"sign-1", Key::Es256(public), false),
                     key(b"sign-2", Key::EdDsa(*ed25519().pk), false),
                 ])),
                 ceiling: None,
+                audiences: None,
             },
             Issuer {
                 name: "https://other.example",
                 token_uri: "https://other.example/token",
-                keys: Box::leak(Box::new([key(b"other-1", Key::AesCcm(&KEYS[2]), false)])),
+                keys: Box::leak(Box::new([
+                    key(b"other-1", Key::AesCcm(&KEYS[2]), false),
+                    key(b"shared", Key::AesCcm(&KEYS[5]), false),
+                    key(b"other-2", Key::EdDsa(*other().pk), false),
+                ])),
                 ceiling: Some(door),
+                audiences: Some(&[LOCK]),
             },
         ])),
         freshness: nonces.map_or(Freshness::Clock, Freshness::Nonce),
@@ -71,15 +87,24 @@ impl Random for Counting {
 
 /// What was done to the door, and by the holder of which token.
 #[derive(Default)]
-pub struct Door(pub Vec<TokenHash>);
+pub struct Door(pub Vec<TokenHash>, Option<Subject>);
 
 impl Resources for Door {
-    const PATHS: &'static [&'static str] = &["/door", "/light"];
+    const PATHS: &'static [&'static str] = &["/door", "/light", "/guests"];
 
-    fn serve<'r>(&mut self, allowed: Allowed<'_>, _: &Message<'_>, _: &Now, room: &'r mut [u8]) -> Reply<'r> {
+    /// Whoever posts to `/guests` gets `/guests/1`.
+    fn created(&self, request: &Message<'_>) -> Option<Created<'_>> {
+        let by = self.1.filter(|_| request.options.path_eq("/guests/1"))?;
+        Some(Created { by, at: "/guests" })
+    }
+
+    fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, _: &Now, room: &'r mut [u8]) -> Reply<'r> {
+        if request.options.path_eq("/guests") {
+            self.1 = allowed.holder().subject();
+        }
         self.0.push(allowed.holder().token());
         room[..4].copy_from_slice(b"done");
-        Reply { code: Code::CHANGED, format: Some(ContentFormat::TEXT), payload: &room[..4] }
+        Reply { code: Code::CHANGED, format: Some(ContentFormat::TEXT), payload: &room[..4], max_age: None }
     }
 }
 
@@ -88,11 +113,40 @@ pub struct Lock<const N: usize = 4, const P: usize = 2> {
     pub sessions: Sessions<N, P, 2>,
     pub flash: Chip,
     pub edhoc: Handshakes<'static, P256Private, u8, 3>,
-    pub revoked: Vec<TokenHash>,
+    pub revoked: Revoked<[Option<revoked::Entry>; 4]>,
+    pub server: Option<Server>,
     pub now: Now,
     pub random: Counting,
     pub door: Door,
     room: Box<Room<u8, 1024, 2>>,
+}
+
+/// A server that can be asked: what it says of which tokens, and what it was asked.
+#[derive(Default)]
+pub struct Server {
+    pub answers: Vec<(Vec<u8>, Said)>,
+    pub asked: Vec<Vec<u8>>,
+}
+
+#[derive(Clone)]
+pub enum Said {
+    Answer(u8, Vec<u8>),
+    Later,
+    Unreachable,
+}
+
+impl Introspect for Server {
+    fn introspect<'r>(&mut self, token: &[u8], _: &TokenHash, _: &Now, room: &'r mut [u8]) -> Introspected<'r> {
+        self.asked.push(token.to_vec());
+        match self.answers.iter().find(|(about, _)| about == token) {
+            Some((_, Said::Answer(issuer, payload))) => {
+                room[..payload.len()].copy_from_slice(payload);
+                Introspected::Answer { issuer: *issuer, payload: &room[..payload.len()] }
+            }
+            Some((_, Said::Later)) => Introspected::Later,
+            Some((_, Said::Unreachable)) | None => Introspected::Unreachable,
+        }
+    }
 }
 
 /// Flash that a test can take out of one lock and put into the next.
@@ -191,7 +245,8 @@ impl<const N: usize, const P: usize> Lock<N, P> {
             sessions: Sessions::new(),
             flash: Chip::default(),
             edhoc: handshakes(),
-            revoked: Vec::new(),
+            revoked: Revoked::new(),
+            server: None,
             now: Now { wall: Wall::exact(NOW), uptime: Uptime(1000) },
             random: Counting(0x100),
             door: Door::default(),
@@ -218,7 +273,8 @@ impl<const N: usize, const P: usize> Lock<N, P> {
             sessions: &mut self.sessions,
             flash: &mut self.flash,
             edhoc,
-            revoked: &self.revoked,
+            revoked: &mut self.revoked,
+            introspect: self.server.as_mut().map(|server| server as &mut dyn Introspect),
             now: self.now,
             crypto: &RustCrypto,
             random: &mut self.random,
@@ -265,6 +321,10 @@ impl<const N: usize, const P: usize> Lock<N, P> {
         let (datagram, mut sent) = phone.protect(request);
         let response = self.receive(&datagram);
         phone.open(&mut sent, &response)
+    }
+
+    pub fn revoke(&mut self, token: TokenHash) {
+        self.sessions.revoke(token, &mut self.revoked, &mut self.flash).unwrap();
     }
 
     pub fn moves(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Somebody who comes with EDHOC: the initiator's side, and tokens bound to its credential.
 
-use super::mint::{CNF, Claims, aif, bytes, good, map, osc, signed};
+use super::mint::{CNF, Claims, SUB, aif, bytes, good, map, osc, signed};
 use super::{Counting, Lock, Phone, Response, request};
 use ciborium::value::Value;
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
@@ -34,8 +34,10 @@ pub fn lock_ccs() -> Vec<u8> {
 
 /// The claims of a token for this credential, in this series.
 pub fn claims(ccs: &[u8], series: &[u8]) -> Claims {
+    let person = format!("{:02x?}", &ccs[ccs.len() - 2..]);
     let ccs: Value = ciborium::from_reader(ccs).unwrap();
-    good(osc(b"", b"")).set(CNF, map([(KCCS, ccs)])).set(EDHOC_INFO, map([(0, bytes(series))]))
+    let claims = good(osc(b"", b"")).set(SUB, person).set(CNF, map([(KCCS, ccs)]));
+    claims.set(EDHOC_INFO, map([(0, bytes(series))]))
 }
 
 pub struct Visitor {

@@ -12,7 +12,7 @@ use latchwork_edhoc::{Identity, Method};
 use latchwork_fuzz::TakesEveryTag;
 use latchwork_rs_lib::{
     Allowed, Event, Flash, FlashFailed, Freshness, Handshakes, Issuer, Key, NamedScope, Now, Reply, ResourceServer,
-    Resources, Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
+    Resources, Revoked, Room, Series, Sessions, TokenKey, Trust, Uptime, Wall,
 };
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -40,7 +40,7 @@ fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C
         TokenKey { kid: b"k", key: Key::AesCcm(&token_key), retired: false },
         TokenKey { kid: b"s", key: Key::Es256(public), retired: false },
     ];
-    let issuer = Issuer { name: "as", token_uri: "https://as.example/token", keys: &keys, ceiling: None };
+    let issuer = Issuer { name: "as", token_uri: "https://as.example/token", keys: &keys, ceiling: None, audiences: None };
     let trust = Trust {
         audience: "lock",
         groups: &["all"],
@@ -50,6 +50,7 @@ fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C
     };
     let (mut sessions, mut random, mut room) =
         (Sessions::<2, 2, 1>::new(), Counting(0), Box::new(Room::<u8, 768, 1>::new()));
+    let mut revoked = Revoked::<[_; 2]>::new();
     let mut chip = Chip(None);
     sessions.remember(&trust, &mut chip, crypto).expect("a chip that reads");
     let (mut resources, mut visit) = (Door(0), Visit::default());
@@ -71,7 +72,8 @@ fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C
             sessions: &mut sessions,
             flash: &mut chip,
             edhoc: &mut edhoc,
-            revoked: &[],
+            revoked: &mut revoked,
+            introspect: None,
             now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
             crypto,
             random: &mut random,

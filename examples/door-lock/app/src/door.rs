@@ -66,6 +66,7 @@ impl<B: Bolt> Resources for Door<B> {
                     Some(_) => b"unlocked",
                     None => b"locked",
                 },
+                max_age: Some(0),
             },
             _ => Reply::code(Code::METHOD_NOT_ALLOWED),
         }

@@ -7,7 +7,10 @@ use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
 use latchwork_coap::endpoint::request;
 use latchwork_crypto::{CryptoError, Random, Symmetric, Verify};
-use latchwork_rs_lib::{Edhoc, Event, Flash, Now, ResourceServer, Room, Sessions, TokenHash, Trust};
+use latchwork_rs_lib::{
+    Edhoc, Event, Flash, FlashFailed, Introspect, Now, ResourceServer, Revoked, Room, Sessions, TokenHash, Trust,
+    revoked,
+};
 
 /// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer; `E` holds those on
 /// the way in by EDHOC, or is [`NoEdhoc`](latchwork_rs_lib::NoEdhoc).
@@ -20,6 +23,7 @@ pub struct Lock<'k, A, B, C, R, E, F, const N: usize, const P: usize> {
     door: Door<B>,
     sessions: Sessions<N, P, ISSUERS>,
     edhoc: E,
+    revoked: Revoked<[Option<revoked::Entry>; REVOKED]>,
     exchanges: FixedExchanges<A, REMEMBERED, 1, MAX_RESPONSE>,
     room: Room<A, MAX_DATAGRAM, 2>,
 }
@@ -64,19 +68,20 @@ where
             door: Door::new(bolt),
             sessions,
             edhoc,
+            revoked: Revoked::new(),
             exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
             room: Room::new(),
         })
     }
 
-    /// Takes in a datagram. `revoked` are the hashes of revoked tokens that the lock knows of.
+    /// Takes in a datagram. `introspect` can ask a server about a token, on a board that can.
     pub fn receive<'o>(
         &'o mut self,
         millis: Millis,
         now: Now,
         peer: A,
         datagram: &[u8],
-        revoked: &[TokenHash],
+        introspect: Option<&mut dyn Introspect>,
         out: &'o mut [u8],
     ) -> Option<Sent<'o>> {
         let (exchange, message) = match self.exchanges.receive(millis, peer, datagram) {
@@ -96,7 +101,8 @@ where
             sessions: &mut self.sessions,
             edhoc: &mut self.edhoc,
             flash: &mut self.flash,
-            revoked,
+            revoked: &mut self.revoked,
+            introspect: introspect.map(|server| server as &mut dyn Introspect),
             now,
             crypto: &self.crypto,
             random: &mut self.random,
@@ -127,11 +133,24 @@ where
         self.door.relock(now);
         self.sessions.sweep(now);
         self.edhoc.sweep(now.uptime);
+        // What flash does not take is over until the next reboot, and then still on the server's list.
+        let _ = self.sessions.sweep_revoked(&mut self.revoked, &mut self.flash, now);
     }
 
-    /// Ends the sessions of a token that was revoked.
-    pub fn revoke(&mut self, token: &TokenHash) {
-        self.sessions.revoke(token);
+    /// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on.
+    pub fn revoke(&mut self, token: TokenHash) -> Result<(), FlashFailed> {
+        self.sessions.revoke(token, &mut self.revoked, &mut self.flash)
+    }
+
+    /// The server's whole list of revoked tokens is this; what is not on it any more has expired.
+    pub fn list(&mut self, listed: &[TokenHash]) -> Result<(), FlashFailed> {
+        self.sessions.unlist(|token| listed.contains(token), &mut self.revoked);
+        listed.iter().map(|token| self.revoke(*token)).fold(Ok(()), Result::and)
+    }
+
+    /// The tokens that are refused because they were revoked.
+    pub fn revoked(&self) -> &Revoked {
+        &self.revoked
     }
 }
 
@@ -143,6 +162,9 @@ const REMEMBERED: usize = 32;
 
 /// The longest answer that is remembered; hints with long addresses.
 const MAX_RESPONSE: usize = 384;
+
+/// How many revoked tokens a lock knows at a time.
+const REVOKED: usize = 64;
 
 /// How many authorization servers can issue tokens that count from receipt.
 const ISSUERS: usize = 4;

@@ -148,6 +148,7 @@ impl Config {
                 token_uri: self.as_uri.leak(),
                 keys: leak(keys),
                 ceiling: None,
+                audiences: None,
             }]),
             freshness: match self.clock {
                 ClockMode::Nonce => Freshness::Nonce(leak_one(nonces)),

@@ -99,7 +99,7 @@ pub(crate) fn serve(
             tracing::debug!(%peer, length, "too long");
             continue;
         };
-        if let Some(sent) = lock.receive(clock.millis(), clock.now(), peer, datagram, &[], &mut outgoing) {
+        if let Some(sent) = lock.receive(clock.millis(), clock.now(), peer, datagram, None, &mut outgoing) {
             if let Some(event) = sent.event {
                 log(peer, event);
             }

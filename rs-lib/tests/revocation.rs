@@ -1,0 +1,206 @@
+//! Revoked tokens (RFC 9770 §11.1): expunged, remembered, refused, and forgotten when it is safe to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use latchwork_coap::Code;
+use latchwork_rs_lib::{Event, Refusal, TokenHash, Uptime, Wall};
+use support::mint::*;
+use support::*;
+
+const SECRET: &[u8] = b"sixteen secrets!";
+
+fn token(id: u8) -> Vec<u8> {
+    encrypted(&good(osc(&[id], SECRET)))
+}
+
+fn numbered(number: u64) -> Vec<u8> {
+    let cti = [LOCK.as_bytes(), &number.to_be_bytes()].concat();
+    let claims = good(osc(&number.to_be_bytes(), SECRET)).without(EXP).set(EXI, 600).set(CTI, bytes(&cti));
+    encrypted(&claims)
+}
+
+fn name(lock: &mut Lock, token: &[u8]) -> TokenHash {
+    match lock.upload(token).event {
+        Event::Uploaded(hash) => hash,
+        event => panic!("{event:?}"),
+    }
+}
+
+fn refused(lock: &mut Lock, token: &[u8]) -> bool {
+    match lock.refusal(token) {
+        (Code::CREATED, None) => false,
+        (Code::UNAUTHORIZED, Some(Refusal::Revoked)) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sweep(lock: &mut Lock) {
+    lock.sessions.sweep(&lock.now);
+    lock.sessions.sweep_revoked(&mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
+}
+
+fn kept(lock: &Lock) -> usize {
+    lock.revoked.tokens().count()
+}
+
+fn unlist(lock: &mut Lock) {
+    lock.sessions.unlist(|_| false, &mut lock.revoked);
+}
+
+/// R9770-11.1-01, R9770-11.1-02, R9770-11.1-03
+#[test]
+fn expunged_kept_and_refused() {
+    let mut lock = Lock::new();
+    let mut live = lock.open(&token(1), b"me", SECRET);
+    assert_eq!(lock.ask(&mut live, Code::POST, "/door").0, Code::CHANGED);
+    let mut pending = lock.open(&token(1), b"me", SECRET);
+    let mut other = lock.open(&token(2), b"me", SECRET);
+    let hash = lock.door.0[0];
+    lock.revoke(hash);
+    for phone in [&mut live, &mut pending] {
+        assert_eq!(lock.ask(phone, Code::POST, "/door").0, Code::UNAUTHORIZED);
+    }
+    assert_eq!(lock.ask(&mut other, Code::POST, "/door").0, Code::CHANGED);
+    lock.revoke(hash);
+    assert_eq!(kept(&lock), 1, "once is enough");
+    assert!(lock.revoked.contains(&hash) && refused(&mut lock, &token(1)) && refused(&mut lock, &token(1)));
+}
+
+/// A hash stays until its token was seen and has expired: R9770-11.1-05.
+#[test]
+fn kept_until_seen_and_expired() {
+    let end = NOW + 600;
+    for (what, seen, listed, now, keeps) in [
+        ("neither", false, true, NOW, true),
+        ("seen", true, true, end - 1, true),
+        ("expired, for all we could know", false, true, end, true),
+        ("unlisted", false, false, NOW, true),
+        ("seen and expired", true, true, end, false),
+        ("seen and unlisted", true, false, NOW, false),
+    ] {
+        let mut lock = Lock::new();
+        let hash = name(&mut Lock::new(), &token(1));
+        lock.revoke(hash);
+        if seen {
+            assert!(refused(&mut lock, &token(1)), "{what}");
+        }
+        if !listed {
+            unlist(&mut lock);
+        }
+        lock.now.wall = Wall::exact(now);
+        sweep(&mut lock);
+        assert_eq!(lock.revoked.contains(&hash), keeps, "{what}");
+    }
+}
+
+/// Seen also means: it was inside when it was revoked.
+#[test]
+fn what_was_expunged_was_seen() {
+    let mut lock = Lock::new();
+    let hash = name(&mut lock, &token(1));
+    lock.revoke(hash);
+    lock.now.wall = Wall::exact(NOW + 600);
+    sweep(&mut lock);
+    assert_eq!(kept(&lock), 0);
+}
+
+/// What is revoked again, and what comes back to the list, stays.
+#[test]
+fn listed_again() {
+    let mut lock = Lock::new();
+    let hash = name(&mut lock, &token(1));
+    lock.revoke(hash);
+    unlist(&mut lock);
+    lock.revoke(hash);
+    sweep(&mut lock);
+    assert!(lock.revoked.contains(&hash));
+}
+
+/// A full table forgets the earliest (R9770-11.1-06).
+#[test]
+fn the_earliest_goes_first() {
+    let mut lock = Lock::new();
+    let hashes = [1, 2, 3, 4, 5, 6].map(|byte| TokenHash([byte; 32]));
+    for hash in hashes {
+        lock.revoke(hash);
+    }
+    assert_eq!(hashes.map(|hash| lock.revoked.contains(&hash)), [false, false, true, true, true, true]);
+}
+
+/// Before the hash of a token with `exi` goes, its number is over, for good (R9770-11.1-07); while it stays, tokens with
+/// lower numbers are left alone.
+#[test]
+fn a_number_outlives_its_hash() {
+    for seen in ["inside", "on the doorstep", "refused"] {
+        let mut lock = Lock::counting(Chip::default());
+        let hash = name(&mut Lock::counting(Chip::default()), &numbered(5));
+        match seen {
+            "inside" => {
+                let mut phone = lock.open(&numbered(5), b"me", SECRET);
+                assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+                lock.revoke(hash);
+            }
+            "on the doorstep" => {
+                lock.upload(&numbered(5));
+                lock.revoke(hash);
+            }
+            _ => {
+                lock.revoke(hash);
+                assert!(refused(&mut lock, &numbered(5)));
+            }
+        }
+        assert!(!refused(&mut lock, &numbered(4)), "{seen}");
+        // Pushed out by others, or known to have expired.
+        if seen == "refused" {
+            lock.now.uptime = Uptime(1000 + 600);
+            sweep(&mut lock);
+        } else {
+            (1..=4).for_each(|byte| lock.revoke(TokenHash([byte; 32])));
+        }
+        assert!(!lock.revoked.contains(&hash));
+        for _ in 0..2 {
+            for number in [4, 5] {
+                assert_eq!(lock.refusal(&numbered(number)).1, Some(Refusal::Expired), "{seen} {number}");
+            }
+            assert_eq!(lock.refusal(&numbered(6)).1, None);
+            lock = Lock::counting(lock.flash);
+        }
+    }
+}
+
+/// A revoked token is known by its content, not its carrier: no form of it comes past the list (R9770-11.1-04).
+#[test]
+fn no_other_form_of_it() {
+    let mut lock = Lock::new();
+    let good = token(1);
+    let hash = name(&mut lock, &good);
+    lock.revoke(hash);
+    let untagged = good[2..].to_vec();
+    let long_tag = [&[0xd9, 0, 61][..], &good[2..]].concat();
+    let wrong_tag = [&[0xd8, 61, 0xd2][..], &good[3..]].concat();
+    for (what, token) in [("untagged", untagged), ("a tag in long form", long_tag), ("as Sign1", wrong_tag)] {
+        let (code, refusal) = lock.refusal(&token);
+        assert_eq!(code, Code::BAD_REQUEST, "{what}");
+        assert!(matches!(refusal, Some(Refusal::NotAToken(_))), "{what}: {refusal:?}");
+    }
+}
+
+/// An update by a revoked token changes nothing, and is seen.
+#[test]
+fn an_update_that_was_revoked() {
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token(1), b"me", SECRET);
+    let update = encrypted(&good(map([])).set(CNF, map([(3, bytes(&[1]))])).set(SCOPE, aif(&[("/light", 2)])));
+    let request = request(Code::POST, "/authz-info", FORMAT_19, &upload_payload(&update, None, None));
+    let mut twin = Lock::new();
+    let mut at_twin = twin.open(&token(1), b"me", SECRET);
+    let (datagram, _) = at_twin.protect(&request);
+    let Event::Updated(hash) = twin.receive(&datagram).event else { panic!("good before") };
+    lock.revoke(hash);
+    assert_eq!(lock.ask_with(&mut phone, &request).0, Code::UNAUTHORIZED);
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    lock.now.wall = Wall::exact(NOW + 600);
+    sweep(&mut lock);
+    assert_eq!(kept(&lock), 0);
+}
