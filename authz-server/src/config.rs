@@ -323,8 +323,9 @@ fn provider(section: &mut Section<'_>) -> Result<ProviderSettings, ConfigError> 
 }
 
 /// An absolute URL with no query, fragment, credentials or slash at the end (RFC 8414 §2); https, or http to this machine.
+/// Without a path: pages, cookies and the well-known place of the metadata (RFC 8414 §3.1) are those of the whole host.
 fn is_issuer(text: &str) -> bool {
-    !text.ends_with('/') && is_provider(text)
+    !text.ends_with('/') && is_provider(text) && Url::parse(text).is_ok_and(|url| url.path() == "/")
 }
 
 fn is_provider(text: &str) -> bool {

@@ -104,6 +104,7 @@ async fn token(server: &Running, context: Context) -> (Context, Vec<u8>) {
     (client.set_context(None).unwrap(), response.access_token.to_vec())
 }
 
+/// R8613-7.2-01
 #[tokio::test]
 async fn killed_between_requests_it_sends_no_number_twice() {
     let dir = tempfile::tempdir().unwrap();

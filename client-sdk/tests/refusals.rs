@@ -29,8 +29,8 @@ fn name<T>(outcome: &Result<T, Error>) -> String {
 
 const TOKENS: &str = r#"{"access_token":"api","token_type":"DPoP","refresh_token":"r","of_the_future":{"x":1}}"#;
 
-/// R6749-5.1-02, R6749-7.1-01, R6749-10.12-01, R8252-8.9-01, R8252-8.10-01,
-/// R9700-2.1-03, R9700-2.1-04, R9700-4.4.2-01
+/// R6749-5.1-02, R6749-7.1-01, R6749-10.12-01, R8252-8.9-01, R8252-8.10-01, R9700-2.1-03, R9700-2.1-04,
+/// R9700-4.4.2-01, R9207-2.4-01, R9207-2.4-02, R9207-2.4-03, R9449-5-03
 #[tokio::test]
 async fn answers_to_a_sign_in() {
     for (queries, tokens, expected) in [
@@ -112,6 +112,7 @@ async fn answers_to_a_refresh() {
     }
 }
 
+/// R9449-4.2-01
 #[tokio::test]
 async fn a_server_gets_the_nonce_it_asks_for_once() {
     for obliging in [true, false] {

@@ -172,9 +172,9 @@ refuses! {
         members.push(("future".into(), 1.into()));
         encrypted(&good(Value::Map(members)))
     } => BAD_REQUEST, Refusal::UnknownMember,
-    /// R9201-5-03, R9203-3.2.1-01, R8747-4-02
+    /// R9201-5-03, R9203-3.2.1-01, R8747-4-02, R8613-11.3-01
     another_aead: with_osc(&[(4, 30.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
-    /// R9201-5-03, R9203-3.2.1-01
+    /// R9201-5-03, R9203-3.2.1-01, R8613-11.3-01
     another_hkdf: with_osc(&[(3, 7.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
     /// R9203-4.2-02
     another_version_of_oscore: with_osc(&[(1, 2.into())]) => BAD_REQUEST, Refusal::UnsupportedMaterial,
@@ -316,7 +316,7 @@ fn an_upload_without_nonce_or_id() {
 }
 
 /// RFC 9200 §5.10.1.2, RFC 9203 §4.1.
-/// R9200-5.10.1.2-01
+/// R9200-5.10.1.2-01, R7252-5.10.4-01
 #[test]
 fn what_authz_info_does_not_do() {
     let payload = upload_payload(&encrypted(&token()), Some(&[1; 8]), Some(b"me"));
@@ -530,6 +530,7 @@ fn an_update_for_another_session() {
     assert_eq!(lock.ask_with(&mut phone, &update).0, Code::UNAUTHORIZED);
 }
 
+/// R8613-8.2-01
 #[test]
 fn protected_messages_that_are_none() {
     let mut lock = Lock::new();

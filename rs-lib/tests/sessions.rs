@@ -75,7 +75,7 @@ fn a_nested_token() {
 }
 
 /// The identifiers of an upload (RFC 9203 §4.2): never the client's own, never one of ours.
-/// R9203-4.2-03
+/// R9203-4.2-03, R8613-3.3-01
 #[test]
 fn recipient_ids_differ() {
     let mut lock = Lock::<8, 8>::sized();
@@ -90,7 +90,7 @@ fn recipient_ids_differ() {
 }
 
 /// Nobody can wait at a lock: an Observe is a plain request, and a notification never comes (RFC 9200 §5.10.3).
-/// R9200-5.10.3-04
+/// R9200-5.10.3-04, R7641-4.1-03
 #[test]
 fn nothing_lasts_longer_than_its_answer() {
     let mut lock = Lock::new();
@@ -250,6 +250,7 @@ fn what_is_over_is_swept() {
 }
 
 /// A token in blocks (RFC 7959), plain as an upload and protected as an update.
+/// R7959-2.5-01, R7959-7-01
 #[test]
 fn a_token_in_blocks() {
     let mut lock = Lock::new();

@@ -29,6 +29,7 @@ async def ask(context, uri, code=GET, **options):
 
 
 async def plain(context, base):
+    """R7252-5.3.1-01"""
     response = await ask(context, base + "/.well-known/core")
     check("aiocoap: discovery", b"</echo>," in response.payload and response.opt.content_format == 40)
     response = await ask(context, base + "/echo", POST, payload=LARGE, content_format=42)
@@ -53,6 +54,7 @@ async def plain(context, base):
 
 
 async def observe(context, base, name):
+    """R7641-4.2-01, R7641-4.4-01"""
     request = context.request(Message(code=GET, uri=base + "/counter", observe=0))
     first = int((await request.response).payload)
     notifications = aiter(request.observation)

@@ -13,6 +13,7 @@ use latchwork_transport::client::Response;
 use latchwork_transport::{CoapClient, Error};
 use tokio::net::UdpSocket;
 
+/// R7252-5.8-01
 #[tokio::test]
 async fn requests() {
     let house = house().await;
@@ -46,6 +47,7 @@ async fn requests() {
     assert!(matches!(client.request(Code::GET, "who", None, None, b"").await, Err(Error::Unfit)));
 }
 
+/// R7252-5.4.1-02, R7252-5.7.2-01, R7959-2.2-01, R7959-2.3-01
 #[tokio::test]
 async fn datagrams() {
     let post = |kind, id, options: &[(u16, &[u8])], payload: &[u8]| {
@@ -105,6 +107,7 @@ async fn datagrams() {
     assert_eq!(house.runs.load(Relaxed), 2, "only the good ones ran");
 }
 
+/// R7252-4.5-01
 #[tokio::test]
 async fn duplicates_run_once() {
     let house = house().await;
@@ -123,6 +126,7 @@ async fn duplicates_run_once() {
     assert_eq!((Message::parse(&first).unwrap().payload, house.runs.load(Relaxed)), (&b"1"[..], 1));
 }
 
+/// R7252-5.2.2-01
 #[tokio::test]
 async fn a_slow_handler_is_acknowledged_first() {
     let house = house().await;
@@ -144,6 +148,7 @@ async fn a_slow_handler_is_acknowledged_first() {
     assert_eq!(request.await.unwrap().unwrap().payload, b"slow");
 }
 
+/// R7641-3.6-01, R7641-4.1-02, R7641-4.2-01
 #[tokio::test]
 async fn observing() {
     for oscore in [false, true] {
@@ -166,6 +171,7 @@ async fn observing() {
     }
 }
 
+/// R7641-4.5-01
 #[tokio::test]
 async fn an_observer_that_resets_is_forgotten() {
     let house = house().await;
@@ -205,6 +211,7 @@ async fn protected_requests() {
     assert_eq!(client.traffic().round_trips, trips + 1, "warm: one round trip");
 }
 
+/// R9175-2.3-02
 #[tokio::test]
 async fn a_restarted_server_asks_for_an_echo_once() {
     let (server, context) = common::restored();
@@ -219,7 +226,7 @@ async fn a_restarted_server_asks_for_an_echo_once() {
     assert_eq!(house.runs.load(Relaxed), 3);
 }
 
-/// R9200-5-02
+/// R9200-5-02, R8613-8.2-01
 #[tokio::test]
 async fn what_cannot_be_verified() {
     let (server, _) = contexts();
@@ -253,6 +260,7 @@ async fn what_cannot_be_verified() {
     assert_eq!(house.runs.load(Relaxed), 1);
 }
 
+/// R7252-5.4.1-01
 #[tokio::test]
 async fn options_are_checked_inside_and_outside() {
     let (server, mut context) = contexts();
@@ -299,6 +307,25 @@ async fn a_dropped_request_leaves_nothing_behind() {
     assert_eq!((&response.payload[..], client.traffic().retransmissions), (&b"nobody"[..], 0));
 }
 
+/// Blocks of one upload are not taken for those of another (RFC 9175 §3.4): each has a tag of its own.
+/// R9175-3.4-01
+#[tokio::test]
+async fn an_upload_has_its_own_tag() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut client = CoapClient::connect(socket.local_addr().unwrap()).await.unwrap();
+    let mut tags = Vec::new();
+    for _ in 0..3 {
+        let mut buf = [0; 2048];
+        let upload = client.request(Code::POST, "/echo", None, None, &[0; 2000]);
+        let length = tokio::select! {
+            answered = upload => panic!("{answered:?}"),
+            length = socket.recv(&mut buf) => length.unwrap(),
+        };
+        tags.push(Message::parse(&buf[..length]).unwrap().options.get(OptionNumber(292)).unwrap().to_vec());
+    }
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_was_away() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -311,7 +338,7 @@ async fn a_server_that_was_away() {
     assert!(matches!(nobody, Err(Error::Io(_))), "{nobody:?}");
 }
 
-/// R9200-5-02
+/// R9200-5-02, R7252-5.3.2-01, R9175-2.3-02, R9175-4.2-01, R8613-8.4-01
 #[tokio::test]
 async fn a_client_is_not_fooled() {
     // A server that answers whatever it is told to, in order.

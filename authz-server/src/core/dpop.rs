@@ -132,6 +132,7 @@ mod tests {
         "W9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA",
     );
 
+    /// R9449-4.2-01
     #[test]
     fn the_proofs_of_the_rfc() {
         let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
@@ -162,6 +163,7 @@ mod tests {
         }
     }
 
+    /// R9449-4.3-03
     #[test]
     fn urls_that_are_the_same() {
         for (a, b, same) in [

@@ -264,7 +264,7 @@ mod tests {
         assert!(Form::parse(b"\xff=1", &[]).is_err());
     }
 
-    /// R6749-2.3-02
+    /// R6749-2.3-02, R7523-2.2-01
     #[test]
     fn credentials_come_one_way_only() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));

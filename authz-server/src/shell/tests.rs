@@ -153,6 +153,7 @@ proptest! {
     }
 
     /// The only JWTs that pass are those that were signed.
+    /// R7523-3-04
     #[test]
     fn wounded_jwts_never_pass(wounds in wounds()) {
         let pair = Pair::new(9);

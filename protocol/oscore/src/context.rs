@@ -170,6 +170,7 @@ mod tests {
     /// The input material of RFC 9203 Figure 4.
     const FIGURE_4: &str = "f9af838368e353e78888e1426bd94e6f";
 
+    /// R8613-3.1-01
     #[test]
     fn keys_of_the_rfc() {
         let profile_salt = "4048018a278f7faab55a4825a8991cd700ac01";
@@ -240,6 +241,7 @@ mod tests {
         }
     }
 
+    /// R8613-3.3-01
     #[test]
     fn bad_material() {
         let good = Material {

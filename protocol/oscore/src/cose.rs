@@ -76,6 +76,7 @@ mod tests {
     use super::*;
     use crate::hex;
 
+    /// R8613-5.4-01
     #[test]
     fn aad_of_the_rfc() {
         for (kid, piv, aad) in [
@@ -90,6 +91,7 @@ mod tests {
         assert_eq!(longest.as_bytes().len(), AAD_LEN);
     }
 
+    /// R8613-3.1-01
     #[test]
     fn info_of_the_rfc() {
         let context = hex("37cbf3210017a2d3");
@@ -107,6 +109,7 @@ mod tests {
         assert!(super::info(&[1; 7], Some(&[2; 32]), "Key", 16, &mut [0; INFO_LEN]).is_ok());
     }
 
+    /// R8613-5.2-01
     #[test]
     fn nonces_of_the_rfc() {
         for (iv, id, piv, nonce) in [

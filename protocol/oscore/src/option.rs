@@ -96,6 +96,7 @@ mod tests {
         OscoreOption { kid, kid_context, piv: piv.and_then(PartialIv::new) }
     }
 
+    /// R8613-6.1-01
     #[test]
     fn both_ways() {
         let rows: &[(&[u8], OscoreOption<'_>)] = &[
@@ -122,6 +123,7 @@ mod tests {
         }
     }
 
+    /// R8613-6.1-01
     #[test]
     fn refused() {
         let long = [0x08; 256];

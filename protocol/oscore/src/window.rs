@@ -64,6 +64,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashSet;
 
+    /// R8613-7.4-01
     #[test]
     fn slides() {
         let mut seen = Seen::default();
@@ -103,6 +104,7 @@ mod tests {
         }
     }
 
+    /// R9175-2.2-01
     #[test]
     fn a_challenge_is_answered_by_itself_only() {
         let challenge = Challenge([7; 8]);

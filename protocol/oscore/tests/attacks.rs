@@ -25,7 +25,7 @@ fn payload_at(datagram: &[u8]) -> usize {
     datagram.len() - Message::parse(datagram).unwrap().payload.len()
 }
 
-/// R9200-5-01, R9200-6.5-02
+/// R9200-5-01, R9200-6.5-02, R8613-7.4-01
 #[test]
 fn no_flipped_bit_is_accepted() {
     let (mut client, mut server) = (client(), server());
@@ -77,6 +77,7 @@ fn no_truncated_message_is_accepted() {
     assert!(hear(&client, &mut sent, &response).is_ok());
 }
 
+/// R8613-7.4-01
 #[test]
 fn a_replay_is_refused_also_with_another_header() {
     let (mut client, mut server) = (client(), server());
@@ -95,7 +96,7 @@ fn a_replay_is_refused_also_with_another_header() {
     assert_eq!(take(&mut server, &later[7]).unwrap_err(), Error::Replayed, "older than the window");
 }
 
-/// R9200-5-03, R9200-6.5-02
+/// R9200-5-03, R9200-6.5-02, R9175-4.2-01, R8613-5.4-01, R8613-8.4-01
 #[test]
 fn a_response_answers_its_request_only() {
     let (mut client, mut server) = (client(), server());
@@ -115,6 +116,7 @@ fn a_response_answers_its_request_only() {
     assert!(hear(&client, &mut sent_second, &to_second[1]).is_ok());
 }
 
+/// R8613-8.4-01
 #[test]
 fn a_request_is_no_response_and_does_not_come_back() {
     let (mut client, mut server) = (client(), server());
@@ -126,6 +128,7 @@ fn a_request_is_no_response_and_does_not_come_back() {
     assert_eq!(take(&mut server, &response).unwrap_err(), Error::Malformed, "no kid, no Partial IV");
 }
 
+/// R8613-8.2-01
 #[test]
 fn other_keys_and_other_names() {
     let stranger = Material { master_secret: &[9; 16], ..CLIENT };
@@ -144,6 +147,7 @@ fn other_keys_and_other_names() {
 }
 
 /// Options that are wrong before any cryptography is done.
+/// R8613-6.1-01, R8613-8.2-01
 #[test]
 fn malformed_options() {
     let payload: &[u8] = &[0; 24];
@@ -238,6 +242,7 @@ fn malformed_plaintexts() {
     assert!(hear(&client, &mut sent, &sealed_response(&[content])).is_ok(), "none of them counted as the response");
 }
 
+/// R8613-4.1-01
 #[test]
 fn what_is_outside_does_not_get_inside() {
     let (mut client, mut server) = (client(), server());
@@ -272,6 +277,7 @@ fn what_is_outside_does_not_get_inside() {
     assert!(options.iter().map(|(number, value)| (*number, &value[..])).eq(expected.iter().copied()), "{options:?}");
 }
 
+/// R8613-4.1-01, R8613-4.2-01
 #[test]
 fn what_a_proxy_may_see() {
     let options: Options<'_> = &[
@@ -306,6 +312,7 @@ fn what_is_protected_wins() {
     assert_eq!(read.unwrap().1, [(3, b"mine".to_vec()), (7, vec![1])]);
 }
 
+/// R8613-7.2-01, R8613-8.3-01
 #[test]
 fn too_little_room_reuses_no_nonce() {
     let (mut client, mut server) = (client(), server());
@@ -398,7 +405,7 @@ fn every_length_of_partial_iv() {
     }
 }
 
-/// R9203-6-01, R9203-6-02
+/// R9203-6-01, R9203-6-02, R8613-7.2.1-01
 #[test]
 fn the_overhead_has_a_bound() {
     let longest = Material { sender_id: &[1; 7], id_context: Some(&[2; 32]), ..CLIENT };

@@ -15,6 +15,7 @@ fn notification(sequence: u8) -> Vec<u8> {
     datagram(Code::CONTENT, &[(6, &[sequence])], &[sequence])
 }
 
+/// R8613-4.1.3.5-01, R8613-4.2-01
 #[test]
 fn outer_codes_and_options() {
     let observe = OptionNumber::OBSERVE;
@@ -38,6 +39,7 @@ fn outer_codes_and_options() {
     }
 }
 
+/// R7641-3.4-01, R8613-4.1.3.5-01, R8613-7.4.1-01
 #[test]
 fn notifications() {
     let (mut client, mut server) = (client(), server());
@@ -73,6 +75,7 @@ fn notifications() {
 }
 
 /// The first that arrives may have a number; the one without is older and no longer wanted.
+/// R7641-3.4-01, R8613-7.4.1-01
 #[test]
 fn overtaken_by_the_second() {
     let (mut client, mut server) = (client(), server());
@@ -84,6 +87,7 @@ fn overtaken_by_the_second() {
 }
 
 /// A forged notification neither ends the observation nor moves the Notification Number.
+/// R8613-8.4-01
 #[test]
 fn a_forgery_changes_nothing() {
     let (mut client, mut server) = (client(), server());
@@ -98,6 +102,7 @@ fn a_forgery_changes_nothing() {
     assert!(hear(&client, &mut sent, &good).is_ok());
 }
 
+/// R7641-4.2-01
 #[test]
 fn an_error_ends_it_under_a_number() {
     let (mut client, mut server) = (client(), server());
@@ -139,6 +144,7 @@ fn outer_observe_is_ignored() {
 }
 
 /// A cancellation is a request of its own, with one response.
+/// R7641-3.6-01
 #[test]
 fn cancellation() {
     let (mut client, mut server) = (client(), server());

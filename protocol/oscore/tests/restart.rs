@@ -80,6 +80,7 @@ fn a_reservation_is_not_taken_back() {
     }
 }
 
+/// R8613-7.2.1-01
 #[test]
 fn the_last_block_ends_with_the_numbers() {
     let mut flash = Flash((1 << 40) - 3);
@@ -95,6 +96,7 @@ fn the_last_block_ends_with_the_numbers() {
 
 proptest! {
     /// However sends, failures and power cuts mix: no number goes out twice.
+    /// R8613-7.2-01, R8613-7.5-01
     #[test]
     fn no_number_twice(steps in proptest::collection::vec(0_u8..8, 1..200), block in 1_u32..20) {
         let (mut flash, mut used) = (Flash::default(), HashSet::new());
@@ -121,6 +123,7 @@ proptest! {
     }
 }
 
+/// R9175-2.3-01, R8613-7.5-01
 #[test]
 fn the_window_comes_back_by_echo() {
     let mut client = client();
@@ -180,6 +183,7 @@ fn the_window_comes_back_by_echo() {
 }
 
 /// The Echo of one life is no good in the next.
+/// R9175-2.2-01
 #[test]
 fn an_echo_from_an_earlier_life() {
     let mut client = client();

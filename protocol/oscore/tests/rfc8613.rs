@@ -23,6 +23,7 @@ const C3: Material<'static> =
 const C4_PROTECTED: &str = "44025d1f00003974396c6f63616c686f7374620914ff612f1092f1776f1c1668b3825e";
 const C4_PLAIN: &str = "44015d1f00003974396c6f63616c686f737483747631";
 
+/// R8613-5.2-01
 #[test]
 fn requests() {
     for (name, material, plain, protected) in [
@@ -51,6 +52,7 @@ fn requests() {
     }
 }
 
+/// R8613-5.2-01, R8613-8.3-01
 #[test]
 fn responses() {
     let plain = hex("64455d1f00003974ff48656c6c6f20576f726c6421");

@@ -75,7 +75,7 @@ fn who_the_client_is() {
     house.decide(&oscore(), &over_coap).unwrap();
 }
 
-/// R9700-2.5-01
+/// R9700-2.5-01, R7523-2.2-01, R7523-3-01, R7523-3-02, R7523-3-03, R7523-3-04, R7523-3-05
 #[test]
 fn assertions() {
     type Change = fn(&mut serde_json::Value, &mut serde_json::Value);
@@ -118,6 +118,7 @@ fn assertions() {
     assert_eq!(house.ask(&once, &machine_request("back")).unwrap_err(), AssertionFault::Replayed.into());
 }
 
+/// R9449-4.3-01, R9449-4.3-02, R9449-4.3-03, R9449-4.3-04, R9449-11.1-01, R9449-11.6-01
 #[test]
 fn proofs() {
     type Change = fn(&mut serde_json::Value, &mut serde_json::Value);
@@ -158,7 +159,8 @@ fn proofs() {
     house.ask(&app(phone.proof("two")), &again).unwrap();
 }
 
-/// R9200-5.8-01, R9200-5.8-02, R6749-4.1.2-01, R6749-4.1.3-01, R7636-4.4-01, R7636-4.6-01, R8252-6-02, R9700-2.1.1-02
+/// R9200-5.8-01, R9200-5.8-02, R6749-4.1.2-01, R6749-4.1.3-01, R7636-4.4-01, R7636-4.6-01, R8252-6-02,
+/// R9700-2.1.1-02, R9449-10-01
 #[test]
 fn codes() {
     let mut house = House::new();
@@ -445,7 +447,7 @@ fn a_consent_covers_what_the_owner_was_asked() {
     }
 }
 
-/// R9200-5.8.2-05, R9770-3-03, R9700-2.2.1-01
+/// R9200-5.8.2-05, R9770-3-03, R9700-2.2.1-01, R9449-5-01, R9449-6-01
 #[test]
 fn the_people_api_wants_a_proof_and_gives_a_jwt() {
     let mut house = House::new();

@@ -229,6 +229,7 @@ fn a_right_ends_by_the_clock_of_the_lock() {
 }
 
 /// The same datagram again is a repetition, and the same bytes under another message ID or from another port a replay.
+/// R7252-4.5-01
 #[test]
 fn a_repetition_moves_nothing() {
     let mut lock = Lock::start();
@@ -262,6 +263,7 @@ fn a_bolt_that_is_stuck() {
 
 /// Of all that is wrong with a non-confirmable request, only an unknown critical option is rejected in silence
 /// (RFC 7252 §5.4.1).
+/// R7252-5.4.1-02
 #[test]
 fn non_confirmable_requests() {
     let mut lock = Lock::start();

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::*;
 
+/// R7252-3-02, R7252-3.1-01
 #[test]
 fn refuses() {
     use ParseError::*;
@@ -163,6 +164,7 @@ proptest! {
         prop_assert_eq!(message.write(&mut again).unwrap(), &written[..]);
     }
 
+    /// R7252-3.1-01
     #[test]
     fn any_bytes_are_refused_or_round_trip(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         if let Ok(message) = Message::parse(&bytes) {

@@ -52,6 +52,7 @@ fn two_generations_back_is_reuse_at_once() {
     assert_eq!(refused.changes.len(), 2, "the family and the proof, no more");
 }
 
+/// R9449-11.1-01
 #[test]
 fn recorded_bytes_revoke_nothing() {
     let mut house = House::new();
@@ -66,7 +67,7 @@ fn recorded_bytes_revoke_nothing() {
     house.ask(&presented, &request(refreshing(&second), "front")).unwrap();
 }
 
-/// R6749-6-01, R9700-2.2.2-01
+/// R6749-6-01, R9700-2.2.2-01, R9449-5-02
 #[test]
 fn a_missing_or_foreign_key_changes_nothing() {
     let mut house = House::new();

@@ -30,6 +30,7 @@ async fn reserved(world: &World) -> Vec<u64> {
     world.shell.records.all::<SenderNumbers>().await.unwrap().into_iter().map(|(numbers, _)| numbers.below).collect()
 }
 
+/// R8613-7.5-01
 #[tokio::test]
 async fn no_number_twice_across_restarts() {
     let world = World::new().await;
@@ -54,6 +55,7 @@ async fn no_number_twice_across_restarts() {
     assert_eq!(reserved(&world).await.len(), 1);
 }
 
+/// R9175-2.3-01
 #[tokio::test]
 async fn what_was_accepted_before_a_restart_is_not_again() {
     let world = World::new().await;
@@ -134,7 +136,7 @@ async fn an_applied_change_takes_effect() {
     assert_eq!(world.last_entry()["client"], "other");
 }
 
-/// R9200-6.3-01
+/// R9200-6.3-01, R8613-3.3-01
 #[tokio::test]
 async fn names_and_secrets_of_two_are_refused() {
     let world = World::new().await;

@@ -33,7 +33,8 @@ async fn a_robot_gets_a_token() {
     assert!(!world.entries().contains(SECRET));
 }
 
-/// R9200-5-05, R9200-5-06, R9200-5.8.3-01, R9200-5.8.3-02, R9200-5.8.3-03, R9200-5.8.3-05, R9201-3.1-01, R9203-3.1-02
+/// R9200-5-05, R9200-5-06, R9200-5.8.3-01, R9200-5.8.3-02, R9200-5.8.3-03, R9200-5.8.3-05, R9201-3.1-01,
+/// R9203-3.1-02, R7252-5.8-01, R7252-5.10.4-01
 #[tokio::test]
 async fn requests_that_get_no_token() {
     let world = World::new().await;
@@ -284,7 +285,7 @@ async fn a_query_says_nothing() {
     assert_eq!(world.tokens().await, 1);
 }
 
-/// R9200-5-01
+/// R9200-5-01, R7641-2-01
 #[tokio::test]
 async fn never_two_tokens_for_one_request() {
     let world = World::new().await;

@@ -99,7 +99,7 @@ fn set(pairs: &mut Vec<(&'static str, String)>, name: &'static str, value: &str)
     }
 }
 
-/// R6749-3.1-01, R6749-4.1.2-02, R8252-6-02, R8252-8.6-01, R9700-2.1-05, R9700-4.16-01
+/// R6749-3.1-01, R6749-4.1.2-02, R8252-6-02, R8252-8.6-01, R9700-2.1-05, R9700-4.16-01, R9207-2-01, R9207-2.3-01
 #[actix_web::test]
 async fn an_employee_signs_in_consents_and_goes_back_with_a_code() {
     let idp = Idp::start();
@@ -135,7 +135,7 @@ async fn an_employee_signs_in_consents_and_goes_back_with_a_code() {
     assert!(page.text().contains("Open it"), "whoever said yes before is asked again: {}", page.text());
 }
 
-/// R6749-4.1.2-02
+/// R6749-4.1.2-02, R9207-2-01
 #[actix_web::test]
 async fn saying_no_is_access_denied() {
     let idp = Idp::start();
@@ -302,7 +302,7 @@ async fn a_state_is_good_once_in_its_own_browser_for_its_own_provider() {
     assert_eq!(idp.state.lock().unwrap().redeemed, 1);
 }
 
-/// R9700-2.1-04
+/// R9700-2.1-04, R9207-2.4-01, R9207-2.4-02
 #[actix_web::test]
 async fn an_announced_iss_must_come_and_be_right() {
     for iss in [None, Some("http://127.0.0.1:1")] {

@@ -105,7 +105,7 @@ async fn an_app_lists_its_persons_doors_and_refreshes_for_one() {
     }
 }
 
-/// R6749-7-01, R9700-4.3.2-01
+/// R6749-7-01, R9700-4.3.2-01, R9449-6-01, R9449-7-01, R9449-7.1-01, R9449-7.2-01, R9449-10-01
 #[actix_web::test]
 async fn who_may_not_list_doors() {
     let idp = Idp::start();

@@ -153,7 +153,8 @@ async fn what_a_query_says_counts_for_nothing() {
 }
 
 /// RFC 8414 §2: what a client needs, and nothing that is not there.
-/// R7636-7.2-02, R9700-2.1.1-04, R9700-2.1.2-01, R9700-2.5-01, R9700-2.6-01
+/// R7636-7.2-02, R9700-2.1.1-04, R9700-2.1.2-01, R9700-2.5-01, R9700-2.6-01, R8414-2-01, R8414-2-02, R8414-3-01,
+/// R8414-3.2-01, R8414-3.3-01, R9207-2.3-01
 #[actix_web::test]
 async fn the_metadata_claims_what_is_there() {
     let world = World::new(Vec::new()).await;
@@ -179,6 +180,7 @@ async fn the_metadata_claims_what_is_there() {
     }
 }
 
+/// R9449-4.3-01
 #[actix_web::test]
 async fn a_proof_header_comes_once() {
     let world = World::new(Vec::new()).await;
@@ -249,6 +251,37 @@ async fn what_a_proxy_might_have_said_is_not_believed() {
         .insert_header(("host", "evil.example"))
         .insert_header(("x-forwarded-host", "evil.example"));
     assert!(!world.ask(metadata).await.text().contains("evil"));
+}
+
+/// Whatever is wrong with it, the client hears one word (RFC 7523 §3.2).
+/// R7523-3.2-01
+#[actix_web::test]
+async fn an_assertion_that_does_not_hold() {
+    let world = World::new(Vec::new()).await;
+    let pair = Pair::new(9);
+    let unsigned = pair.assertion_with("robot", |header, _| header["alg"] = "none".into());
+    for (what, jwt) in [
+        ("of a client that has a secret", pair.assertion_with("robot", |_, _| {})),
+        ("of nobody", pair.assertion_with("nobody", |_, _| {})),
+        ("unsigned", unsigned),
+        ("no JWT", "a.b.c".to_owned()),
+        ("two", format!("{0}~{0}", pair.assertion_with("robot", |_, _| {}))),
+    ] {
+        let asked = [
+            ("grant_type", "client_credentials"),
+            ("audience", FRONT),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &jwt),
+        ];
+        let got = world.ask(form("/token", &asked)).await;
+        assert_eq!(
+            (got.status.as_u16(), &got.json()["error"]),
+            (401, &"invalid_client".into()),
+            "{what}: {}",
+            got.text()
+        );
+        assert!(!world.entries().contains(&jwt), "{what}: in the log");
+    }
 }
 
 #[actix_web::test]

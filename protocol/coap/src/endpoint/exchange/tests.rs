@@ -52,6 +52,7 @@ fn sends(ours: &mut Ours, end: u64) -> Vec<(u64, Vec<u8>)> {
     all
 }
 
+/// R7252-3-01, R7252-3-02, R7252-4.1-01, R7252-4.2-01, R7252-4.2-02
 #[test]
 fn what_is_no_exchange() {
     let reset = Some(&[0x70, 0, 0, 7][..]);
@@ -90,6 +91,7 @@ fn what_is_no_exchange() {
     }
 }
 
+/// R7252-4.2-01, R7252-4.5-01, R7252-5.3.1-01
 #[test]
 fn a_confirmable_request_runs_once() {
     let mut ours = ours();
@@ -108,6 +110,7 @@ fn a_confirmable_request_runs_once() {
     let _ = take(ours.receive(Millis(247_000), PEER, &GET));
 }
 
+/// R7252-4.3-01, R7252-4.4-01
 #[test]
 fn a_non_confirmable_request_runs_once() {
     let mut ours = ours();
@@ -119,6 +122,7 @@ fn a_non_confirmable_request_runs_once() {
     assert!(sends(&mut ours, 300_000).is_empty(), "no ACK, no retransmission");
 }
 
+/// R7252-4.4-01, R7252-5.2.2-01
 #[test]
 fn a_slow_handler_answers_separately() {
     let mut ours = ours();
@@ -136,7 +140,7 @@ fn a_slow_handler_answers_separately() {
     assert!(sends(&mut ours, 300_000).is_empty());
 }
 
-/// R9203-4.1-02
+/// R9203-4.1-02, R7252-4.2-03
 #[test]
 fn retransmission_follows_rfc7252() {
     for (spread, times) in [(0, [2000, 6000, 14_000, 30_000, 62_000]), (u16::MAX, [2999, 8997, 20_993, 44_985, 92_969])]
@@ -151,6 +155,7 @@ fn retransmission_follows_rfc7252() {
     }
 }
 
+/// R7252-5.2.3-01, R7252-5.3.2-01
 #[test]
 fn responses_find_their_request() {
     // (bytes, from, what comes of it)
@@ -204,6 +209,7 @@ fn a_rejected_response_is_reset_again() {
     assert!(matches!(ours.receive(Millis(2), PEER, &bytes), Received::Reply(&[0x70, 0, 0, 9])));
 }
 
+/// R7641-3.5-01
 #[test]
 fn notifications_come_until_forgotten() {
     let mut ours = ours();
@@ -230,6 +236,7 @@ fn notifications_come_until_forgotten() {
     assert!(matches!(ours.receive(Millis(3), PEER, &late), Received::Reply(&[0x70, 0, 0, 30])), "a RST unsubscribes");
 }
 
+/// R7252-4.7-01
 #[test]
 fn tables_are_bounded() {
     let mut ours = ours();

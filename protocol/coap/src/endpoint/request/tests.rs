@@ -45,6 +45,7 @@ fn block(number: u32, more: bool, exponent: u8) -> Vec<u8> {
     bytes(Block::new(number, more, exponent).unwrap().to_uint())
 }
 
+/// R7252-5.4.1-01, R7252-5.4.1-02, R7252-5.4.3-01, R7252-5.4.5-01, R7252-5.7.2-01, R7959-2.2-01
 #[test]
 fn critical_options_are_known_or_refused() {
     let long = [b'a'; 256];
@@ -85,6 +86,7 @@ fn critical_options_are_known_or_refused() {
     }
 }
 
+/// R7252-5.4.1-02
 #[test]
 fn critical_options_of_responses() {
     let rows: &[(&[(u16, &[u8])], Option<u16>)] = &[
@@ -101,6 +103,7 @@ fn critical_options_of_responses() {
     }
 }
 
+/// R7959-2.2-01
 #[test]
 fn blocks() {
     for (value, parsed) in [
@@ -130,6 +133,7 @@ fn offer(ours: &mut Ours, now: u64, peer: u8, options: &[(u16, &[u8])], payload:
     }
 }
 
+/// R7959-2.3-01, R7959-2.5-01, R7959-2.9.3-01, R7959-7-01, R9175-3.3-01
 #[test]
 fn an_upload_is_atomic() {
     let (a, b) = ([1; 64], [2; 64]);
@@ -233,6 +237,7 @@ fn an_upload_is_atomic() {
     }
 }
 
+/// R7959-2.5-01
 #[test]
 fn blocks_of_different_resources_do_not_mix() {
     let first = block(0, true, 2);
@@ -251,6 +256,7 @@ fn blocks_of_different_resources_do_not_mix() {
     }
 }
 
+/// R7959-2.9.3-01
 #[test]
 fn what_the_server_writes() {
     let mut ours = ours();
@@ -302,6 +308,7 @@ fn fetch(ours: &mut Ours, code: Code, exponent: Option<u8>, payload: &[u8]) -> (
     }
 }
 
+/// R7959-2.4-01, R9175-3.8-01
 #[test]
 fn a_download_runs_its_handler_once() {
     for code in [Code::GET, Code::POST, Code::FETCH] {
@@ -340,6 +347,7 @@ fn the_middle_of_a_download_without_its_beginning() {
     }
 }
 
+/// R7641-3.1-01, R7641-4.1-01, R7641-4.4-01, R7641-4.5-01, R7641-4.5.1-01, R7641-7-01
 #[test]
 fn observers() {
     let request = body(Code::GET, &[(11, b"a")], b"");
@@ -412,6 +420,7 @@ fn talk(client_exponent: u8, upload: &[u8], download: &[u8]) -> (Vec<Vec<u8>>, V
     }
 }
 
+/// R9175-3.4-01
 #[test]
 fn client_and_server_understand_each_other() {
     for exponent in [0, 2, 6] {
@@ -427,6 +436,7 @@ fn client_and_server_understand_each_other() {
     }
 }
 
+/// R7959-2.3-01, R7959-2.4-02
 #[test]
 fn a_client_refuses_what_does_not_fit_together() {
     use TransferError::{Changed, OutOfOrder, TooLarge};
@@ -459,6 +469,7 @@ fn a_client_refuses_what_does_not_fit_together() {
     }
 }
 
+/// R7959-2.3-02
 #[test]
 fn a_server_may_ask_for_smaller_blocks() {
     let whole = body(Code::POST, &[(11, b"a")], &[7; 200]);
