@@ -346,7 +346,7 @@ fn local(port: u16) -> SocketAddr {
 
 const ADDRESS: &str = "an IP address and a port such as 127.0.0.1:8443";
 const ISSUER_RULE: &str =
-    "an https URL without query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
+    "an https URL without path, query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
 const DAY: u64 = 86_400;
 
 #[cfg(test)]

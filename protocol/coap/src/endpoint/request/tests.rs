@@ -347,7 +347,7 @@ fn the_middle_of_a_download_without_its_beginning() {
     }
 }
 
-/// R7641-3.1-01, R7641-4.1-01, R7641-4.4-01, R7641-4.5-01, R7641-4.5.1-01, R7641-7-01
+/// R7641-4.1-01, R7641-4.4-01, R7641-4.5-01, R7641-4.5.1-01, R7641-7-01
 #[test]
 fn observers() {
     let request = body(Code::GET, &[(11, b"a")], b"");
@@ -420,7 +420,6 @@ fn talk(client_exponent: u8, upload: &[u8], download: &[u8]) -> (Vec<Vec<u8>>, V
     }
 }
 
-/// R9175-3.4-01
 #[test]
 fn client_and_server_understand_each_other() {
     for exponent in [0, 2, 6] {
