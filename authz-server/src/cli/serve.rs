@@ -20,6 +20,7 @@ use crate::core::rotation::Purpose;
 use crate::keys::{self, Keys, Ring};
 use crate::shell::coap::Coap;
 use crate::shell::http::{self, Listeners};
+use crate::shell::revocation::Trl;
 use crate::shell::throttle::{Rates, Throttle};
 use crate::shell::{Shell, oidc};
 use crate::store::Store;
@@ -113,6 +114,7 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
             per_address: config.limits.per_address,
             per_client: config.limits.per_client,
         })),
+        trl: Trl::default(),
     })
 }
 

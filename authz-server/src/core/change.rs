@@ -3,12 +3,14 @@
 use super::bytes::{Blob, Hash32};
 use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
-    AdminToken, AdvanceConsent, Authorization, Client, Code, ConsentRequest, Door, ExiCounter, Grant, LiveContext,
-    Lock, OscoreClient, OscoreName, Seen, SenderNumbers, Series, SigningKey, TokenRecord,
+    AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Door, ExiCounter, Grant,
+    ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series, SeriesItem,
+    SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::rotation::Purpose;
 use super::time::Timestamp;
+use super::trl::{Portion, Requester};
 use serde::{Deserialize, Serialize};
 
 /// The revision of a record at which a decision looked; the store gives it and compares it.
@@ -58,12 +60,24 @@ impl Change {
         Self { write: Write::Delete(key), guard: Guard::Any, on_conflict: OnConflict::Retry }
     }
 
+    /// Deletes the record that was read at `rev`; if it changed since, the decision is made anew.
+    #[must_use]
+    pub fn remove(key: Key, rev: Rev) -> Self {
+        Self { guard: Guard::At(rev), ..Self::delete(key) }
+    }
+
+    /// Writes nothing, but the record must still be the one that was read at `rev`; else the decision is made anew.
+    #[must_use]
+    pub fn still(key: Key, rev: Rev) -> Self {
+        Self { write: Write::Nothing(key), guard: Guard::At(rev), on_conflict: OnConflict::Retry }
+    }
+
     /// The record it concerns.
     #[must_use]
     pub fn key(&self) -> Key {
         match &self.write {
             Write::Put(record) => record.key(),
-            Write::Delete(key) => key.clone(),
+            Write::Delete(key) | Write::Nothing(key) => key.clone(),
         }
     }
 }
@@ -76,6 +90,8 @@ pub enum Write {
     Put(Record),
     /// Removes it.
     Delete(Key),
+    /// Leaves it as it is: only the guard counts.
+    Nothing(Key),
 }
 
 /// What must hold at the commit.
@@ -163,6 +179,16 @@ records! {
     Seen(Seen), Seen(Hash32), it => it.what, |it| Some(it.until);
     /// A lock's sequence number; never swept.
     Exi(ExiCounter), Exi(LockName), it => it.lock.clone(), |_| None;
+    /// A revocation under way; never swept.
+    Revocation(Revocation), Revocation(Hash32), it => it.id(), |_| None;
+    /// A revoked token until it expires; what takes it away tells requesters, so it is never swept.
+    Listed(Listed), Listed((Timestamp, Hash32)), it => (it.expires, it.hash), |_| None;
+    /// A hash in a portion of the revocation list; goes with the one above.
+    ListEntry(ListEntry), ListEntry((Portion, Hash32)), it => (it.portion.clone(), it.hash), |_| None;
+    /// A requester's update collection.
+    Collection(Collection), Collection(Requester), it => it.requester.clone(), |it| it.until;
+    /// A series item of a collection; goes when newer ones come.
+    SeriesItem(SeriesItem), SeriesItem((Requester, u64)), it => (it.requester.clone(), it.number), |it| it.until;
     /// An administrator's token.
     AdminToken(AdminToken), AdminToken(Hash32), it => it.hash, |it| Some(it.expires);
     /// A key that signs, by its number; deleted by the schedule alone.

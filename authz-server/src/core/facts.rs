@@ -10,7 +10,7 @@ use super::series::Series;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The record of [`Presented::claimed_client`].
-    pub client: Option<Client>,
+    pub client: Option<(Client, Rev)>,
     /// The record of [`TokenRequest::code_hash`].
     pub code: Option<(Code, Rev)>,
     /// The grant of [`TokenRequest::refresh_grant`], or the one the code became ([`Code::redeemed`]).

@@ -2,12 +2,13 @@
 
 use super::authenticate::Authenticated;
 use super::bytes::{Hash32, Hidden};
-use super::change::{Change, Rev};
+use super::change::{Change, Key, Rev};
 use super::entropy::{Entropy, fresh};
 use super::names::GrantId;
 use super::pkce;
-use super::records::{Code, Grant, GrantKind, Refresh, Revoked, RevokedWhy};
+use super::records::{Code, Grant, GrantKind, Refresh, Revocation, Revoked, RevokedWhy};
 use super::refusal::{GrantFault, Refusal, ServerFault};
+use super::revoke::Target;
 use super::secret::{mac, same};
 use super::time::{Seconds, Timestamp};
 use crate::keys::Key32;
@@ -149,7 +150,9 @@ pub fn refresh(
     let repeat =
         state.previous.as_ref().is_some_and(|(previous, at)| same(&presented, previous) && now.since(*at) <= REPEAT);
     if repeat && same(&hash(&successor), &state.current) {
-        return Ok(InUse { grant: old.clone(), changes: Vec::new(), refresh_token: Some(successor) });
+        // Not if it ends at this moment.
+        let changes = vec![Change::still(Key::Grant(old.id), *rev)];
+        return Ok(InUse { grant: old.clone(), changes, refresh_token: Some(successor) });
     }
     Err(revoke(grant, RevokedWhy::RefreshReused, GrantFault::Reused, who, now))
 }
@@ -166,6 +169,7 @@ fn revoke(
         Some((grant, rev)) if grant.revoked.is_none() => {
             let mut changes = who.spend();
             changes.push(Change::replace(Grant { revoked: Some(Revoked { at: now, why }), ..grant.clone() }, *rev));
+            changes.push(Change::put(Revocation { target: Target::Grant(grant.id), at: now, why }));
             changes
         }
         _ => Vec::new(),

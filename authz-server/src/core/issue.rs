@@ -3,7 +3,7 @@
 use super::api_token;
 use super::authenticate::{self, Authenticated};
 use super::bytes::{Blob, Hash32};
-use super::change::Change;
+use super::change::{Change, Key};
 use super::entropy::Entropy;
 use super::entry::{Entry, Outcome};
 use super::facts::{self, Facts, Target};
@@ -138,7 +138,8 @@ enum Form {
 impl Decision<'_> {
     fn token(&self, presented: &Presented, by: &mut BTreeSet<String>, entropy: &mut dyn Entropy) -> Result<Made, Stop> {
         let Minting { issuer, keys, .. } = *self.minting;
-        let who = authenticate::client(presented, self.facts.client.as_ref(), &keys.secrets, issuer, self.now)
+        let client = self.facts.client.as_ref().map(|(client, _)| client);
+        let who = authenticate::client(presented, client, &keys.secrets, issuer, self.now)
             .map_err(|refusal| match (&self.request.grant, refusal) {
                 // A refresh token without its key is no grant.
                 (GrantAsked::RefreshToken { .. }, Refusal::Proof(ProofFault::Missing)) => GrantFault::Key.into(),
@@ -163,7 +164,10 @@ impl Decision<'_> {
             client: who.client().id.clone(),
             audience,
             grant: made.grant,
+            revoked: None,
         }));
+        // Else a client that is removed at this moment would leave with a token that nobody finds.
+        made.changes.extend(self.facts.client.as_ref().map(|(client, rev)| Change::still(Key::Client(client.id.clone()), *rev)));
         Ok(made)
     }
 

@@ -28,6 +28,7 @@ pub mod redirect;
 pub mod refusal;
 pub mod request;
 pub mod response;
+pub mod revoke;
 pub mod rights;
 pub mod rotation;
 pub mod scope;
@@ -35,6 +36,7 @@ pub mod secret;
 pub mod series;
 pub mod subject;
 pub mod time;
+pub mod trl;
 
 #[cfg(test)]
 pub(crate) mod testing;

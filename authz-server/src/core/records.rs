@@ -6,6 +6,8 @@ use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockNa
 use super::scope::{Scope, ScopeMap};
 pub use super::series::Series;
 use super::time::{Seconds, Timestamp};
+pub use super::revoke::Revocation;
+pub use super::trl::{Collection, ListEntry, Listed, SeriesItem};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -403,6 +405,9 @@ pub struct TokenRecord {
     pub audience: Audience,
     /// The grant it came from.
     pub grant: Option<GrantId>,
+    /// When it was revoked: it is on the revocation list until it expires.
+    #[serde(default)]
+    pub revoked: Option<Timestamp>,
 }
 
 /// An OSCORE input material that lives at a lock, so that `req_cnf` may name it (RFC 9203 §3.1). No secret.

@@ -210,6 +210,7 @@ impl House {
             match &change.write {
                 Write::Put(record) => drop(self.records.insert(record.key(), (record.clone(), Rev(self.rev)))),
                 Write::Delete(key) => drop(self.records.remove(key)),
+                Write::Nothing(_) => {}
             }
         }
         Ok(())
@@ -228,9 +229,9 @@ impl House {
 
     pub(crate) fn facts(&self, presented: &Presented, request: &TokenRequest) -> Facts {
         let mut facts = Facts::default();
-        if let Some((Record::Client(client), _)) = presented.claimed_client().and_then(|id| self.find(&Key::Client(id)))
+        if let Some((Record::Client(client), rev)) = presented.claimed_client().and_then(|id| self.find(&Key::Client(id)))
         {
-            facts.client = Some(client);
+            facts.client = Some((client, rev));
         }
         if let Some((Record::Code(code), rev)) = request.code_hash().and_then(|hash| self.find(&Key::Code(hash))) {
             facts.code = Some((code, rev));

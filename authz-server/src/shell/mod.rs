@@ -17,6 +17,7 @@ pub mod form;
 pub mod http;
 pub mod oidc;
 pub mod signing;
+pub mod revocation;
 pub mod throttle;
 pub mod tls;
 pub mod token;
@@ -43,6 +44,8 @@ pub struct Shell {
     pub audit: Audit,
     /// Who has to wait.
     pub throttle: Mutex<Throttle>,
+    /// The token revocation list.
+    pub trl: revocation::Trl,
 }
 
 impl Shell {

@@ -92,6 +92,7 @@ impl Shell {
             match committed {
                 Committed::Done(_) => {
                     self.audit.record(&entry);
+                    self.fulfil_all(&changes).await.map_err(store_failed)?;
                     return answer;
                 }
                 Committed::Conflict(OnConflict::Refuse(refusal)) => {

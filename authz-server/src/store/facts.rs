@@ -80,7 +80,7 @@ impl Records {
     /// What `issue` may look at for this request.
     pub async fn facts(&self, presented: &Presented, request: &TokenRequest) -> Result<Facts, StoreError> {
         let client = match presented.claimed_client() {
-            Some(id) => self.find(&Name::Client(id)).await?.map(|(client, _)| client),
+            Some(id) => self.find(&Name::Client(id)).await?,
             None => None,
         };
         let code: Option<(records::Code, _)> = match request.code_hash() {
@@ -155,12 +155,18 @@ impl Records {
                 batch.checks.push((key.clone(), check));
                 guarded.push(change);
             }
-            batch.ops.push(match &change.write {
+            match &change.write {
                 Write::Put(record) => {
-                    Op::Put { value: encode(&key, record)?, expires: record.expires().map(|at| at.0), key }
+                    let expires = record.expires().map(|at| at.0);
+                    if !matches!(change.guard, Guard::At(_)) {
+                        let put = |key| Op::Put { key, value: Vec::new(), expires };
+                        batch.ops.extend(index::of(record).into_iter().map(put));
+                    }
+                    batch.ops.push(Op::Put { value: encode(&key, record)?, expires, key });
                 }
-                Write::Delete(_) => Op::Delete { key },
-            });
+                Write::Delete(_) => batch.ops.push(Op::Delete { key }),
+                Write::Nothing(_) => {}
+            }
         }
         Ok(match self.0.commit(batch).await? {
             Outcome::Committed(rev) => Committed::Done(rev),
@@ -227,6 +233,11 @@ kinds! {
     Series(Series) = "series";
     Seen(Seen) = "seen";
     Exi(ExiCounter) = "exi";
+    Revocation(Revocation) = "revocation";
+    Listed(Listed) = "trl";
+    ListEntry(ListEntry) = "trl-entry";
+    Collection(Collection) = "trl-updates";
+    SeriesItem(SeriesItem) = "trl-item";
     AdminToken(AdminToken) = "admin";
     SigningKey(SigningKey) = "signing-key";
 }
@@ -259,6 +270,15 @@ fn key(name: &Name) -> (&'static str, Key) {
         }
         Name::Seen(hash) => (records::Seen::KIND, hash.0.into()),
         Name::Exi(lock) => (records::ExiCounter::KIND, lock.as_str().into()),
+        Name::Revocation(id) => (records::Revocation::KIND, id.0.into()),
+        Name::Listed((expires, hash)) => (records::Listed::KIND, [&index::in_order(*expires)[..], &hash.0].concat()),
+        Name::ListEntry((portion, hash)) => {
+            (records::ListEntry::KIND, [&index::portion(portion)[..], &hash.0].concat())
+        }
+        Name::Collection(requester) => (records::Collection::KIND, index::requester(requester)),
+        Name::SeriesItem((requester, number)) => {
+            (records::SeriesItem::KIND, [&index::requester(requester)[..], &number.to_be_bytes()].concat())
+        }
         Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),
         Name::SigningKey((purpose, number)) => {
             (records::SigningKey::KIND, [purpose.name().as_bytes(), &[0], &number.to_be_bytes()].concat())
@@ -273,6 +293,9 @@ fn decode<T: Kept>(key: &Key, value: &[u8]) -> Result<T, StoreError> {
 
 /// Records read at once while listing.
 const PAGE: usize = 256;
+
+mod index;
+mod revocation;
 
 #[cfg(test)]
 mod tests;

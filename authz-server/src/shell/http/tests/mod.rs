@@ -91,6 +91,7 @@ impl World {
             clock,
             audit: Audit::open(Some(audit.path())).unwrap(),
             throttle: Mutex::new(Throttle::new(rates)),
+            trl: Default::default(),
         });
         let token = AdminToken { hash: Hash32::of(&[ADMIN.as_bytes()]), expires: Timestamp(i64::MAX) };
         shell.records.commit(&[Change::put(token)]).await.unwrap();
