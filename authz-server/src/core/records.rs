@@ -3,10 +3,10 @@
 use super::bytes::{Blob, Hash32, Sealed};
 use super::jwk::PublicKey;
 use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockName, PersonId};
+pub use super::revoke::Revocation;
 use super::scope::{Scope, ScopeMap};
 pub use super::series::Series;
 use super::time::{Seconds, Timestamp};
-pub use super::revoke::Revocation;
 pub use super::trl::{Collection, ListEntry, Listed, SeriesItem};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

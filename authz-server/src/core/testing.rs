@@ -229,7 +229,8 @@ impl House {
 
     pub(crate) fn facts(&self, presented: &Presented, request: &TokenRequest) -> Facts {
         let mut facts = Facts::default();
-        if let Some((Record::Client(client), rev)) = presented.claimed_client().and_then(|id| self.find(&Key::Client(id)))
+        if let Some((Record::Client(client), rev)) =
+            presented.claimed_client().and_then(|id| self.find(&Key::Client(id)))
         {
             facts.client = Some((client, rev));
         }

@@ -58,7 +58,11 @@ impl Shell {
     ///
     /// # Errors
     /// The store failed, or a guard of `with` did not hold: then nothing was promised.
-    pub async fn revoke(&self, revocation: &Revocation, mut with: Vec<Change>) -> Result<Result<Revoked, Lost>, StoreError> {
+    pub async fn revoke(
+        &self,
+        revocation: &Revocation,
+        mut with: Vec<Change>,
+    ) -> Result<Result<Revoked, Lost>, StoreError> {
         with.push(Change::put(revocation.clone()));
         match self.records.commit(&with).await? {
             Committed::Done(_) => self.fulfil(revocation).await.map(Ok),
@@ -176,7 +180,9 @@ impl Shell {
             let page = self.records.page::<TokenRecord>(after.as_ref(), PAGE).await?;
             after = page.last().filter(|_| page.len() == PAGE).map(|(token, _)| Key::Token(token.hash));
             let now = self.now();
-            found.extend(page.into_iter().filter(|(token, _)| audiences.contains(&token.audience) && token.is_live(now)));
+            found.extend(
+                page.into_iter().filter(|(token, _)| audiences.contains(&token.audience) && token.is_live(now)),
+            );
             while found.len() >= BATCH || (after.is_none() && !found.is_empty()) {
                 let some = found.drain(..found.len().min(BATCH)).collect();
                 done += self.list(some).await?;

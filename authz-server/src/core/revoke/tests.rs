@@ -132,7 +132,8 @@ fn what_an_app_can_revoke() {
     let without = Presented { proof: None, ..proof(&phone) };
     assert_eq!(as_is.ask(&without, &text(&CURRENT)), Err(ProofFault::Missing.into()));
     let elsewhere = Presented { proof: Some(phone.proof("one")), ..proof(&phone) };
-    let at_token = Presented { proof: elsewhere.proof.map(|p| Proof { url: format!("{ISSUER}/revoke"), ..p }), ..elsewhere };
+    let at_token =
+        Presented { proof: elsewhere.proof.map(|p| Proof { url: format!("{ISSUER}/revoke"), ..p }), ..elsewhere };
     assert_eq!(as_is.ask(&at_token, &text(&CURRENT)), Err(ProofFault::Target.into()));
 }
 
@@ -146,7 +147,8 @@ fn a_machine_revokes_its_own() {
     assert_eq!(case.ask(&robot(), "t"), Ok(Some(Target::Token(Hash32::of(&[b"t"])))));
     assert_eq!(case.ask(&robot(), "u"), Ok(None));
     let id = || "robot".parse().unwrap();
-    let wrong = Presented { credential: Credential::Secret { id: id(), secret: Hidden::new(b"x".to_vec()) }, proof: None };
+    let wrong =
+        Presented { credential: Credential::Secret { id: id(), secret: Hidden::new(b"x".to_vec()) }, proof: None };
     assert_eq!(case.ask(&wrong, "t"), Err(Refusal::WrongSecret(id())));
     let nobody = Presented { credential: Credential::Nothing, proof: None };
     assert_eq!(case.ask(&nobody, "t"), Err(Refusal::NotPresented));
@@ -165,7 +167,8 @@ fn an_update_reaches_whom_it_pertains_to() {
         members: BTreeMap::new(),
         speakers: BTreeMap::from([(lock, vec![name("rs")]), ("back".parse().unwrap(), vec![name("other")])]),
     };
-    let (live, mut revoked, mut expired) = (token("a", "robot", None), token("b", "robot", None), token("c", "app", None));
+    let (live, mut revoked, mut expired) =
+        (token("a", "robot", None), token("b", "robot", None), token("c", "app", None));
     revoked.revoked = Some(NOW);
     expired.expires = NOW;
     let (hash, expires) = (live.hash, live.expires);

@@ -218,9 +218,18 @@ fn payloads() {
         (full(&one, Some(7)), format!("a20081{h}0207")),
         (diff(&[], None, true), "a3018002f603f5".into()),
         (diff(&[of(&one, &[]), of(&[], &one)], Some(256), false), format!("a30182 8281{h}80 828081{h} 0219010003f4")),
-        (problem(&refused(Trouble::INVALID_SET, None)), format!("a301a1000120 7819{} 216164", hex(b"Invalid set of parameters"))),
-        (problem(&refused(Trouble::INVALID_VALUE, Some(None))), format!("a301a2000001f620 77{} 216164", hex(b"Invalid parameter value"))),
-        (problem(&refused(Trouble::OUT_OF_BOUND, Some(Some(9)))), format!("a301a20002010920 7819{} 216164", hex(b"Out of bound cursor value"))),
+        (
+            problem(&refused(Trouble::INVALID_SET, None)),
+            format!("a301a1000120 7819{} 216164", hex(b"Invalid set of parameters")),
+        ),
+        (
+            problem(&refused(Trouble::INVALID_VALUE, Some(None))),
+            format!("a301a2000001f620 77{} 216164", hex(b"Invalid parameter value")),
+        ),
+        (
+            problem(&refused(Trouble::OUT_OF_BOUND, Some(Some(9)))),
+            format!("a301a20002010920 7819{} 216164", hex(b"Out of bound cursor value")),
+        ),
     ] {
         let payload = payload.unwrap();
         assert_eq!(hex(&payload), expected.replace(' ', ""));
