@@ -7,8 +7,10 @@ use latchwork_coap::endpoint::Keep;
 #[derive(Debug, Default)]
 pub(crate) struct Heap(Vec<u8>);
 
-/// The largest body, of a request or a response, that is put together from blocks.
-pub(crate) const MAX_BODY: usize = 65_536;
+/// The largest response that is put together from blocks: a revocation list of 10,000 hashes is a third of it.
+pub(crate) const MAX_BODY: usize = 1 << 20;
+/// The largest request that a server puts together from blocks.
+pub(crate) const MAX_REQUEST: usize = 65_536;
 
 impl Keep for Heap {
     fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {

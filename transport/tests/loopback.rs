@@ -4,13 +4,15 @@
 
 mod common;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use common::{Peers, contexts, house, house_with};
+use common::{Peers, contexts, derived, house, house_with};
 use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
 use latchwork_transport::client::Response;
-use latchwork_transport::{CoapClient, Error};
+use latchwork_transport::{BoxFuture, CoapClient, Contexts, Error, Security};
 use tokio::net::UdpSocket;
 
 /// R7252-5.8-01
@@ -187,6 +189,90 @@ async fn an_observer_that_resets_is_forgotten() {
     socket.send(&[0x40, 0, 0, 1]).await.unwrap(); // a ping: its answer shows that the reset was read
     socket.recv(&mut buf).await.unwrap();
     assert_eq!(house.notifier.observers(), 0);
+}
+
+/// 10,000 relations of one peer: the first few are kept, the others are answered once (RFC 7641 §4.1), and nobody else is shut out.
+#[tokio::test]
+async fn ten_thousand_observations_of_one_peer() {
+    let house = house().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(house.addr).await.unwrap();
+    let (mut observed, mut buf) = (0, [0; 64]);
+    for n in 0..10_000_u16 {
+        let [high, low] = n.to_be_bytes();
+        let get = [&[0x42, 1, high, low, high, low, 0x60, 0x57][..], b"counter"].concat();
+        socket.send(&get).await.unwrap();
+        let length = socket.recv(&mut buf).await.unwrap();
+        assert_eq!((buf[0], buf[1], &buf[4..6]), (0x62, 0x45, &[high, low][..]), "2.05 for each");
+        observed += usize::from(buf[6] >> 4 == 6 && length > 8);
+    }
+    assert_eq!((observed, house.notifier.observers()), (16, 16));
+    let mut other = CoapClient::connect(house.addr).await.unwrap();
+    other.set_context(None);
+    let (_, refused) = other.observe("/counter", None).await.unwrap();
+    assert!(refused.is_none(), "without an identity, an address counts as one peer");
+    house.count();
+    for _ in 0..16 {
+        socket.recv(&mut buf).await.unwrap();
+    }
+}
+
+/// More observers than messages that may be under way: nobody is dropped for want of room, each is told in its turn.
+#[tokio::test]
+async fn more_observers_than_room() {
+    const MANY: u16 = 1500;
+    let secret = |n: u16| [b"a secret", &n.to_be_bytes()[..]].concat();
+    let names: Vec<_> = (0..MANY).map(|n| n.to_be_bytes()).collect();
+    let peers = Crowd(
+        names
+            .iter()
+            .zip(0..)
+            .map(|(name, n)| {
+                let (server, _) = derived(&secret(n), b"s", name);
+                (name.to_vec(), Security::new(&format!("{n}"), server))
+            })
+            .collect(),
+    );
+    let house = house_with(Some(Arc::new(peers))).await;
+    let mut clients = Vec::new();
+    for (name, n) in names.iter().zip(0..) {
+        let mut client = CoapClient::connect(house.addr).await.unwrap();
+        client.set_context(Some(derived(&secret(n), b"s", name).1));
+        clients.push(client);
+    }
+    let mut watching = Vec::new();
+    for client in &mut clients {
+        watching.push(client.observe("/counter", None).await.unwrap().1.unwrap());
+    }
+    assert_eq!(house.notifier.observers(), usize::from(MANY));
+    // A third of them hear only that what they see has changed.
+    house.notifier.changed_for("/counter", |identity| identity.is_some_and(|identity| identity.name.ends_with('0')));
+    for (n, watching) in watching.iter_mut().enumerate().filter(|(n, _)| n % 10 == 0) {
+        assert_eq!(watching.next().await.unwrap().payload, b"0", "{n}");
+    }
+    house.count();
+    for (n, watching) in watching.iter_mut().enumerate() {
+        assert_eq!(watching.next().await.unwrap().payload, b"1", "{n}: no notification in between");
+    }
+    assert_eq!(house.notifier.observers(), usize::from(MANY));
+}
+
+/// Many peers by their kid.
+struct Crowd(HashMap<Vec<u8>, Arc<Security>>);
+
+impl Contexts for Crowd {
+    fn find<'a>(&'a self, kid: &'a [u8], _: Option<&'a [u8]>) -> BoxFuture<'a, Option<Arc<Security>>> {
+        Box::pin(async move { self.0.get(kid).cloned() })
+    }
+
+    fn reserve<'a>(&'a self, security: &'a Security) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            let mut context = security.context();
+            if let Some(below) = context.reservation(64) {
+                context.reserved(below);
+            }
+        })
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod init;
 mod keys;
 mod lock;
 mod policy;
+mod revoke;
 mod serve;
 mod server;
 mod token;
@@ -39,6 +40,7 @@ enum Verb {
     Client(client::Client),
     Keys(keys::Keys),
     Policy(policy::Policy),
+    Revoke(revoke::Revoke),
     Token(token::Token),
     AdminToken(admin_token::AdminToken),
 }
@@ -55,6 +57,7 @@ pub fn run() -> ExitCode {
         Verb::Client(client) => client.run(),
         Verb::Keys(keys) => keys.run(),
         Verb::Policy(policy) => policy.run(),
+        Verb::Revoke(revoke) => revoke.run(),
         Verb::Token(token) => token.run(),
         Verb::AdminToken(token) => token.run(),
     };

@@ -57,6 +57,8 @@ impl Serve {
         actix_web::rt::System::new().block_on(async move {
             let stop = Stop::listen()?;
             signing_keys(&shell, &self.dir.join("keys")).await?;
+            // Before anybody is answered: what was promised holds.
+            shell.resume_revocations().await?;
             let coap = match config.coap.listen {
                 Some(address) => Some(coap(&shell, address, config.limits.body).await?),
                 None => None,
@@ -67,6 +69,7 @@ impl Serve {
             let serving = actix_web::rt::spawn(server);
             let sweeping = actix_web::rt::spawn(sweep(shell.records.clone()));
             let turning = actix_web::rt::spawn(turn(Arc::clone(&shell)));
+            let expiring = actix_web::rt::spawn(expire_listed(Arc::clone(&shell)));
             let mut speaking = actix_web::rt::spawn(async move {
                 match coap {
                     Some((_, coap)) => coap.serve().await,
@@ -87,6 +90,7 @@ impl Serve {
             speaking.abort();
             sweeping.abort();
             turning.abort();
+            expiring.abort();
             handle.stop(true).await;
             match serving.await {
                 Ok(ended) => ended.map_err(|cause| Failure::io("HTTP", cause)).and(stopped),
@@ -178,6 +182,14 @@ async fn turn(shell: Arc<Shell>) {
         if let Err(error) = shell.turn_signing_keys().await {
             tracing::error!(%error, "the signing keys could not be turned");
         }
+
+/// Takes expired tokens off the revocation list.
+async fn expire_listed(shell: Arc<Shell>) {
+    loop {
+        if let Err(error) = shell.expire_listed().await {
+            tracing::error!(%error, "the revocation list keeps expired tokens");
+        }
+        tokio::time::sleep(LIST_ROUND).await;
     }
 }
 
@@ -223,3 +235,5 @@ const TURN: Duration = Duration::from_secs(60);
 const SWEEP_PAGE: usize = 256;
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 const SWEEP_ROUND: Duration = Duration::from_secs(60);
+/// Tokens that expire within this time leave the revocation list together (RFC 9770 §5.1).
+const LIST_ROUND: Duration = Duration::from_secs(5);

@@ -139,14 +139,13 @@ impl Decision<'_> {
     fn token(&self, presented: &Presented, by: &mut BTreeSet<String>, entropy: &mut dyn Entropy) -> Result<Made, Stop> {
         let Minting { issuer, keys, .. } = *self.minting;
         let client = self.facts.client.as_ref().map(|(client, _)| client);
-        let who =
-            authenticate::client(presented, client, &keys.secrets, issuer, self.now).map_err(|refusal| {
-                match (&self.request.grant, refusal) {
-                    // A refresh token without its key is no grant.
-                    (GrantAsked::RefreshToken { .. }, Refusal::Proof(ProofFault::Missing)) => GrantFault::Key.into(),
-                    (_, refusal) => refusal,
-                }
-            })?;
+        let who = authenticate::client(presented, client, &keys.secrets, issuer, self.now).map_err(|refusal| {
+            match (&self.request.grant, refusal) {
+                // A refresh token without its key is no grant.
+                (GrantAsked::RefreshToken { .. }, Refusal::Proof(ProofFault::Missing)) => GrantFault::Key.into(),
+                (_, refusal) => refusal,
+            }
+        })?;
         let used = self.grant(&who, entropy)?;
         let audience = self.audience(used.as_ref().map(|used| &used.grant))?;
         let mut made = match (&audience, &used) {

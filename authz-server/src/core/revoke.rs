@@ -273,7 +273,7 @@ pub struct Facts {
 #[derive(Debug)]
 pub struct Decided {
     /// What ends; None if the token is unknown or has ended already, which is no error (RFC 7009 §2.2).
-    pub revocation: Option<Revocation>,
+    pub target: Option<Target>,
     /// What to commit with the revocation: the spent proofs.
     pub changes: Vec<Change>,
 }
@@ -308,8 +308,7 @@ pub fn decide(
         }
         (None, None) => None,
     };
-    let revocation = target.map(|target| Revocation { target, at: now, why: RevokedWhy::Asked });
-    Ok(Decided { revocation, changes })
+    Ok(Decided { target, changes })
 }
 
 /// The grant whose refresh token was presented: the one that works, or the one before, whose answer may have been lost.

@@ -18,9 +18,11 @@ pub mod http;
 pub mod oidc;
 pub mod signing;
 pub mod revocation;
+pub mod revoke;
 pub mod throttle;
 pub mod tls;
 pub mod token;
+pub mod trl;
 
 use throttle::{Party, Throttle, Wait};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, broadcast};
 
 use super::Shell;
@@ -44,7 +44,7 @@ impl Trl {
 }
 
 /// What came of a revocation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// Grants that ended.
     pub grants: usize,
@@ -68,6 +68,20 @@ impl Shell {
             Committed::Done(_) => self.fulfil(revocation).await.map(Ok),
             Committed::Conflict(conflict) => Ok(Err(Lost(conflict))),
         }
+    }
+
+    /// Commits what a decision spends.
+    ///
+    /// # Errors
+    /// The store failed, or it was spent before.
+    pub(super) async fn spend(&self, changes: &[Change]) -> Result<Result<(), Lost>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(match self.records.commit(changes).await? {
+            Committed::Done(_) => Ok(()),
+            Committed::Conflict(conflict) => Err(Lost(conflict)),
+        })
     }
 
     /// Fulfils what these changes promise, once they are durable: a grant that was abused takes its tokens with it.

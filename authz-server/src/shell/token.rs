@@ -43,15 +43,22 @@ impl Shell {
         let claimed = claimed.as_ref().map(|id| id.as_str());
         self.admit(from, claimed).map_err(Denied::Slow)?;
         let decided = self.decide(presented, request).await;
-        match (&decided, &presented.credential) {
-            (Err(refusal), _) if refusal.error() == OAuthError::INVALID_CLIENT => {
+        self.counted(presented, from, decided.as_ref().err());
+        decided.map_err(Denied::Refused)
+    }
+
+    /// Takes note of how a client's authentication went, from what came of its request.
+    pub(super) fn counted(&self, presented: &Presented, from: Option<IpAddr>, refusal: Option<&Refusal>) {
+        let claimed = presented.claimed_client();
+        let claimed = claimed.as_ref().map(|id| id.as_str());
+        match (refusal, &presented.credential) {
+            (Some(refusal), _) if refusal.error() == OAuthError::INVALID_CLIENT => {
                 self.authenticated(from, claimed, false);
             }
             // Anybody can have a public client refused something else: that shows nothing.
-            (Err(_), Credential::Public { .. }) => {}
+            (Some(_), Credential::Public { .. }) => {}
             _ => self.authenticated(from, claimed, true),
         }
-        decided.map_err(Denied::Refused)
     }
 
     /// Writes down a request that could not be read: it never becomes a decision.

@@ -9,14 +9,14 @@ use latchwork_coap::{Code, Full, Kind, Message, OptionNumber, Writer};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Error, Incoming, MAX_OVERHEAD, OscoreOption, ReceivedRequest};
 
-use super::{BlockPeer, Handler, Notification, Peer, Request, Response, Serving, State};
+use super::{BlockPeer, Handler, Notification, OBSERVATIONS, Peer, Request, Response, Serving, State};
 use crate::heap::MAX_BODY;
 use crate::oscore::Security;
 use crate::random;
 
 /// What an observer's notifications need besides the request.
 pub(super) struct Observation {
-    peer: Peer,
+    pub(super) peer: Peer,
     protection: Mutex<Protection>,
 }
 
@@ -114,10 +114,13 @@ impl<H: Handler> Serving<H> {
             }
         };
         // Only this task has the protection until the answer is out: nothing is due before `out`.
+        let registered = matches!(outcome, Outcome::Body { observe: Some(_), .. });
         let mut protection = std::mem::replace(&mut *lock(&observation.protection), Protection::None);
         self.respond(exchange, &mut protection, outcome).await;
         *lock(&observation.protection) = protection;
-        self.shared.lock().observers.out(addr, message.token);
+        if registered {
+            self.shared.lock().observers.out(addr, message.token);
+        }
     }
 
     async fn handle(
@@ -139,17 +142,38 @@ impl<H: Handler> Serving<H> {
         if wish == Some(false) {
             self.shared.lock().observers.deregister(addr, token);
         }
+        let before = self.shared.lock().changes;
         let response = self.handler.handle(request).await;
         let observe = (wish == Some(true) && response.observable && response.code.is_success())
-            .then(|| {
-                let request = body_of(message)?;
-                self.shared.lock().observers.register(addr, token, &request, observation.clone()).ok()
-            })
+            .then(|| self.register(message, observation, before))
             .flatten();
+        if observe.is_none() && wish == Some(true) {
+            self.shared.lock().observers.deregister(addr, token); // what it asked before under this token is over
+        }
         match response.to_body() {
             Ok(body) if body.len() <= MAX_BODY => Outcome::Body { pending, body, observe },
             _ => Outcome::Plain(Response::new(Code::INTERNAL_SERVER_ERROR)),
         }
+    }
+
+    /// The Observe value of the answer; None leaves the request answered like any other (RFC 7641 §4.1). `before` counts the
+    /// changes when the answer was not made yet.
+    fn register(&self, message: &Message<'_>, observation: &Arc<Observation>, before: u64) -> Option<u32> {
+        let request = body_of(message)?;
+        let (addr, token, identity) = (observation.peer.addr, message.token, &observation.peer.identity);
+        let same = |other: &Arc<Observation>| match identity {
+            Some(identity) => other.peer.identity.as_ref() == Some(identity),
+            None => other.peer.identity.is_none() && other.peer.addr.ip() == addr.ip(),
+        };
+        let mut state = self.shared.lock();
+        if state.observers.count_of(same) >= OBSERVATIONS && !state.observers.knows(addr, token) {
+            return None;
+        }
+        let number = state.observers.register(addr, token, &request, observation.clone()).ok()?;
+        if state.changes != before {
+            state.observers.stale(addr, token); // the answer may be older than the change
+        }
+        Some(number)
     }
 
     async fn challenge(&self, exchange: Exchange<SocketAddr>, security: &Arc<Security>, mut request: ReceivedRequest) {
@@ -230,7 +254,8 @@ impl<H: Handler> Serving<H> {
     async fn try_notification(&self, notification: Notification) -> Option<()> {
         let Notification { peer: addr, token, number, request, observation } = notification;
         let body = Body::parse(&request).ok()?;
-        let whole = Request::new(observation.peer.clone(), &body, body.payload.to_vec())?;
+        let asked = Request::new(observation.peer.clone(), &body, body.payload.to_vec())?;
+        let whole = Request { notifies: true, ..asked };
         let response = self.handler.handle(whole).await;
         let goes_on = response.observable && response.code.is_success();
         let body_bytes = response.to_body().ok()?;

@@ -34,6 +34,8 @@ pub struct Request {
     pub accept: Option<ContentFormat>,
     /// The body.
     pub payload: Vec<u8>,
+    /// Whether nobody asks just now: the answer notifies who asked before (RFC 7641).
+    pub notifies: bool,
 }
 
 impl Request {
@@ -49,6 +51,7 @@ impl Request {
             content_format: format(OptionNumber::CONTENT_FORMAT),
             accept: format(OptionNumber::ACCEPT),
             payload,
+            notifies: false,
         })
     }
 
@@ -65,7 +68,7 @@ pub struct Response {
     pub code: Code,
     /// The format of the payload.
     pub content_format: Option<ContentFormat>,
-    /// The body, of any length up to 64 KiB.
+    /// The body, of any length up to 1 MiB.
     pub payload: Vec<u8>,
     /// Further options, in any order.
     pub options: Vec<(OptionNumber, Vec<u8>)>,

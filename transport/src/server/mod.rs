@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::heap::Heap;
-use crate::oscore::Contexts;
+use crate::heap::{Heap, MAX_REQUEST};
+use crate::oscore::{Contexts, Identity};
 use crate::{Exchanges, MAX_DATAGRAM, exchanges, is_harmless};
 use answer::Observation;
 pub use message::{Handler, Peer, Request, Response};
@@ -34,8 +34,10 @@ impl Server {
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let state = State {
             exchanges: exchanges(REMEMBERED, UNDER_WAY)?,
-            bodies: request::Server::new(table(BODIES), table(BODIES), BLOCK_EXPONENT),
+            bodies: request::Server::new(table(BODIES), table(BODIES), BLOCK_EXPONENT).with_uploads_up_to(MAX_REQUEST),
             observers: request::Observers::new(table(OBSERVERS)),
+            notifying: 0,
+            changes: 0,
         };
         let notifier = Notifier(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }));
         Ok(Self { socket: UdpSocket::bind(addr).await?, contexts: None, notifier })
@@ -95,7 +97,16 @@ pub struct Notifier(Arc<Shared>);
 impl Notifier {
     /// The resource at `path` has a new state: its handler runs once more for each observer.
     pub fn changed(&self, path: &str) {
-        self.0.lock().observers.changed(path);
+        self.changed_for(path, |_| true);
+    }
+
+    /// What some peers see of the resource at `path` has a new state: its handler runs once more for these. They are known by the
+    /// identity that they proved when they asked.
+    pub fn changed_for(&self, path: &str, whom: impl Fn(Option<&Identity>) -> bool) {
+        let mut state = self.0.lock();
+        state.changes = state.changes.wrapping_add(1);
+        state.observers.changed_for(path, |observation| whom(observation.peer.identity.as_ref()));
+        drop(state);
         self.0.changed.notify_one();
     }
 
@@ -126,6 +137,10 @@ struct State {
     exchanges: Exchanges<SocketAddr>,
     bodies: Bodies<BlockPeer>,
     observers: Observers<SocketAddr, Arc<Observation>>,
+    /// Notifications that are being made.
+    notifying: usize,
+    /// Counts what [`Notifier`] was told.
+    changes: u64,
 }
 
 struct Serving<H> {
@@ -206,10 +221,17 @@ impl<H: Handler> Serving<H> {
     }
 
     fn notify(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
-        while tasks.len() < CONCURRENT {
+        loop {
             let notification = {
                 let mut state = self.shared.lock();
-                let Some(due) = state.observers.due() else { return };
+                let State { exchanges, observers, notifying, .. } = &mut *state;
+                // The rest goes out when some of these were acknowledged.
+                let room = || exchanges.room() > notifying.saturating_add(RESERVED);
+                if observers.is_idle() || *notifying >= NOTIFYING || !room() {
+                    return;
+                }
+                let Some(due) = observers.due() else { return };
+                *notifying += 1;
                 Notification {
                     peer: due.peer,
                     token: due.token,
@@ -219,7 +241,11 @@ impl<H: Handler> Serving<H> {
                 }
             };
             let serving = self.clone();
-            tasks.spawn(async move { serving.send_notification(notification).await });
+            tasks.spawn(async move {
+                serving.send_notification(notification).await;
+                let mut state = serving.shared.lock();
+                state.notifying = state.notifying.saturating_sub(1);
+            });
         }
     }
 
@@ -240,8 +266,14 @@ const REMEMBERED: usize = 4096;
 const UNDER_WAY: usize = 1024;
 /// Block-wise transfers at once, in either direction.
 const BODIES: usize = 64;
-/// Observers of all resources together.
-const OBSERVERS: usize = 1024;
+/// Observers of all resources together; whoever comes after them is answered once (RFC 7641 §4.1).
+const OBSERVERS: usize = 10_240;
+/// Observations of one peer, so that none takes the place of others.
+const OBSERVATIONS: usize = 16;
+/// Notifications made at once.
+const NOTIFYING: usize = 256;
+/// Of [`UNDER_WAY`], what notifications leave to others.
+const RESERVED: usize = 128;
 /// Requests worked on at once.
 const CONCURRENT: usize = 512;
 /// Blocks of 1024 bytes: with OSCORE they still fit an Ethernet frame.

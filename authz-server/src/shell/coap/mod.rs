@@ -1,9 +1,10 @@
-//! The CoAP face: `POST /token` under OSCORE, and nothing else.
+//! The CoAP face: `POST /token` and `GET /trl` under OSCORE, and nothing else.
 //!
-//! Without OSCORE there is only `/.well-known/core`. Whoever asks `/token` unprotected gets the same 4.01 whatever it sends.
+//! Without OSCORE there is only `/.well-known/core`. Whoever asks for the others unprotected gets the same 4.01 whatever it sends.
 
 mod contexts;
 mod token;
+mod trl;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +15,13 @@ use latchwork_transport::{Resources, Server};
 use super::Shell;
 use contexts::Contexts;
 use token::Token;
+use trl::Trl;
 
 /// A bound socket and what answers on it.
 pub struct Coap {
     server: Server,
     resources: Resources,
+    shell: Arc<Shell>,
 }
 
 impl Coap {
@@ -29,9 +32,15 @@ impl Coap {
     pub async fn bind(shell: Arc<Shell>, address: SocketAddr, body: usize) -> io::Result<Self> {
         let server = Server::bind(address).await?;
         let token = Token::new(Arc::clone(&shell), body);
+        let trl = Trl::new(Arc::clone(&shell));
         Ok(Self {
-            server: server.with_contexts(Arc::new(Contexts::new(shell))),
-            resources: Resources::new().resource("/token", Some("ct=19;osc"), token),
+            server: server.with_contexts(Arc::new(Contexts::new(Arc::clone(&shell)))),
+            resources: Resources::new().resource("/token", Some("ct=19;osc"), token).resource(
+                trl::PATH,
+                Some("ct=262;obs;osc"),
+                trl,
+            ),
+            shell,
         })
     }
 
@@ -48,7 +57,12 @@ impl Coap {
     /// # Errors
     /// The socket failed.
     pub async fn serve(self) -> io::Result<()> {
-        self.server.serve(self.resources.start().await?).await
+        let notifier = self.server.notifier();
+        let resources = self.resources.start().await?;
+        tokio::select! {
+            ended = self.server.serve(resources) => ended,
+            () = trl::notify(self.shell, notifier) => Ok(()),
+        }
     }
 }
 

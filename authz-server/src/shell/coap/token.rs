@@ -72,7 +72,7 @@ impl Token {
 }
 
 /// The client whose context verified the request. The names are ours, from [`Contexts`](super::Contexts).
-fn client(request: &Request) -> Option<ClientId> {
+pub(super) fn client(request: &Request) -> Option<ClientId> {
     request.peer.identity.as_ref()?.name.parse().ok()
 }
 
@@ -103,7 +103,7 @@ fn refused(error: &OAuthError) -> Response {
 }
 
 /// Max-Age says when to come again (RFC 8516 §4).
-fn slow(Wait(seconds): Wait) -> Response {
+pub(super) fn slow(Wait(seconds): Wait) -> Response {
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
     refused(&OAuthError::TOO_MANY).option(OptionNumber::MAX_AGE, shortest(&seconds))
 }

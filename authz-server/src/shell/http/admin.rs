@@ -13,13 +13,16 @@ use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
 use crate::core::records::{
-    AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Grant, Lock, OscoreClient,
+    AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient, RevokedWhy,
 };
+use crate::core::revoke::{Target, end};
 use crate::keys::Public;
 use crate::shell::declaration::{
     Action, Declaration, Difference, Existing, Online, Undeclarable, fresh_lock, is_address, online, own_client, rekey,
     without,
 };
+use crate::shell::revocation::Lost;
+use crate::shell::revoke::By;
 use crate::shell::throttle::Wait;
 use crate::shell::{Shell, cbor};
 use crate::store::StoreError;
@@ -35,6 +38,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .route("/apply", web::post().to(apply))
             .route("/clients", web::get().to(clients))
             .route("/clients/{id}", web::delete().to(remove_client))
+            .route("/revoke", web::post().to(revoke))
             .route("/locks", web::get().to(locks))
             .route("/locks/{name}", web::delete().to(remove_lock))
             .route("/locks/{name}/enroll", web::post().to(enroll)),
@@ -117,11 +121,27 @@ async fn remove_client(
         changes.push(Change::delete(Record::from(context.name()).key()));
     }
     // Else they would be good again for a client that is given the same name.
-    let grants = shell.records.all::<Grant>().await?.into_iter().filter(|(grant, _)| grant.client == id);
-    changes.extend(grants.map(|(grant, _)| Change::delete(Key::Grant(grant.id))));
-    commit(&shell, &changes).await?;
+    let grants = shell.records.grants_of(&Target::Client(id.clone())).await?;
+    changes.extend(grants.iter().filter_map(|(grant, rev)| end(grant, *rev, RevokedWhy::Asked, shell.now())));
+    shell
+        .revoke_for(By::Administrator, Target::Client(id.clone()), changes)
+        .await?
+        .map_err(|Lost(_)| AdminError::Conflict)?;
     written_down(&shell, &gone("client", id.to_string()));
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends grants and tokens: the body is one [`Target`], such as `{"client": "robot"}`. What is unknown ends nothing, which is no error.
+async fn revoke(
+    who: Presented,
+    shell: web::Data<Shell>,
+    body: Result<web::Json<Target>, actix_web::Error>,
+) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    let target = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let revoked =
+        shell.revoke_for(By::Administrator, target, Vec::new()).await?.map_err(|Lost(_)| AdminError::Conflict)?;
+    Ok(HttpResponse::Ok().json(revoked))
 }
 
 async fn locks(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, AdminError> {
@@ -333,11 +353,22 @@ struct Presented {
     from: Option<std::net::IpAddr>,
 }
 
+/// Whether the request is an administrator's, for the one resource outside this API that they read as well.
+pub(super) async fn is_admin(request: &HttpRequest, shell: &Shell) -> Result<(), AdminError> {
+    Presented::of(request).check(shell).await
+}
+
 impl FromRequest for Presented {
     type Error = AdminError;
     type Future = Ready<Result<Self, AdminError>>;
 
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}
+
+impl Presented {
+    fn of(request: &HttpRequest) -> Self {
         let token = request
             .headers()
             .get("authorization")
@@ -345,11 +376,9 @@ impl FromRequest for Presented {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
             .map(|(_, token)| token.trim().to_owned());
-        ready(Ok(Self { token, from: peer(request) }))
+        Self { token, from: peer(request) }
     }
-}
 
-impl Presented {
     async fn check(&self, shell: &Shell) -> Result<(), AdminError> {
         shell.admit(self.from, Some(ADMIN)).map_err(AdminError::Slow)?;
         let token = self.token.as_deref().unwrap_or_default();
@@ -366,7 +395,7 @@ const ADMIN: &str = " admin";
 
 /// What an administrator's request can come to. The text is for the administrator: no secret in it.
 #[derive(Debug, thiserror::Error)]
-enum AdminError {
+pub(super) enum AdminError {
     #[error("this needs an administrator's token that is still good")]
     NotAdmin,
     #[error("{0}")]

@@ -1,6 +1,6 @@
 //! `GET /api/v1/doors`: a person's own doors, for the app that holds the person's grant. `Authorization: DPoP` (RFC 9449 §7).
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use latchwork_ace::registry::Profile;
 use serde::Serialize;
@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::token::{one_header, peer};
 use crate::core::api_token::{self, ApiRefusal};
 use crate::core::authorize::{self, Need};
-use crate::core::bytes::base64url;
+use crate::core::bytes::{Hash32, base64url};
 use crate::core::change::Key;
 use crate::core::names::{Audience, DoorName};
-use crate::core::records::{Client, Grant, Lock};
+use crate::core::records::{Client, Grant, Lock, TokenRecord};
 use crate::core::refusal::ProofFault;
 use crate::core::request::{AuthorizationRequest, Proof};
 use crate::shell::Shell;
@@ -52,7 +52,7 @@ enum State {
 
 async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
     shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
-    let grant = holder(&request, &shell).await?;
+    let grant = holder(&request, &shell, &Method::GET, "/api/v1/doors").await?;
     let Some((app, _)) = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await? else {
         return Err(ApiRefusal::NotOurs.into());
     };
@@ -99,7 +99,12 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
 }
 
 /// The grant behind the request, which is spent so that it cannot be replayed.
-async fn holder(request: &HttpRequest, shell: &Shell) -> Result<Grant, NoDoors> {
+pub(super) async fn holder(
+    request: &HttpRequest,
+    shell: &Shell,
+    method: &Method,
+    path: &str,
+) -> Result<Grant, NoDoors> {
     let authorization = one_header(request, header::AUTHORIZATION.as_str()).map_err(|()| ApiRefusal::NotOurs)?;
     let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(NoDoors::Nothing)?;
     if !scheme.eq_ignore_ascii_case("DPoP") {
@@ -108,8 +113,8 @@ async fn holder(request: &HttpRequest, shell: &Shell) -> Result<Grant, NoDoors> 
     let jwt = one_header(request, "dpop").map_err(|()| ProofFault::Malformed).map_err(ApiRefusal::Proof)?;
     let proof = Proof {
         jwt: jwt.ok_or(ApiRefusal::Proof(ProofFault::Missing))?.to_owned(),
-        method: "GET".to_owned(),
-        url: format!("{}/api/v1/doors", shell.issuer),
+        method: method.to_string(),
+        url: format!("{}{path}", shell.issuer),
     };
     let now = shell.now();
     let holder = api_token::check(token, &proof, &shell.issuer, &shell.keys.api_published(now), now)?;
@@ -117,13 +122,19 @@ async fn holder(request: &HttpRequest, shell: &Shell) -> Result<Grant, NoDoors> 
         Committed::Done(_) => {}
         Committed::Conflict(_) => return Err(ApiRefusal::Proof(ProofFault::Replayed).into()),
     }
+    let hash = Hash32::of(&[token.as_bytes()]);
+    let issued = shell.records.find::<TokenRecord>(&Key::Token(hash)).await?;
+    if !issued.is_some_and(|(record, _)| record.is_live(now)) {
+        return Err(ApiRefusal::NotOurs.into());
+    }
     let found = shell.records.find::<Grant>(&Key::Grant(holder.grant)).await?;
     let live = |grant: &Grant| grant.revoked.is_none() && now < grant.ends && grant.client == holder.client;
     found.map(|(grant, _)| grant).filter(live).ok_or_else(|| ApiRefusal::NotOurs.into())
 }
 
+/// Why a request at the people API is not answered.
 #[derive(Debug, thiserror::Error)]
-enum NoDoors {
+pub(super) enum NoDoors {
     #[error("no credential")]
     Nothing,
     #[error(transparent)]

@@ -5,10 +5,13 @@ mod answer;
 mod approvals;
 mod authorize;
 mod doors;
+mod grants;
 mod guard;
 mod meta;
+mod revoke;
 mod sign_in;
 mod token;
+mod trl;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -74,7 +77,10 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(sign_in::routes)
         .configure(authorize::routes)
         .configure(approvals::routes)
-        .configure(doors::routes);
+        .configure(doors::routes)
+        .configure(grants::routes)
+        .configure(revoke::routes)
+        .configure(trl::routes);
 }
 
 /// A request that takes longer than this is given up, so that slow bodies hold nothing. What came by TLS comes so for a year

@@ -36,9 +36,52 @@ async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
     };
     match decided {
         Ok(issued) => granted(&issued, in_cbor),
-        Err(Denied::Refused(refusal)) => denied(&refusal.error(), in_cbor, None),
-        Err(Denied::Slow(wait)) => denied(&OAuthError::TOO_MANY, in_cbor, Some(wait)),
+        Err(denied) => refused(&denied, in_cbor),
     }
+}
+
+/// A form that a client posts to one of the endpoints where it authenticates, and how it does.
+pub(super) fn posted(
+    request: &HttpRequest,
+    body: &[u8],
+    shell: &Shell,
+    repeatable: &[&str],
+) -> Result<(Presented, Form), Denied> {
+    let read = || {
+        if content_type(request) != FORM {
+            return Err(Refusal::Malformed("not a form"));
+        }
+        let form = Form::parse(body, repeatable)?;
+        let credential = form.credential(authorization(request)?)?;
+        Ok((Presented { credential, proof: proof(request, shell)? }, form))
+    };
+    read().map_err(|refusal| match shell.admit(peer(request), None) {
+        Ok(()) => shell.unread(Face::Form, None, refusal),
+        Err(wait) => Denied::Slow(wait),
+    })
+}
+
+/// The answer to a client that gets nothing.
+pub(super) fn refused(denied: &Denied, in_cbor: bool) -> HttpResponse {
+    match denied {
+        Denied::Refused(refusal) => error(&refusal.error(), in_cbor, None),
+        Denied::Slow(wait) => error(&OAuthError::TOO_MANY, in_cbor, Some(*wait)),
+    }
+}
+
+fn authorization(request: &HttpRequest) -> Result<Option<&str>, Refusal> {
+    one_header(request, header::AUTHORIZATION.as_str())
+        .map_err(|()| Refusal::Malformed("Authorization is not one line of text"))
+}
+
+/// The DPoP proof beside a request to this very path.
+fn proof(request: &HttpRequest, shell: &Shell) -> Result<Option<Proof>, Refusal> {
+    let header = one_header(request, "dpop").map_err(|()| Refusal::Proof(ProofFault::Malformed))?;
+    Ok(header.map(|jwt| Proof {
+        jwt: jwt.to_owned(),
+        method: "POST".to_owned(),
+        url: format!("{}{}", shell.issuer, request.path()),
+    }))
 }
 
 fn read(
@@ -47,16 +90,10 @@ fn read(
     body: &[u8],
     shell: &Shell,
 ) -> Result<(Presented, crate::core::request::TokenRequest), Refusal> {
-    let authorization = one_header(request, header::AUTHORIZATION.as_str())
-        .map_err(|()| Refusal::Malformed("Authorization is not one line of text"))?;
-    let proof = one_header(request, "dpop").map_err(|()| Refusal::Proof(ProofFault::Malformed))?.map(|jwt| Proof {
-        jwt: jwt.to_owned(),
-        method: "POST".to_owned(),
-        url: format!("{}/token", shell.issuer),
-    });
+    let authorization = authorization(request)?;
     let (asked, credential) = match face {
         Face::Form => {
-            if content_type(request) != "application/x-www-form-urlencoded" {
+            if content_type(request) != FORM {
                 return Err(Refusal::Malformed("neither a form nor application/ace+cbor"));
             }
             let form = Form::parse(body, &[])?;
@@ -67,7 +104,7 @@ fn read(
             (asked, form::beside_header(inside, authorization)?)
         }
     };
-    Ok((Presented { credential, proof }, asked))
+    Ok((Presented { credential, proof: proof(request, shell)? }, asked))
 }
 
 /// The value of a header that may come once: `Err` when it comes twice or is no text.
@@ -103,7 +140,7 @@ fn granted(issued: &IssuedResponse, in_cbor: bool) -> HttpResponse {
     }
 }
 
-fn denied(error: &OAuthError, in_cbor: bool, wait: Option<Wait>) -> HttpResponse {
+fn error(error: &OAuthError, in_cbor: bool, wait: Option<Wait>) -> HttpResponse {
     let mut answer = HttpResponse::build(StatusCode::from_u16(error.http).unwrap_or(StatusCode::BAD_REQUEST));
     if error.http == 401 {
         answer.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"latchwork\", charset=\"UTF-8\""));
@@ -118,3 +155,5 @@ fn denied(error: &OAuthError, in_cbor: bool, wait: Option<Wait>) -> HttpResponse
     }
     answer.json(serde_json::json!({ "error": error.name }))
 }
+
+const FORM: &str = "application/x-www-form-urlencoded";

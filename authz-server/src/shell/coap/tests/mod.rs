@@ -2,6 +2,7 @@
 
 mod contexts;
 mod token;
+mod trl;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -14,7 +14,7 @@ use crate::core::testing::Pair;
 
 const API: &str = "https://as.example/api/v1";
 
-fn proof(key: &Pair, jti: &str, method: &str, url: &str, token: Option<&str>) -> String {
+pub(super) fn proof(key: &Pair, jti: &str, method: &str, url: &str, token: Option<&str>) -> String {
     let made = key.proof_with(jti, |_, claims| {
         claims["htm"] = json!(method);
         claims["htu"] = json!(url);
@@ -30,7 +30,7 @@ fn token_url() -> String {
     format!("{ISSUER}/token")
 }
 
-fn redeem(code: &str, key: &Pair, jti: &str) -> TestRequest {
+pub(super) fn redeem(code: &str, key: &Pair, jti: &str) -> TestRequest {
     form(
         "/token",
         &[

@@ -5,6 +5,7 @@ mod authorize;
 mod doors;
 mod keys;
 mod provider;
+mod revoke;
 mod token;
 
 use std::sync::{Arc, Mutex};

@@ -244,6 +244,11 @@ where
         Ok(SentId { index, generation })
     }
 
+    /// How many more messages of ours can be under way.
+    pub fn room(&self) -> usize {
+        self.outgoing.as_ref().iter().filter(|slot| slot.is_free()).count()
+    }
+
     /// Waits for notifications without end, until the request is [forgotten](Self::forget) (RFC 7641).
     pub fn observe(&mut self, sent: SentId) {
         if let Some(slot) = self.outgoing.as_mut().get_mut(sent.index).filter(|slot| slot.is(sent)) {

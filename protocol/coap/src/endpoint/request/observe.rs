@@ -7,6 +7,8 @@ use crate::message::{OptionNumber, Token};
 /// Who observes what (RFC 7641). `X` is what the application needs to answer an observer again.
 pub struct Observers<P, X, K, S> {
     slots: S,
+    /// Nothing is due: a table of thousands is not searched for every datagram.
+    idle: bool,
     of: core::marker::PhantomData<(P, X, K)>,
 }
 
@@ -64,7 +66,7 @@ where
 {
     /// With a table of empty slots.
     pub fn new(slots: S) -> Self {
-        Self { slots, of: core::marker::PhantomData }
+        Self { slots, idle: true, of: core::marker::PhantomData }
     }
 
     /// Adds an observer, or renews the one under the same token, and returns the Observe value of the response. Nothing
@@ -87,6 +89,11 @@ where
         self.fly(peer, token, Flight::None);
     }
 
+    /// Whether there is one under this token.
+    pub fn knows(&mut self, peer: P, token: Token) -> bool {
+        self.slots.as_mut().iter().any(|slot| slot.is(peer, token))
+    }
+
     /// Removes an observer; true if there was one.
     pub fn deregister(&mut self, peer: P, token: Token) -> bool {
         self.remove(|slot| slot.is(peer, token))
@@ -102,27 +109,54 @@ where
         let mut entries = self.slots.as_mut().iter_mut().filter_map(|slot| slot.entry.as_mut());
         if let Some(entry) = entries.find(|entry| entry.flight == Flight::Sent(sent)) {
             entry.flight = Flight::None;
+            self.idle = false;
         }
     }
 
     /// The resource at `path` changed: its observers are to be notified.
     pub fn changed(&mut self, path: &str) {
+        self.changed_for(path, |_| true);
+    }
+
+    /// What some observers see of the resource at `path` changed: these are to be notified.
+    pub fn changed_for(&mut self, path: &str, whom: impl Fn(&X) -> bool) {
         for slot in self.slots.as_mut() {
-            let body = super::Body::parse(slot.request.kept());
-            let observes = body.is_ok_and(|body| body.options.path_eq(path));
-            if let Some(entry) = slot.entry.as_mut().filter(|_| observes) {
+            let Some(entry) = slot.entry.as_mut().filter(|entry| whom(&entry.extra)) else { continue };
+            if super::Body::parse(slot.request.kept()).is_ok_and(|body| body.options.path_eq(path)) {
                 entry.stale = true;
+                self.idle = false;
             }
         }
     }
 
+    /// What this observer was last told may be old already: notify it.
+    pub fn stale(&mut self, peer: P, token: Token) {
+        if let Some(entry) =
+            self.slots.as_mut().iter_mut().find(|slot| slot.is(peer, token)).and_then(|slot| slot.entry.as_mut())
+        {
+            entry.stale = true;
+            self.idle = false;
+        }
+    }
+
+    /// Whether nothing is [due](Self::due) for certain.
+    pub fn is_idle(&self) -> bool {
+        self.idle
+    }
+
     /// The next notification to make, then [`sent`](Self::sent) or [`deregister`](Self::deregister): one at a time for each observer, always of the latest state (RFC 7641 §4.5.1).
     pub fn due(&mut self) -> Option<Notification<'_, P, X>> {
+        if self.idle {
+            return None;
+        }
         let slots = self.slots.as_mut();
         let due = |slot: &Observer<P, X, K>| {
             slot.entry.as_ref().is_some_and(|entry| entry.stale && entry.flight == Flight::None)
         };
-        let index = slots.iter().position(due)?;
+        let Some(index) = slots.iter().position(due) else {
+            self.idle = true;
+            return None;
+        };
         let slot = slots.get_mut(index)?;
         let entry = slot.entry.as_mut()?;
         entry.stale = false;
@@ -139,10 +173,16 @@ where
 
     /// How many there are.
     pub fn count(&mut self) -> usize {
-        self.slots.as_mut().iter().filter(|slot| slot.entry.is_some()).count()
+        self.count_of(|_| true)
+    }
+
+    /// How many of these there are.
+    pub fn count_of(&mut self, which: impl Fn(&X) -> bool) -> usize {
+        self.slots.as_mut().iter().filter(|slot| slot.entry.as_ref().is_some_and(|entry| which(&entry.extra))).count()
     }
 
     fn fly(&mut self, peer: P, token: Token, flight: Flight) {
+        self.idle = false;
         let slot = self.slots.as_mut().iter_mut().find(|slot| slot.is(peer, token));
         if let Some(entry) = slot.and_then(|slot| slot.entry.as_mut()) {
             entry.flight = flight;

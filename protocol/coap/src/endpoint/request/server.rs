@@ -10,6 +10,7 @@ pub struct Server<P, K, U, D> {
     uploads: U,
     downloads: D,
     exponent: u8,
+    largest: usize,
     of: core::marker::PhantomData<(P, K)>,
 }
 
@@ -86,7 +87,12 @@ where
     /// `exponent`: the size of our blocks, 2^(4 + exponent), at most 6.
     pub fn new(uploads: U, downloads: D, exponent: u8) -> Self {
         let exponent = exponent.min(Block::MAX_EXPONENT);
-        Self { uploads, downloads, exponent, of: core::marker::PhantomData }
+        Self { uploads, downloads, exponent, largest: usize::MAX, of: core::marker::PhantomData }
+    }
+
+    /// Takes request bodies of at most `largest` bytes, where a slot has room for more.
+    pub fn with_uploads_up_to(self, largest: usize) -> Self {
+        Self { largest, ..self }
     }
 
     /// Takes in a request whose options were [checked](super::check).
@@ -199,12 +205,13 @@ where
         if block.number == 0 {
             slot.body.forget(); // a new beginning replaces what was there (RFC 7959 §2.5)
         }
-        let capacity = slot.body.capacity();
+        let capacity = slot.body.capacity().min(self.largest);
         if block.offset() != slot.body.kept().len() {
             return refuse(Refusal::Incomplete);
         }
         let announced = request.options.uint(OptionNumber::SIZE1).map_or(0, |size| size as usize);
-        if announced > capacity || slot.body.append(request.payload).is_err() {
+        let size = slot.body.kept().len().saturating_add(size);
+        if announced.max(size) > capacity || slot.body.append(request.payload).is_err() {
             slot.key = None;
             slot.body.forget();
             return refuse(Refusal::TooLarge(u32::try_from(capacity).unwrap_or(u32::MAX)));

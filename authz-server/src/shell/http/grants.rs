@@ -1,0 +1,81 @@
+//! `/api/v1/grants`: what a person granted to which apps, and its end, say of a lost phone's. For any app that holds a grant of this
+//! person; ending one opens nothing.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::doors::{NoDoors, holder};
+use super::token::peer;
+use crate::core::api_token::ApiRefusal;
+use crate::core::change::Key;
+use crate::core::names::{Audience, ClientId, GrantId, Jkt};
+use crate::core::records::{Client, Grant};
+use crate::core::revoke::Target;
+use crate::core::time::Timestamp;
+use crate::shell::Shell;
+use crate::shell::revoke::By;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.route("/api/v1/grants", web::get().to(list)).route("/api/v1/grants/{id}", web::delete().to(end));
+}
+
+/// A grant as its person sees it.
+#[derive(Serialize)]
+struct OwnGrant {
+    id: GrantId,
+    client: ClientId,
+    title: String,
+    /// The installation's key, by its thumbprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<Jkt>,
+    audiences: Vec<Audience>,
+    created: Timestamp,
+    ends: Timestamp,
+    /// Whether the app that asks holds this one.
+    this: bool,
+}
+
+async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
+    shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
+    let own = holder(&request, &shell, &Method::GET, "/api/v1/grants").await?;
+    let mut list = Vec::new();
+    for (grant, _) in shell.records.grants_of(&Target::Person(own.person.id.clone())).await? {
+        if !is_live(&grant, &shell) {
+            continue;
+        }
+        let client = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await?;
+        list.push(OwnGrant {
+            id: grant.id,
+            title: client.map_or_else(|| grant.client.to_string(), |(client, _)| client.title),
+            client: grant.client,
+            device: grant.jkt,
+            audiences: grant.consented.into_iter().map(|member| member.audience).collect(),
+            created: grant.created,
+            ends: grant.ends.min(grant.idle_ends),
+            this: grant.id == own.id,
+        });
+    }
+    Ok(HttpResponse::Ok().json(list))
+}
+
+async fn end(request: HttpRequest, id: web::Path<String>, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
+    shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
+    let own = holder(&request, &shell, &Method::DELETE, &format!("/api/v1/grants/{id}")).await?;
+    let found = match GrantId::try_from(id.into_inner()) {
+        Ok(id) => shell.records.find::<Grant>(&Key::Grant(id)).await?,
+        Err(_) => None,
+    };
+    let theirs = found.filter(|(grant, _)| grant.person.id == own.person.id && is_live(grant, &shell));
+    let Some((grant, _)) = theirs else { return Ok(HttpResponse::NotFound().finish()) };
+    let by = By::Person(own.person.id);
+    match shell.revoke_for(by, Target::Grant(grant.id), Vec::new()).await? {
+        Ok(_) => Ok(HttpResponse::NoContent().finish()),
+        // It was promised with nothing that could fail.
+        Err(_) => Err(ApiRefusal::NotOurs.into()),
+    }
+}
+
+fn is_live(grant: &Grant, shell: &Shell) -> bool {
+    grant.revoked.is_none() && shell.now() < grant.ends.min(grant.idle_ends)
+}
