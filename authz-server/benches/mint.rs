@@ -106,7 +106,7 @@ fn mint(c: &mut Criterion) {
 
     let minting =
         Minting { issuer: ISSUER, keys: &keys, alg: Alg::Es256, policy: &policy, lifetimes: &Lifetimes::default() };
-    let facts = Facts { client: Some(client.clone()), targets: vec![target.clone()], ..Facts::default() };
+    let facts = Facts { client: Some((client.clone(), Rev(1))), targets: vec![target.clone()], ..Facts::default() };
     let credential = Credential::Secret { id: client.id.clone(), secret: Hidden::new(SECRET.to_vec()) };
     let plain = Presented { credential, proof: None };
     let osc = TokenRequest {

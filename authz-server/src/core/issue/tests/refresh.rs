@@ -49,7 +49,7 @@ fn two_generations_back_is_reuse_at_once() {
     house.ask(&app(phone.proof("2")), &asked(&second)).unwrap();
     let refused = house.decide(&app(phone.proof("3")), &asked(&first)).unwrap_err();
     assert_eq!(refused.refusal, GrantFault::Reused.into());
-    assert_eq!(refused.changes.len(), 2, "the family, its promise and the proof, no more");
+    assert_eq!(refused.changes.len(), 3, "the family, its promise and the proof, no more");
 }
 
 /// R9449-11.1-01
