@@ -182,6 +182,8 @@ async fn turn(shell: Arc<Shell>) {
         if let Err(error) = shell.turn_signing_keys().await {
             tracing::error!(%error, "the signing keys could not be turned");
         }
+    }
+}
 
 /// Takes expired tokens off the revocation list.
 async fn expire_listed(shell: Arc<Shell>) {

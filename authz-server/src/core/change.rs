@@ -4,8 +4,8 @@ use super::bytes::{Blob, Hash32};
 use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
     AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Door, ExiCounter, Grant,
-    ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series, SeriesItem,
-    SigningKey, TokenRecord,
+    ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series,
+    SeriesItem, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::rotation::Purpose;

@@ -46,6 +46,7 @@ fn hollow() -> Shell {
         clock: now,
         audit: Audit::open(None).unwrap(),
         throttle: Mutex::new(Throttle::new(Rates { per_address: 0, per_client: 0 })),
+        trl: Default::default(),
     }
 }
 
