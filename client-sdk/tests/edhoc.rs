@@ -101,7 +101,7 @@ fn name(outcome: Result<latchwork_client_sdk::Opened, Error>) -> String {
     }
 }
 
-/// EDHOC-3.3.2-01, R9200-5.3-01
+/// R9200-5.3-01, EDHOC-3.3.2-01, EDHOC-4.7-01
 #[tokio::test]
 async fn answers_of_a_lock() {
     let hints = |as_uri| {

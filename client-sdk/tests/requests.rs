@@ -136,7 +136,7 @@ async fn an_upload_and_what_follows() {
     }
 }
 
-/// R9200-5.10.2-01, R9203-6-01
+/// R9200-5.10.2-01, R9203-6-01, EDHOC-4.7-01
 #[tokio::test]
 async fn an_expired_token_is_not_shown() {
     let expired = OLD.replace("99999999999", "1000000000");

@@ -48,7 +48,7 @@ fn serve(shown: &CertifiedKey<KeyPair>) -> (String, Arc<AtomicUsize>) {
     (address, read)
 }
 
-/// R6749-10.9-01, R8414-6.2-01
+/// EDHOC-3.1-01, R6749-10.9-01, R8414-6.2-01
 #[tokio::test]
 async fn only_the_server_that_it_trusts_by_its_name() {
     let (ours, other, elsewhere) = (certificate("127.0.0.1"), certificate("127.0.0.1"), certificate("as.example"));

@@ -216,7 +216,7 @@ fn a_token_for_edhoc_in_the_open() {
 }
 
 /// New rights in the same session: bare, protected, answered by an empty 2.01; the old rights are gone.
-/// EDHOC-4.6.1-02, EDHOC-4.6.1-03, EDHOC-4.6.2-01
+/// R9200-5.10.1-02, EDHOC-4.6.1-01, EDHOC-4.6.1-02, EDHOC-4.6.1-03, EDHOC-4.6.2-01
 #[test]
 fn rights_are_updated_in_place() {
     let (mut lock, mut ada) = (Lock::new(), Visitor::new(1));
@@ -263,6 +263,7 @@ fn an_update_of_another_series() {
 }
 
 /// EDHOC-4.2-05, EDHOC-4.8-01, EDHOC-12-01: a credential has one session; the handshake that completes ends the one before.
+/// EDHOC-4.12-01, EDHOC-12-02
 #[test]
 fn a_credential_has_one_session() {
     let (mut lock, mut ada) = (Lock::new(), Visitor::new(1));
@@ -283,6 +284,7 @@ fn a_credential_has_one_session() {
 }
 
 /// EDHOC-4.10-01: expired, or revoked, the session is over.
+/// EDHOC-4.7-02
 #[test]
 fn the_session_ends_with_its_token() {
     let (mut lock, mut ada) = (Lock::new(), Visitor::new(1));

@@ -202,7 +202,7 @@ fn a_revoked_token() {
     assert_eq!(lock.refusal(&token), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
 }
 
-/// R9203-6-02, R9770-11.1-01
+/// R9203-6-02, R9770-11.1-01, EDHOC-4.7-02
 #[test]
 fn a_revoked_token_ends_its_session() {
     let mut lock = Lock::new();

@@ -405,7 +405,7 @@ fn every_length_of_partial_iv() {
     }
 }
 
-/// R9203-6-01, R9203-6-02, R8613-7.2.1-01
+/// R9203-6-01, R9203-6-02, EDHOC-4.7-01, EDHOC-4.7-02, R8613-7.2.1-01
 #[test]
 fn the_overhead_has_a_bound() {
     let longest = Material { sender_id: &[1; 7], id_context: Some(&[2; 32]), ..CLIENT };

@@ -27,7 +27,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Two round trips cold and one warm; a lock that was off and on again is opened with the token that is here, and no server.
-/// EDHOC-3.1-02, EDHOC-3.1-04, EDHOC-3.1-05, EDHOC-3.3-01, EDHOC-3.3-02, EDHOC-3.3-04, EDHOC-4.2-01, EDHOC-4.2-02, EDHOC-4.8-01
+/// R9200-5.8.1-03, EDHOC-3.1-01, EDHOC-3.1-02, EDHOC-3.1-04, EDHOC-3.1-05, EDHOC-3.3-01, EDHOC-3.3-02, EDHOC-3.3-04,
+/// EDHOC-4.2-01, EDHOC-4.2-02, EDHOC-4.8-01
 #[test]
 fn a_phone_opens_by_its_own_key() {
     let mut building = Building::open().unwrap();

@@ -49,7 +49,7 @@ fn interop_pycose_reads_our_encrypted_token() {
     assert_ne!(claims["2"], "service", "sub is pairwise");
 }
 
-/// R9200-5.8.1-04, R9201-3.1-02, R8392-7.1-01
+/// R9200-5.8.1-04, R9201-3.1-02, R8392-7.1-01, EDHOC-3.1-06
 #[test]
 fn interop_cwt_reads_our_signed_token() {
     let building = Building::open().unwrap();

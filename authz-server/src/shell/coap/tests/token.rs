@@ -185,7 +185,7 @@ async fn requests_that_get_no_token() {
     assert!(is_token(&post(&mut client, &good).await), "after all that, still at work");
 }
 
-/// R9200-5-01, R9200-5-02, R9200-5.8.3-02, R9200-6.2-01, R9203-2-01
+/// R9200-5-01, R9200-5-02, R9200-5.8.3-02, R9200-6.2-01, R9203-2-01, EDHOC-3.1-01
 #[tokio::test]
 async fn who_shows_nothing_gets_nothing() {
     let world = World::new().await;
