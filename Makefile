@@ -1,4 +1,4 @@
-# make demo      from sign-in to an open door (KEEP=1 leaves it running)
+# make demo      from sign-in to an open door (KEEP=1 leaves it running; LOCK=qemu has the front door on a microcontroller)
 # make test      everything; what CI runs
 # make check     the quick part: format, lints, the rules of the house, firmware without an allocator
 # make bench     figures of docs/performance.md
@@ -9,15 +9,16 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 10
 export CARGO_NET_RETRY ?= 5
 
-.PHONY: setup demo test check unit end-to-end interop mutation no-alloc portable fuzz bench nightly
+.PHONY: setup demo test check unit end-to-end interop mutation no-alloc image portable fuzz bench nightly
 
 setup:
 	examples/building/setup test firmware
 
 demo:
-	examples/building/setup demo
+	examples/building/setup demo $(if $(LOCK),firmware)
 	$(CARGO) build --locked --bin latchwork --bin door-lock --bin phone --bin demo
-	target/debug/demo $(if $(KEEP),--keep)
+	$(if $(LOCK),examples/door-lock/cortex-m/build)
+	target/debug/demo $(if $(KEEP),--keep) $(if $(LOCK),--lock=$(LOCK))
 
 test: setup check unit end-to-end interop mutation fuzz
 
@@ -30,7 +31,7 @@ unit:
 	$(CARGO) test --locked --quiet --workspace --exclude latchwork-house --exclude latchwork-end-to-end
 
 # The programs are built first: the tests start them as a user would.
-end-to-end:
+end-to-end: image
 	$(CARGO) build --locked --quiet --workspace --bins --examples
 	$(CARGO) test --locked --quiet -p latchwork-end-to-end -- --skip interop
 
@@ -46,6 +47,10 @@ mutation:
 # Debian's compiler builds core from source: nothing here may want an allocator.
 no-alloc:
 	tests/house/no-alloc
+
+# The lock of a microcontroller.
+image:
+	examples/door-lock/cortex-m/build
 
 # The server without AWS-LC passes the same suite.
 portable:

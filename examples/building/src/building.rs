@@ -31,6 +31,15 @@ pub struct Building {
     server: Option<Process>,
 }
 
+/// What the lock of the front door runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// Linux.
+    Linux,
+    /// A microcontroller in QEMU, without a clock.
+    Board,
+}
+
 /// The doors that have a running lock.
 const LOCKS: [&str; 3] = ["front", "lab", "side"];
 
@@ -50,6 +59,11 @@ impl Building {
 
     /// The same, with further sections at the end of the server's configuration.
     pub fn open_configured(filter: &str, more: &str) -> Outcome<Self> {
+        Self::open_staged(filter, more, Front::Linux)
+    }
+
+    /// The same, with a choice of what the front door's lock runs on.
+    pub fn open_staged(filter: &str, more: &str, front: Front) -> Outcome<Self> {
         let directory = TempDir::with_prefix("latchwork-")?;
         let at = directory.path();
         for part in ["logs", "locks", "phones"] {
@@ -75,10 +89,14 @@ impl Building {
         building.initialise(more)?;
         building.start_server()?;
         for name in LOCKS {
-            let file = building.enroll(name)?;
-            let key = EDHOC.contains(&name).then(|| building.lock_key(name));
             let (locks, logs) = (building.path("locks"), building.path("logs"));
-            let lock = Lock::start(name, &file, key.as_deref(), &locks, &logs, filter)?;
+            let lock = if name == "front" && front == Front::Board {
+                Lock::on_board(name, &building.enroll_with(name, &["--clock", "nonce"])?, &locks, &logs)?
+            } else {
+                let file = building.enroll(name)?;
+                let key = EDHOC.contains(&name).then(|| building.lock_key(name));
+                Lock::start(name, &file, key.as_deref(), &locks, &logs, filter)?
+            };
             building.locks.insert(name.to_owned(), lock);
         }
         building.enroll("annex")?;
@@ -124,6 +142,11 @@ impl Building {
 
     /// Writes the file of a lock, creating the lock where it is new.
     pub fn enroll(&self, name: &str) -> Outcome<PathBuf> {
+        self.enroll_with(name, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn enroll_with(&self, name: &str, more: &[&str]) -> Outcome<PathBuf> {
         let file = self.path("locks").join(format!("{name}.lock"));
         let (directory, out) = (self.path("server"), file.to_string_lossy().into_owned());
         let directory = directory.to_string_lossy();
@@ -135,6 +158,7 @@ impl Building {
             fs::write(&credential, printed.stdout)?;
             arguments.extend(["--credential", &credential]);
         }
+        arguments.extend(more);
         self.latchwork(&arguments)?;
         Ok(file)
     }

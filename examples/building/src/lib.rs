@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a story is told on standard output")]
 
 pub mod attack;
+pub mod board;
 pub mod browser;
 pub mod building;
 pub mod interrupts;
@@ -14,7 +15,7 @@ pub mod sniffer;
 pub mod story;
 
 pub use browser::{Browser, Page};
-pub use building::Building;
+pub use building::{Building, Front};
 pub use interrupts::Interrupts;
 pub use lock::Lock;
 pub use people::Phone;

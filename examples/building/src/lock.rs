@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::board::{self, Board, Pace};
 use crate::building::program;
 use crate::{Outcome, Process, Sniffer};
 
@@ -17,9 +18,15 @@ pub struct Lock {
     /// Who stands in the corridor before it; phones are told this address.
     pub corridor: Sniffer,
     record: PathBuf,
-    clock: PathBuf,
+    /// Where its clock is moved; a board has none.
+    clock: Option<PathBuf>,
     /// Ends with the lock.
-    _process: Process,
+    _body: Body,
+}
+
+enum Body {
+    Linux { _process: Process },
+    Board { _board: Board },
 }
 
 impl Lock {
@@ -44,7 +51,26 @@ impl Lock {
         let mut process = Process::start(&format!("lock-{name}"), logs, &mut command)?;
         let address = process.line("listening on coap://")?.parse()?;
         let corridor = Sniffer::before(address)?;
-        Ok(Self { name: name.to_owned(), address, corridor, record, clock, _process: process })
+        let _body = Body::Linux { _process: process };
+        Ok(Self { name: name.to_owned(), address, corridor, record, clock: Some(clock), _body })
+    }
+
+    /// Starts the same lock on a microcontroller. Its chip is kept in `directory`: a second start is a reboot.
+    pub fn on_board(name: &str, file: &Path, directory: &Path, logs: &Path) -> Outcome<Self> {
+        let chip = directory.join(format!("{name}.chip"));
+        if !chip.exists() {
+            board::write_chip(file, &chip)?;
+        }
+        let board = Board::start(&format!("lock-{name}"), &board::image()?, &chip, logs, Pace::Real)?;
+        let (address, record) = (board.address(), board.process.log().to_owned());
+        let corridor = Sniffer::before(address)?;
+        let _body = Body::Board { _board: board };
+        Ok(Self { name: name.to_owned(), address, corridor, record, clock: None, _body })
+    }
+
+    /// Whether it knows the date.
+    pub fn has_clock(&self) -> bool {
+        self.clock.is_some()
     }
 
     /// How often the bolt was drawn back, as its actuator wrote it down.
@@ -54,16 +80,22 @@ impl Lock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(record.lines().filter(|line| line.contains("\"bolt\":\"unlocked\"")).count())
+        // A line of JSON from Linux, a line of words from a board.
+        let drawn = |line: &&str| line.contains("\"bolt\":\"unlocked\"") || line.starts_with("bolt unlocked");
+        Ok(record.lines().filter(drawn).count())
     }
 
     /// Sets the lock's clock ahead of the true time.
     pub fn set_clock(&self, seconds_ahead: i64) -> Outcome<()> {
-        Ok(fs::write(&self.clock, seconds_ahead.to_string())?)
+        self.write_clock(&seconds_ahead.to_string())
     }
 
     /// Takes the lock's clock away.
     pub fn lose_clock(&self) -> Outcome<()> {
-        Ok(fs::write(&self.clock, "unknown")?)
+        self.write_clock("unknown")
+    }
+
+    fn write_clock(&self, text: &str) -> Outcome<()> {
+        Ok(fs::write(self.clock.as_ref().ok_or("this lock has no clock")?, text)?)
     }
 }

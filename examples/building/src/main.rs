@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use latchwork_building::building::program;
 use latchwork_building::people::{EMMA, OLIVIA, VICTOR};
 use latchwork_building::story::{self, Teller};
-use latchwork_building::{Building, Interrupts, Outcome};
+use latchwork_building::{Building, Front, Interrupts, Outcome};
 
 fn main() -> ExitCode {
-    let keep = std::env::args().any(|argument| argument == "--keep");
-    match play(keep) {
+    let asked = |word| std::env::args().any(|argument| argument == word);
+    let front = if asked("--lock=qemu") { Front::Board } else { Front::Linux };
+    match play(asked("--keep"), front) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -22,14 +23,15 @@ fn main() -> ExitCode {
 }
 
 /// Whether everything went as it should.
-fn play(keep: bool) -> Outcome<bool> {
+fn play(keep: bool, front: Front) -> Outcome<bool> {
     let interrupts = Interrupts::listen()?;
-    let mut building = Building::open()?;
+    let mut building = Building::open_staged("info", "", front)?;
     println!("The Corner House");
     println!("  provider  {}", building.provider_url);
     println!("  server    {}  coap://{}", building.issuer, building.coap);
     for lock in building.locks.values() {
-        println!("  lock      {:5}  coap://{}", lock.name, lock.address);
+        let body = if lock.has_clock() { "" } else { ", a microcontroller without a clock" };
+        println!("  lock      {:5}  coap://{}{body}", lock.name, lock.address);
     }
     let mut told = Teller { interrupts: Some(interrupts), ..Teller::default() };
     story::online(&mut building, &mut told)?;

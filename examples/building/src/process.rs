@@ -51,6 +51,11 @@ impl Process {
         Err(io::Error::new(ErrorKind::TimedOut, format!("{} never printed {prefix:?}", self.name)))
     }
 
+    /// The file that what it prints goes to.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Waits until the program ends by itself.
     pub fn end(&mut self) -> io::Result<ExitStatus> {
         for _ in 0..PATIENCE {

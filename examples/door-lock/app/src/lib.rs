@@ -7,6 +7,7 @@
 
 mod door;
 mod lock;
+pub mod page;
 
 pub use door::{Bolt, Door, Stuck};
 pub use lock::{Lock, MAX_DATAGRAM, Sent};

@@ -3,6 +3,7 @@
 use latchwork_ace::Aif;
 use latchwork_ace::aif::Methods;
 use latchwork_crypto::{P256Public, Secret};
+use latchwork_door_lock_app::page::{self, Page};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{Freshness, Issuer, Key, NamedScope, TokenKey, Trust};
 use serde::Deserialize;
@@ -101,6 +102,12 @@ pub(crate) enum Wrong {
     /// More rights than fit a token.
     #[error("scopes.aif: more than tokens can carry")]
     Scope,
+    /// Boards have no date, and take no groups.
+    #[error("clock, groups: a board without files wants a lock that was enrolled with `nonce`, and in no group")]
+    Board,
+    /// More than a page holds.
+    #[error("as_keys, scopes: more than fit the flash of a board")]
+    Page,
 }
 
 impl Wrong {
@@ -119,25 +126,57 @@ impl Config {
         toml::from_str(text).map_err(|error| Wrong::toml(text, &error))
     }
 
+    /// Writes what a board without files keeps in its flash; `seed` is what it makes its random numbers of.
+    pub(crate) fn write_page(&self, seed: Secret<32>, out: &mut [u8]) -> Result<(), Wrong> {
+        if self.clock != ClockMode::Nonce || !self.groups.is_empty() {
+            return Err(Wrong::Board);
+        }
+        let kids: Vec<_> = self.as_keys.iter().map(|key| hex("as_keys.kid", &key.kid)).collect::<Result<_, _>>()?;
+        let mut public_keys = [const { None }; page::MAX_KEYS];
+        if kids.len() > public_keys.len() {
+            return Err(Wrong::Page);
+        }
+        for ((public, kid), place) in self.as_keys.iter().zip(&kids).zip(&mut public_keys) {
+            *place = Some((kid.as_slice(), public.key()?));
+        }
+        let mut grants = [[0; Aif::MAX_LEN]; page::MAX_SCOPES];
+        if self.scopes.len() > grants.len() {
+            return Err(Wrong::Page);
+        }
+        let mut scopes = Vec::new();
+        for (scope, grants) in self.scopes.iter().zip(&mut grants) {
+            scopes.push(NamedScope { name: &scope.name, grants: scope.grants(grants)? });
+        }
+        let mut scopes = scopes.into_iter();
+        let nothing = Aif::parse(&[0x80]).map_err(|_| Wrong::Scope)?;
+        let page = Page {
+            audience: &self.aud,
+            issuer: &self.issuer,
+            token_uri: &self.as_uri,
+            token_key: (&hex("token_key.kid", &self.token_key.kid)?, self.token_key.key()?),
+            public_keys,
+            scopes: std::array::from_fn(|_| scopes.next().unwrap_or(NamedScope { name: "", grants: nothing })),
+            seed,
+        };
+        page.write(out).map(drop).map_err(|_| Wrong::Page)
+    }
+
     /// What the lock works with, for as long as the process lives.
     pub(crate) fn trust(self, nonces: Nonces) -> Result<Trust<'static>, Wrong> {
         let mut keys = vec![TokenKey {
             kid: leak(hex("token_key.kid", &self.token_key.kid)?),
-            key: Key::AesCcm(leak_one(Secret::new(fixed("token_key.key", "16", &self.token_key.key)?))),
+            key: Key::AesCcm(leak_one(self.token_key.key()?)),
             retired: false,
         }];
         for public in &self.as_keys {
-            let x = fixed("as_keys.x", "32", &public.x)?;
-            let key = match (&public.alg, &public.y) {
-                (Alg::Es256, Some(y)) => Key::Es256(P256Public { x, y: fixed("as_keys.y", "32", y)? }),
-                (Alg::EdDsa, None) => Key::EdDsa(x),
-                _ => return Err(Wrong::Coordinate),
+            let key = match public.key()? {
+                page::Public::Es256(key) => Key::Es256(key),
+                page::Public::EdDsa(key) => Key::EdDsa(key),
             };
             keys.push(TokenKey { kid: leak(hex("as_keys.kid", &public.kid)?), key, retired: false });
         }
         let scopes = self.scopes.into_iter().map(|scope| {
-            let entries: Vec<_> = scope.aif.iter().map(|(path, mask)| (path.as_str(), Methods(*mask))).collect();
-            let grants = Aif::encode(&entries, leak(vec![0; Aif::MAX_LEN])).map_err(|_| Wrong::Scope)?;
+            let grants = scope.grants(leak(vec![0; Aif::MAX_LEN]))?;
             Ok(NamedScope { name: scope.name.leak(), grants })
         });
         Ok(Trust {
@@ -156,6 +195,30 @@ impl Config {
             },
             scopes: leak(scopes.collect::<Result<_, Wrong>>()?),
         })
+    }
+}
+
+impl Symmetric {
+    fn key(&self) -> Result<Secret<16>, Wrong> {
+        fixed("token_key.key", "16", &self.key).map(Secret::new)
+    }
+}
+
+impl Public {
+    fn key(&self) -> Result<page::Public, Wrong> {
+        let x = fixed("as_keys.x", "32", &self.x)?;
+        match (&self.alg, &self.y) {
+            (Alg::Es256, Some(y)) => Ok(page::Public::Es256(P256Public { x, y: fixed("as_keys.y", "32", y)? })),
+            (Alg::EdDsa, None) => Ok(page::Public::EdDsa(x)),
+            _ => Err(Wrong::Coordinate),
+        }
+    }
+}
+
+impl Scope {
+    fn grants<'o>(&self, out: &'o mut [u8]) -> Result<Aif<'o>, Wrong> {
+        let entries: Vec<_> = self.aif.iter().map(|(path, mask)| (path.as_str(), Methods(*mask))).collect();
+        Aif::encode(&entries, out).map_err(|_| Wrong::Scope)
     }
 }
 
@@ -223,6 +286,19 @@ mod tests {
         assert_eq!(trust.audience, "urn:latchwork:lock:front");
         assert_eq!(trust.issuers[0].keys[0].kid, b"front");
         assert_eq!(trust.scopes[0].grants.as_bytes(), b"\x81\x82\x65/door\x02");
+    }
+
+    #[test]
+    fn the_page_of_a_board_has_what_the_file_has() {
+        let write = |text: &str, page: &mut [u8]| Config::parse(text)?.write_page(Secret::new([5; 32]), page);
+        let mut flash = [0xff; page::MAX_LEN];
+        write(&GOOD.replace("clock = \"clock\"", "clock = \"nonce\""), &mut flash).unwrap();
+        let page = Page::parse(&flash).unwrap();
+        assert_eq!((page.audience, page.token_uri), ("urn:latchwork:lock:front", "https://127.0.0.1:8443/token"));
+        assert_eq!((page.token_key.0, page.token_key.1.expose()[15]), (&b"front"[..], 15));
+        assert_eq!(page.public_keys, [Some((&b"\x01"[..], page::Public::EdDsa([0; 32]))), None]);
+        assert_eq!(page.scopes()[0].grants.as_bytes(), b"\x81\x82\x65/door\x02");
+        assert!(matches!(write(GOOD, &mut flash), Err(Wrong::Board)), "it has no clock for `exp`");
     }
 
     #[test]

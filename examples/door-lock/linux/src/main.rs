@@ -3,6 +3,7 @@
 mod bolt;
 mod clock;
 mod config;
+mod flash;
 mod keygen;
 mod serve;
 mod state;
@@ -44,6 +45,15 @@ enum Verb {
         #[arg(long)]
         clock_offset_file: Option<PathBuf>,
     },
+    /// Write the flash chip of a board without files (`examples/door-lock/cortex-m`).
+    Flash {
+        /// What `latchwork lock enroll` wrote for this lock.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where the chip goes; must not exist yet.
+        #[arg(long)]
+        chip: PathBuf,
+    },
     /// Make a static Diffie-Hellman key, and print its credential (a CCS, in hex) for the server to know.
     Keygen {
         /// Where the private half goes; must not exist yet.
@@ -59,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Serve { config, key, listen, record, state, clock_offset_file } => {
             serve::serve(&config, key.as_deref(), listen, &record, state, clock_offset_file)
         }
+        Verb::Flash { config, chip } => flash::flash(&config, &chip),
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
     };
     match done {

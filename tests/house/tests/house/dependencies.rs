@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
     ("door-lock-app", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib"]),
     ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib", "transport", "door-lock-app"]),
+    ("door-lock-slip", &[]),
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
@@ -38,6 +39,7 @@ const EVERYTHING: &[&str] = &[
     "client-sdk",
     "authz-server",
     "building",
+    "door-lock-slip",
 ];
 
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {

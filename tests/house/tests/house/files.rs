@@ -3,7 +3,7 @@
 use latchwork_house::files;
 
 /// Rooms without a heap and without an operating system.
-const NO_STD: &[&str] = &["protocol/", "rs-lib/", "examples/door-lock/app/"];
+const NO_STD: &[&str] = &["protocol/", "rs-lib/", "examples/door-lock/app/", "examples/door-lock/slip/"];
 
 /// Past this, a file holds two subjects.
 const MAX_LINES: usize = 600;

@@ -1,0 +1,161 @@
+//! A lock on a microcontroller: the image of `examples/door-lock/cortex-m` in QEMU, and the serial line to it.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use latchwork_door_lock_slip::{Decoder, Packet, encode};
+
+use crate::building::program;
+use crate::{Outcome, Process};
+
+/// A running board. Its flash chip is a file and outlives it.
+pub struct Board {
+    /// The QEMU process; what the lock says on its console is its output.
+    pub process: Process,
+    line: Line,
+}
+
+/// How fast time goes on the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As it does outside.
+    Real,
+    /// One nanosecond for each instruction, so that the board's timer counts instructions.
+    Instructions,
+}
+
+impl Board {
+    /// Switches the board on, with the image and the chip given. `name` and `logs` are for its console.
+    pub fn start(name: &str, image: &Path, chip: &Path, logs: &Path, pace: Pace) -> Outcome<Self> {
+        let socket = chip.with_extension("line");
+        // Left there by an earlier run of this board.
+        let _ = fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)?;
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-machine", "mps2-an386,memory-backend=chip", "-cpu", "cortex-m4", "-display", "none"]);
+        command.args(["-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
+        command.arg("-object").arg(format!(
+            "memory-backend-file,id=chip,size={},share=on,mem-path={}",
+            fs::metadata(chip)?.len(),
+            chip.display()
+        ));
+        command.arg("-serial").arg(format!("unix:{}", socket.display()));
+        command.arg("-kernel").arg(image);
+        if pace == Pace::Instructions {
+            command.args(["-icount", "shift=0"]);
+        }
+        let mut process = Process::start(name, logs, &mut command)?;
+        process.line("locked, and waiting")?;
+        let (stream, _) = listener.accept()?;
+        Ok(Self { process, line: Line::open(stream)? })
+    }
+
+    /// Where datagrams for the board go.
+    pub fn address(&self) -> SocketAddr {
+        self.line.address.into()
+    }
+}
+
+/// The image as `examples/door-lock/cortex-m/build` leaves it.
+pub fn image() -> Outcome<PathBuf> {
+    let here = std::env::current_exe()?;
+    let built = |target: &Path| target.join("cortex-m/thumbv7em-none-eabi/release/door-lock");
+    let found = here.ancestors().skip(1).take(3).map(built).find(|path| path.exists());
+    found.ok_or_else(|| "the image is not built: make image".into())
+}
+
+/// Writes the chip of a board: what `latchwork lock enroll` wrote for the lock, in its flash.
+pub fn write_chip(config: &Path, chip: &Path) -> Outcome<()> {
+    let output = Command::new(program("door-lock")?)
+        .arg("flash")
+        .arg("--config")
+        .arg(config)
+        .arg("--chip")
+        .arg(chip)
+        .output()?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
+}
+
+/// Passes datagrams on between a UDP socket and a serial line, in both directions, until dropped.
+struct Line {
+    address: SocketAddrV4,
+    over: Arc<AtomicBool>,
+    stream: UnixStream,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Line {
+    fn open(stream: UnixStream) -> io::Result<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.set_read_timeout(Some(POLL))?;
+        let SocketAddr::V4(address) = socket.local_addr()? else {
+            return Err(io::Error::other("an IPv4 socket has an IPv4 address"));
+        };
+        let over = Arc::new(AtomicBool::new(false));
+        let (down, up) = (stream.try_clone()?, stream.try_clone()?);
+        let (from, to, ended) = (socket.try_clone()?, socket, Arc::clone(&over));
+        let threads = vec![
+            thread::spawn(move || towards_board(&from, address, down, &ended)),
+            thread::spawn(move || from_board(&to, up)),
+        ];
+        Ok(Self { address, over, stream, threads })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn towards_board(from: &UdpSocket, own: SocketAddrV4, mut line: UnixStream, over: &AtomicBool) -> io::Result<()> {
+    let (mut datagram, mut packet) = ([0; MAX_FRAME], [0; MAX_FRAME]);
+    while !over.load(Ordering::Relaxed) {
+        let (length, phone) = match from.recv_from(&mut datagram) {
+            Ok((length, SocketAddr::V4(phone))) => (length, phone),
+            Ok(_) => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+            // An ICMP error for an earlier answer.
+            Err(_) => continue,
+        };
+        let payload = datagram.get(..length).unwrap_or_default();
+        let mut bytes = Vec::new();
+        if let Some(packet) = (Packet { from: phone, to: own, payload }).write(&mut packet) {
+            encode(packet, |byte| bytes.push(byte));
+        }
+        line.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+fn from_board(to: &UdpSocket, mut line: UnixStream) -> io::Result<()> {
+    let mut decoder = Decoder::<MAX_FRAME>::new();
+    let mut bytes = [0; 512];
+    loop {
+        let length = line.read(&mut bytes)?;
+        if length == 0 {
+            return Ok(());
+        }
+        for &byte in bytes.get(..length).unwrap_or_default() {
+            if let Some(packet) = decoder.push(byte).and_then(Packet::parse) {
+                // A phone that has gone is no reason to stop.
+                let _ = to.send_to(packet.payload, packet.to);
+            }
+        }
+    }
+}
+
+const MAX_FRAME: usize = 2048;
+const POLL: Duration = Duration::from_millis(20);

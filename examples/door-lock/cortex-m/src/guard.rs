@@ -1,0 +1,117 @@
+//! Guards the door: takes datagrams from the line until the power goes.
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::flash::Flash;
+use crate::{board, console, measure};
+use latchwork_crypto::RustCrypto;
+use latchwork_door_lock_app::page::Page;
+use latchwork_door_lock_app::{Bolt, Lock, MAX_DATAGRAM, Sent, Stuck};
+use latchwork_door_lock_slip::{Decoder, HEADERS, Packet, encode};
+use latchwork_rs_lib::nonce::Nonces;
+use latchwork_rs_lib::{Allowed, Event, Freshness, NoEdhoc, NoFlash, Trust};
+
+/// Why the lock does not run.
+pub(crate) struct Fault(pub(crate) &'static str);
+
+/// Guards the door for good; returns what kept it from that.
+pub(crate) fn guard() -> Fault {
+    match run() {
+        Ok(never) => match never {},
+        Err(fault) => fault,
+    }
+}
+
+fn run() -> Result<core::convert::Infallible, Fault> {
+    let flash = Flash::of_board();
+    let page = Page::parse(flash.page()).map_err(|_| Fault("no page in the flash: enrol the lock"))?;
+    let boots = flash.count_boot().ok_or(Fault("the flash does not count"))?;
+    let mut entropy = Entropy::new(page.seed.clone(), boots);
+    let nonces = Nonces::new(&mut entropy, NONCE_FRESH, NONCE_RIGHTS).map_err(|_| Fault("no random numbers"))?;
+
+    let (keys, count) = page.keys();
+    let issuers = [page.issuer(keys.get(..count).unwrap_or_default())];
+    let trust = Trust {
+        audience: page.audience,
+        groups: &[],
+        issuers: &issuers,
+        freshness: Freshness::Nonce(&nonces),
+        scopes: page.scopes(),
+    };
+    let lock =
+        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, entropy, NoEdhoc, NoFlash, Solenoid);
+    let mut lock = lock.map_err(|_| Fault("no random numbers"))?;
+
+    let mut clock = Clock::start();
+    let mut line = Decoder::<FRAME>::new();
+    let (mut out, mut frame) = ([0; MAX_DATAGRAM], [0; FRAME]);
+    console::line("locked, and waiting");
+    loop {
+        board::idle();
+        clock.advance();
+        lock.tick(&clock.now());
+        while let Some(byte) = board::receive() {
+            let Some(packet) = line.push(byte).and_then(Packet::parse) else { continue };
+            clock.advance();
+            let (sent, cost) = measure::cost(|| {
+                lock.receive(clock.millis(), clock.now(), packet.from, packet.payload, &[], &mut out)
+            });
+            let Some(Sent { datagram, event }) = sent else { continue };
+            let answer = Packet { from: packet.to, to: packet.from, payload: datagram };
+            encode(answer.write(&mut frame).unwrap_or_default(), board::send);
+            log(event, &cost);
+        }
+    }
+}
+
+/// What moves the bolt; this one says so on the console.
+struct Solenoid;
+
+impl Bolt for Solenoid {
+    fn unlock(&mut self, allowed: &Allowed<'_>) -> Result<(), Stuck> {
+        console::text("bolt unlocked ");
+        console::hex(&allowed.holder().token().0);
+        console::line("");
+        Ok(())
+    }
+
+    fn lock(&mut self) -> Result<(), Stuck> {
+        console::line("bolt locked");
+        Ok(())
+    }
+}
+
+/// Names what happened and what it cost; nothing secret.
+fn log(event: Option<Event>, cost: &measure::Cost) {
+    let what = match event {
+        None => "repeated",
+        Some(Event::Uploaded(_)) => "uploaded",
+        Some(Event::Updated(_)) => "updated",
+        Some(Event::Served(..)) => "served",
+        Some(Event::Refused(_)) => "refused",
+        Some(Event::Denied(..)) => "denied",
+        Some(Event::Unauthorized) => "unauthorized",
+        Some(Event::Lapsed) => "lapsed",
+        Some(Event::NotVerified(_)) => "not-verified",
+        Some(_) => "other",
+    };
+    console::text("did ");
+    console::text(what);
+    console::text(" ticks ");
+    console::number(cost.ticks);
+    console::text(" stack ");
+    console::number(cost.stack);
+    console::text(" held ");
+    console::number(cost.held);
+    console::line("");
+}
+
+/// How many people can be inside, and how many on the doorstep.
+const INSIDE: usize = 4;
+const DOORSTEP: usize = 2;
+
+/// How long a client may take to fetch a token for a nonce, and how long its rights then last, in seconds.
+const NONCE_FRESH: u64 = 600;
+const NONCE_RIGHTS: u64 = 3600;
+
+const FRAME: usize = MAX_DATAGRAM + HEADERS;
