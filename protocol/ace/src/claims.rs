@@ -18,7 +18,7 @@ pub struct Claims<'t> {
     pub sub: Option<&'t str>,
     /// The resource servers that the token is for.
     pub aud: Option<Audience<'t>>,
-    /// End of validity: good before this second (Unix time; fractions are cut off).
+    /// End of validity: good before this second (Unix time, rounded down).
     pub exp: Option<i64>,
     /// Begin of validity, in seconds of Unix time.
     pub nbf: Option<i64>,

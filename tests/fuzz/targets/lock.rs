@@ -40,7 +40,8 @@ fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C
         TokenKey { kid: b"k", key: Key::AesCcm(&token_key), retired: false },
         TokenKey { kid: b"s", key: Key::Es256(public), retired: false },
     ];
-    let issuer = Issuer { name: "as", token_uri: "https://as.example/token", keys: &keys, ceiling: None, audiences: None };
+    let issuer =
+        Issuer { name: "as", token_uri: "https://as.example/token", keys: &keys, ceiling: None, audiences: None };
     let trust = Trust {
         audience: "lock",
         groups: &["all"],
