@@ -116,7 +116,7 @@ impl<'p> Page<'p> {
     where
         'p: 'k,
     {
-        Issuer { name: self.issuer, token_uri: self.token_uri, keys, ceiling: None }
+        Issuer { name: self.issuer, token_uri: self.token_uri, keys, ceiling: None, audiences: None }
     }
 
     /// What hints suggest.

@@ -54,7 +54,7 @@ fn run() -> Result<core::convert::Infallible, Fault> {
             let Some(packet) = line.push(byte).and_then(Packet::parse) else { continue };
             clock.advance();
             let (sent, cost) = measure::cost(|| {
-                lock.receive(clock.millis(), clock.now(), packet.from, packet.payload, &[], &mut out)
+                lock.receive(clock.millis(), clock.now(), packet.from, packet.payload, None, &mut out)
             });
             let Some(Sent { datagram, event }) = sent else { continue };
             let answer = Packet { from: packet.to, to: packet.from, payload: datagram };
