@@ -323,9 +323,8 @@ fn provider(section: &mut Section<'_>) -> Result<ProviderSettings, ConfigError> 
 }
 
 /// An absolute URL with no query, fragment, credentials or slash at the end (RFC 8414 §2); https, or http to this machine.
-/// Without a path: pages, cookies and the well-known place of the metadata (RFC 8414 §3.1) are those of the whole host.
 fn is_issuer(text: &str) -> bool {
-    !text.ends_with('/') && is_provider(text) && Url::parse(text).is_ok_and(|url| url.path() == "/")
+    !text.ends_with('/') && is_provider(text)
 }
 
 fn is_provider(text: &str) -> bool {
@@ -346,7 +345,7 @@ fn local(port: u16) -> SocketAddr {
 
 const ADDRESS: &str = "an IP address and a port such as 127.0.0.1:8443";
 const ISSUER_RULE: &str =
-    "an https URL without path, query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
+    "an https URL without query, fragment or slash at its end (http on 127.0.0.1, [::1] or localhost)";
 const DAY: u64 = 86_400;
 
 #[cfg(test)]

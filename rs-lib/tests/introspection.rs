@@ -56,6 +56,7 @@ fn who_is_asked_about_what() {
 
 /// No answer, no access (R9200-6.10-01); claims that cannot be had are 4.00 (R9200-5.10.1.1-04); what the server says is
 /// checked like any token's claims.
+/// R9200-5.9.2-02, R9200-5.9.2-03, R7662-4-05
 #[test]
 fn what_is_refused() {
     let nonce = || bytes(&[1; 20]);

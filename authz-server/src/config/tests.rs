@@ -89,7 +89,7 @@ fn a_variable_counts_over_the_file() {
     assert_eq!(config.store.path, Path::new("/srv/latchwork/store"));
 }
 
-/// R9200-6.2-01, R8414-3.1-01
+/// R9200-6.2-01
 #[test]
 fn every_complaint_names_its_key() {
     let provider = "[[provider]]\nname = \"p\"\nissuer = \"https://p.example\"\nclient_id = \"c\"\n";
@@ -129,7 +129,6 @@ fn every_complaint_names_its_key() {
         ("http = 3", None, "http"),
         ("issuer = \"http://a.example\"", None, "issuer: \"http://a.example\" is not an https URL"),
         ("issuer = \"https://a.example/\"", None, "issuer"),
-        ("issuer = \"https://a.example/as\"", None, "issuer"),
         ("issuer = \"https://a.example?x\"", None, "issuer"),
         ("issuer = \"https://u:p@a.example\"", None, "issuer"),
         ("[provider]\nname = \"p\"", None, "provider: \"this\" is not a list: write [[provider]]"),

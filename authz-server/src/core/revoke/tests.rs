@@ -70,7 +70,7 @@ fn proof(pair: &Pair) -> Presented {
 
 /// An app on a person's phone.
 ///
-/// R7009-2-01, R7009-2.1-01, R7009-2.1-02, R7009-2.1-03, R7009-2.2-01
+/// R7009-2-01, R7009-2.1-01, R7009-2.1-02, R7009-2.1-03, R7009-2.2-01, R7009-2.2.1-01
 #[test]
 fn what_an_app_can_revoke() {
     let (phone, other) = (Pair::new(1), Pair::new(2));

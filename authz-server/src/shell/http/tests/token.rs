@@ -130,7 +130,7 @@ async fn requests_that_get_no_token() {
 }
 
 /// Secrets and parameters in a URL end in logs; nothing there is read, and no token comes by GET.
-/// R6749-2.3.1-01, R6749-3.2-01
+/// R7009-2-03, R6749-2.3.1-01, R6749-3.2-01
 #[actix_web::test]
 async fn what_a_query_says_counts_for_nothing() {
     let world = World::new(Vec::new()).await;
