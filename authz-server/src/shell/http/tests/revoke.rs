@@ -80,7 +80,7 @@ async fn world_of(world: World) -> World {
     world
 }
 
-/// R7009-2-01, R7009-2.1-01, R7009-2.1-02, R7009-2.2-01, R9770-5.1-01, R9770-14.1-01
+/// R9770-5.1-01, R9770-14.1-01, R7009-2-01, R7009-2-03, R7009-2.1-01, R7009-2.1-02, R7009-2.2-01
 #[actix_web::test]
 async fn a_client_ends_its_own_token() {
     let world = world().await;
@@ -124,6 +124,17 @@ async fn a_client_ends_its_own_token() {
     ] {
         let expected = if sees { vec![hash(&token)] } else { vec![] };
         assert_eq!(listed(&world, &who).await, expected, "{who}");
+    }
+}
+
+/// Whoever guesses credentials here waits as at `/token`.
+/// R7009-5-01
+#[actix_web::test]
+async fn guessing_at_revocation_waits() {
+    let world = world().await;
+    let statuses = [401, 401, 401, 401, 429];
+    for status in statuses {
+        assert_eq!(revoke(&world, "nobody", &[("token", "guess")]).await.status, status);
     }
 }
 
