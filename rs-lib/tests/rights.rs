@@ -15,6 +15,7 @@ fn token(person: &str, scope: &[(&str, u64)]) -> Vec<u8> {
 }
 
 /// GET and DELETE on what one created oneself, which is no right to what others did (RFC 9237 §2.3).
+/// R9237-3-03
 #[test]
 fn rights_to_what_one_created() {
     const DYNAMIC_GET_DELETE: u64 = (1 | 8) << 32;
@@ -46,6 +47,7 @@ fn rights_to_what_one_created() {
 }
 
 /// Who is inside and wants more is told for what to ask, and for which key, so that the session can go on.
+/// R9200-5.2-06
 #[test]
 fn a_holder_learns_what_to_ask_for() {
     let mut lock = Lock::new();
@@ -69,6 +71,7 @@ fn a_holder_learns_what_to_ask_for() {
 }
 
 /// And by a lock that wants its nonce in every token, for which nonce; and where its own server is.
+/// R9200-5.3.1-01
 #[test]
 fn hints_of_a_lock_without_a_clock() {
     let mut lock = Lock::with_nonces();
