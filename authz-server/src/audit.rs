@@ -9,7 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 /// Where the lines go. One `write` per line, so that lines stay whole and a killed process loses none.
-pub struct Audit(Sink);
+pub struct Audit {
+    sink: Sink,
+    required: bool,
+}
+
+/// The log is required, and a line of it could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct Unwritten;
 
 enum Sink {
     StandardError,
@@ -19,24 +27,44 @@ enum Sink {
 impl Audit {
     /// Appends to `file` (mode 0600 when new), or writes to standard error.
     pub fn open(file: Option<&Path>) -> io::Result<Self> {
-        Ok(Self(match file {
+        let sink = match file {
             None => Sink::StandardError,
             Some(file) => Sink::File(Mutex::new(OpenOptions::new().append(true).create(true).mode(0o600).open(file)?)),
-        }))
+        };
+        Ok(Self { sink, required: true })
     }
 
-    /// Writes one line. A log that cannot be written is an error of the operator's to see, not of the client's.
+    /// Whether what must not happen unseen waits for its line; it does unless told otherwise here.
+    #[must_use]
+    pub fn required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// Writes the line of something that must not happen unseen.
+    ///
+    /// # Errors
+    /// It cannot be written, and the log is required.
+    pub fn record_first(&self, entry: &impl Serialize) -> Result<(), Unwritten> {
+        if self.write(entry) || !self.required { Ok(()) } else { Err(Unwritten) }
+    }
+
+    /// Writes one line, of something that has happened already or grants nothing: a failure is for the operator to see.
     pub fn record(&self, entry: &impl Serialize) {
+        self.write(entry);
+    }
+
+    fn write(&self, entry: &impl Serialize) -> bool {
         let written = serde_json::to_vec(entry).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
-            match &self.0 {
+            match &self.sink {
                 Sink::StandardError => io::stderr().lock().write_all(&line),
                 Sink::File(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line),
             }
         });
-        if let Err(error) = written {
+        if let Err(error) = &written {
             tracing::error!(%error, "the audit log cannot be written");
         }
+        written.is_ok()
     }
 }
 
@@ -44,6 +72,20 @@ impl Audit {
 mod tests {
     use super::*;
     use crate::files;
+
+    /// `/dev/full` is a disk without room.
+    #[test]
+    fn a_required_line_is_written_or_refused() {
+        let full = || Audit::open(Some(Path::new("/dev/full"))).unwrap();
+        for (audit, expected) in [
+            (full(), Err(Unwritten)),
+            (full().required(false), Ok(())),
+            (Audit::open(Some(Path::new("/dev/null"))).unwrap(), Ok(())),
+        ] {
+            assert_eq!(audit.record_first(&"line"), expected);
+            audit.record(&"line");
+        }
+    }
 
     #[test]
     fn appends_whole_lines_to_a_private_file() {

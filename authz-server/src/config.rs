@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the audit log goes; `None`: standard error.
     pub audit_file: Option<PathBuf>,
+    /// Whether a token waits for its line in it.
+    pub audit_required: bool,
     /// What is logged, and how.
     pub log: Log,
     /// OpenID providers at which people sign in, in the order of the file.
@@ -62,6 +64,12 @@ pub struct Http {
     pub tls_key: PathBuf,
     /// Plain HTTP for a reverse proxy on this machine; loopback only.
     pub plain_listen: Option<SocketAddr>,
+    /// HTTPS that asks clients for a certificate; `None`: off.
+    pub mtls_listen: Option<SocketAddr>,
+    /// Its URL, if not its address.
+    pub mtls_url: Option<String>,
+    /// PEM authorities that vouch for clients' certificates.
+    pub mtls_ca: Option<PathBuf>,
     /// Threads that serve HTTP.
     pub workers: usize,
 }
@@ -200,6 +208,12 @@ impl Config {
                 tls_cert: section.path("tls_cert", "tls/cert.pem")?,
                 tls_key: section.path("tls_key", "tls/key.pem")?,
                 plain_listen,
+                mtls_listen: section.parsed("mtls_listen", ADDRESS)?,
+                mtls_url: match section.text("mtls_url")? {
+                    Some(url) if !is_issuer(&url) => return Err(section.wrong("mtls_url", ISSUER_RULE)),
+                    url => url,
+                },
+                mtls_ca: section.path_if_set("mtls_ca")?,
                 workers: section.number("workers", 1..=256)?.map_or_else(cores, |workers| workers as usize),
             })
         })?;
@@ -251,7 +265,9 @@ impl Config {
             })
         })?;
 
-        let audit_file = source.section("audit")?.finish(|section| section.path_if_set("file"))?;
+        let (audit_file, audit_required) = source
+            .section("audit")?
+            .finish(|section| Ok((section.path_if_set("file")?, section.flag("required")?.unwrap_or(true))))?;
 
         let log = source.section("log")?.finish(|section| {
             let filter = section.text("filter")?.unwrap_or_else(|| "info".to_owned());
@@ -277,7 +293,20 @@ impl Config {
             providers.push(provider);
         }
         source.end()?;
-        Ok(Self { issuer, http, coap, store, keys, policy_dir, lifetimes, limits, audit_file, log, providers })
+        Ok(Self {
+            issuer,
+            http,
+            coap,
+            store,
+            keys,
+            policy_dir,
+            lifetimes,
+            limits,
+            audit_file,
+            audit_required,
+            log,
+            providers,
+        })
     }
 
     /// The issuer, once the HTTPS port is known.

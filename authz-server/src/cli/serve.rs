@@ -22,6 +22,7 @@ use crate::shell::coap::Coap;
 use crate::shell::http::{self, Listeners};
 use crate::shell::revocation::Trl;
 use crate::shell::throttle::{Rates, Throttle};
+use crate::shell::tls::{AnyCertificate, Authorities};
 use crate::shell::{Shell, oidc};
 use crate::store::Store;
 use crate::store::facts::Records;
@@ -45,10 +46,15 @@ impl Serve {
         let address = https.local_addr().map_err(|cause| Failure::setting("http.listen", cause))?;
         let plain = config.http.plain_listen.map(|address| bind("http.plain_listen", address)).transpose()?;
         let plain_address = plain.as_ref().and_then(|plain| plain.local_addr().ok());
-        let tls = tls(&config.http.tls_cert, &config.http.tls_key)?;
-        let shell = Arc::new(shell(&self.dir, &config, config.issuer_at(address))?);
+        let tls = tls(&config.http.tls_cert, &config.http.tls_key, None)?;
+        let mtls = mtls(&config)?;
+        let mtls_address = mtls.as_ref().and_then(|(socket, ..)| socket.local_addr().ok());
+        let mtls_url =
+            mtls_address.map(|address| config.http.mtls_url.clone().unwrap_or_else(|| format!("https://{address}")));
+        let shell = Arc::new(Shell { mtls_url, ..shell(&self.dir, &config, config.issuer_at(address))? });
         let listeners = Listeners {
             https: Some((https, tls)),
+            mtls,
             plain,
             workers: config.http.workers,
             body: config.limits.body,
@@ -76,7 +82,7 @@ impl Serve {
                     None => std::future::pending().await,
                 }
             });
-            if let Err(cause) = ready(address, plain_address, coap_address) {
+            if let Err(cause) = ready(address, mtls_address, plain_address, coap_address) {
                 // Nobody listens there; everybody may listen at the ports.
                 tracing::warn!(%cause, "standard output is closed");
             }
@@ -107,13 +113,16 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
     };
     Ok(Shell {
         issuer,
+        mtls_url: None,
         records: Records::new(store),
         keys: Keys { signing: Ring::new(config.keys.schedules), ..Keys::load(&dir.join("keys"), &config.keys.kek)? },
         policy: Arc::new(policy::load(&config.policy_dir)?),
         providers: config.providers.iter().map(provider).collect::<Result<_, _>>()?,
         lifetimes: config.lifetimes.clone(),
         clock: clock::now,
-        audit: Audit::open(config.audit_file.as_deref()).map_err(|cause| Failure::setting("audit.file", cause))?,
+        audit: Audit::open(config.audit_file.as_deref())
+            .map_err(|cause| Failure::setting("audit.file", cause))?
+            .required(config.audit_required),
         throttle: Mutex::new(Throttle::new(Rates {
             per_address: config.limits.per_address,
             per_client: config.limits.per_client,
@@ -126,14 +135,30 @@ fn provider(settings: &ProviderSettings) -> Result<oidc::Provider, Failure> {
     oidc::Provider::new(settings.clone()).map_err(|cause| Failure::setting("provider", cause))
 }
 
-fn tls(cert: &Path, key: &Path) -> Result<rustls::ServerConfig, Failure> {
+fn tls(cert: &Path, key: &Path, ask: Option<Arc<AnyCertificate>>) -> Result<rustls::ServerConfig, Failure> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|cause| Failure::setting("http.tls_cert", format!("{}: {cause}", cert.display())))?;
     let unusable =
         |cause: &dyn std::fmt::Display| Failure::setting("http.tls_key", format!("{}: {cause}", key.display()));
     let key = PrivateKeyDer::from_pem_file(key).map_err(|cause| unusable(&cause))?;
-    rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|cause| unusable(&cause))
+    let builder = match ask {
+        Some(any) => rustls::ServerConfig::builder().with_client_cert_verifier(any),
+        None => rustls::ServerConfig::builder().with_no_client_auth(),
+    };
+    builder.with_single_cert(chain, key).map_err(|cause| unusable(&cause))
+}
+
+/// The listener that asks clients for certificates.
+fn mtls(config: &Config) -> Result<Option<(TcpListener, rustls::ServerConfig, Authorities)>, Failure> {
+    let Some(address) = config.http.mtls_listen else { return Ok(None) };
+    let authorities = match &config.http.mtls_ca {
+        Some(file) => Authorities::load(file)
+            .map_err(|cause| Failure::setting("http.mtls_ca", format!("{}: {cause}", file.display())))?,
+        None => Authorities::default(),
+    };
+    let tls = tls(&config.http.tls_cert, &config.http.tls_key, AnyCertificate::new())?;
+    Ok(Some((bind("http.mtls_listen", address)?, tls, authorities)))
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -218,11 +243,17 @@ impl Stop {
 }
 
 /// One URL a line, for people and for scripts that asked for port 0. All at once: whoever reads may stop at the line it wants.
-fn ready(https: SocketAddr, plain: Option<SocketAddr>, coap: Option<SocketAddr>) -> std::io::Result<()> {
+fn ready(
+    https: SocketAddr,
+    mtls: Option<SocketAddr>,
+    plain: Option<SocketAddr>,
+    coap: Option<SocketAddr>,
+) -> std::io::Result<()> {
+    let mtls = mtls.map_or(String::new(), |address| format!("https://{address}\n"));
     let plain = plain.map_or(String::new(), |address| format!("http://{address}\n"));
     let coap = coap.map_or(String::new(), |address| format!("coap://{address}\n"));
     let mut out = std::io::stdout().lock();
-    out.write_all(format!("https://{https}\n{plain}{coap}").as_bytes())?;
+    out.write_all(format!("https://{https}\n{mtls}{plain}{coap}").as_bytes())?;
     out.flush()
 }
 

@@ -29,6 +29,7 @@ fn the_template_shows_the_defaults() {
     // These have no fixed default; the template says so.
     assert_eq!(shown.issuer.take().unwrap(), defaults.issuer_at(defaults.http.listen));
     assert!(shown.http.plain_listen.take().is_some());
+    assert!(shown.http.mtls_listen.take().is_some() && shown.http.mtls_ca.take().is_some());
     assert!(shown.audit_file.take().is_some());
     shown.http.workers = defaults.http.workers;
     assert_eq!(shown, defaults);

@@ -60,7 +60,11 @@ pub fn client<'f>(
     let mut spend = Vec::new();
     let mut signed_with = None;
     match (&presented.credential, &client.auth) {
-        (Credential::Public { .. }, ClientAuth::None) | (Credential::Oscore { .. }, ClientAuth::Oscore) => {}
+        (Credential::Public { .. }, ClientAuth::None) => {}
+        (Credential::Channel { channel, .. }, auth) => {
+            let shown = channel.shows(auth, now).ok_or_else(|| Refusal::OtherMethod(client.id.clone()))?;
+            signed_with = shown?;
+        }
         (Credential::Secret { secret, .. }, ClientAuth::SecretHash(hash)) => {
             if !secret::matches(secrets, &client.id, secret.expose(), hash) {
                 return Err(Refusal::WrongSecret(client.id.clone()));

@@ -11,6 +11,7 @@ pub mod bytes;
 pub mod cases;
 pub mod cedar;
 pub mod change;
+pub mod channel;
 pub mod dpop;
 pub mod entropy;
 pub mod entry;

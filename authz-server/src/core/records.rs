@@ -1,6 +1,7 @@
 //! What the store keeps: plain data, CBOR on disk. A record never holds a secret in the clear: keyed hashes or [`Sealed`].
 
 use super::bytes::{Blob, Hash32, Sealed};
+use super::channel::CertificateName;
 use super::jwk::PublicKey;
 use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockName, PersonId};
 pub use super::revoke::Revocation;
@@ -88,6 +89,31 @@ pub enum ClientAuth {
     PrivateKeyJwt(Vec<ClientKey>),
     /// The OSCORE context of the same name (RFC 9203), over CoAP only.
     Oscore,
+    /// `tls_client_auth` (RFC 8705 §2.1): a certificate of an authority, with this name.
+    TlsClientAuth(CertificateName),
+    /// `self_signed_tls_client_auth` (RFC 8705 §2.2): one of the certificates with these SHA-256 thumbprints.
+    SelfSignedTls(Vec<Hash32>),
+    /// The DTLS pre-shared key of this identity.
+    DtlsPsk(Blob),
+    /// One of these keys, as a DTLS raw public key (RFC 7250).
+    RawPublicKey(Vec<PublicKey>),
+}
+
+impl ClientAuth {
+    /// The method's name at `token_endpoint_auth_method`, or ours where OAuth has none.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretHash(_) => "client_secret",
+            Self::PrivateKeyJwt(_) => "private_key_jwt",
+            Self::Oscore => "oscore",
+            Self::TlsClientAuth(_) => "tls_client_auth",
+            Self::SelfSignedTls(_) => "self_signed_tls_client_auth",
+            Self::DtlsPsk(_) => "dtls_psk",
+            Self::RawPublicKey(_) => "dtls_raw_public_key",
+        }
+    }
 }
 
 /// A key a client signs assertions with.

@@ -27,6 +27,9 @@ pub enum Refusal {
     /// The assertion does not hold (RFC 7523 §3).
     #[error("assertion refused: {0}")]
     Assertion(#[from] AssertionFault),
+    /// The certificate does not show this client (RFC 8705 §2).
+    #[error("certificate refused: {0}")]
+    Certificate(#[from] CertificateFault),
     /// The DPoP proof does not hold (RFC 9449 §4.3).
     #[error("DPoP proof refused: {0}")]
     Proof(#[from] ProofFault),
@@ -69,6 +72,23 @@ pub enum Refusal {
     /// Our own trouble.
     #[error("server fault: {0}")]
     Server(#[from] ServerFault),
+}
+
+/// What is wrong with a client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    /// Past its end or before its start.
+    #[error("expired or not yet valid")]
+    Time,
+    /// No authority of ours vouches for it.
+    #[error("no authority vouches for it")]
+    Untrusted,
+    /// Vouched for, but of somebody else.
+    #[error("it has another name")]
+    OtherName,
+    /// Not one that was registered.
+    #[error("not registered")]
+    NotRegistered,
 }
 
 /// What is wrong with a client assertion.
@@ -263,6 +283,9 @@ pub enum ServerFault {
     /// The store failed.
     #[error("store failed")]
     Store,
+    /// The audit log cannot be written.
+    #[error("the audit log cannot be written")]
+    Audit,
 }
 
 /// What the peer may learn: an OAuth error, by name, by number where it has one (RFC 9200 §5.8.3), and its status codes.
@@ -325,7 +348,8 @@ impl Refusal {
             | Self::UnknownClient(_)
             | Self::OtherMethod(_)
             | Self::WrongSecret(_)
-            | Self::Assertion(_) => OAuthError::INVALID_CLIENT,
+            | Self::Assertion(_)
+            | Self::Certificate(_) => OAuthError::INVALID_CLIENT,
             Self::Proof(_) => OAuthError::INVALID_DPOP_PROOF,
             Self::GrantNotAllowed(_) => OAuthError::UNAUTHORIZED_CLIENT,
             Self::UnsupportedGrant(_) => OAuthError::UNSUPPORTED_GRANT_TYPE,

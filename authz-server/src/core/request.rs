@@ -1,6 +1,7 @@
 //! What a client asks and presents, whichever face it came by: form over HTTP, CBOR over HTTP, CBOR over CoAP.
 
 use super::bytes::{Blob, Hash32, Hidden, from_base64url};
+use super::channel::ChannelIdentity;
 use super::jwk::PublicKey;
 use super::names::{ClientId, GrantId, Jkt};
 use super::scope::{Scope, ScopeAsked};
@@ -113,10 +114,12 @@ pub enum Credential {
         /// The JWT.
         jwt: Hidden,
     },
-    /// An OSCORE request that verified under this client's context.
-    Oscore {
-        /// Its name.
+    /// It is at the other end of a channel that proved something.
+    Channel {
+        /// Its name, from the channel or from the request.
         id: ClientId,
+        /// What was proved.
+        channel: ChannelIdentity,
     },
 }
 
@@ -137,7 +140,9 @@ impl Presented {
     pub fn claimed_client(&self) -> Option<ClientId> {
         match &self.credential {
             Credential::Nothing => None,
-            Credential::Public { id } | Credential::Secret { id, .. } | Credential::Oscore { id } => Some(id.clone()),
+            Credential::Public { id } | Credential::Secret { id, .. } | Credential::Channel { id, .. } => {
+                Some(id.clone())
+            }
             Credential::Assertion { id: Some(id), .. } => Some(id.clone()),
             Credential::Assertion { id: None, jwt } => {
                 #[derive(Deserialize)]

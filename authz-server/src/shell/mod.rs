@@ -30,6 +30,8 @@ use throttle::{Party, Throttle, Wait};
 pub struct Shell {
     /// The issuer, without a slash at the end.
     pub issuer: String,
+    /// Where clients with certificates come (RFC 8705 §5), without a slash at the end.
+    pub mtls_url: Option<String>,
     /// What is remembered.
     pub records: Records,
     /// The server's own keys.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Shell;
 use super::throttle::Wait;
 use crate::core::change::OnConflict;
+use crate::core::channel::ChannelIdentity;
 use crate::core::entropy::Os;
 use crate::core::entry::{Entry, Outcome};
 use crate::core::grant::Lifetimes;
@@ -56,7 +57,7 @@ impl Shell {
                 self.authenticated(from, claimed, false);
             }
             // Anybody can have a public client refused something else: that shows nothing.
-            (Some(_), Credential::Public { .. }) => {}
+            (Some(_), Credential::Public { .. } | Credential::Channel { channel: ChannelIdentity::Tls(_), .. }) => {}
             _ => self.authenticated(from, claimed, true),
         }
     }
@@ -98,9 +99,10 @@ impl Shell {
             };
             match committed {
                 Committed::Done(_) => {
-                    self.audit.record(&entry);
+                    // No token leaves of which the log does not tell.
+                    let written = self.audit.record_first(&entry).map_err(|_| Refusal::Server(ServerFault::Audit));
                     self.fulfil_all(&changes).await.map_err(store_failed)?;
-                    return answer;
+                    return written.and(answer);
                 }
                 Committed::Conflict(OnConflict::Refuse(refusal)) => {
                     entry.outcome = Outcome::refused(&refusal);

@@ -25,7 +25,13 @@ fn assertion(jwt: String) -> Presented {
 }
 
 fn oscore() -> Presented {
-    Presented { credential: Credential::Oscore { id: "coap".parse().unwrap() }, proof: None }
+    Presented {
+        credential: Credential::Channel {
+            id: "coap".parse().unwrap(),
+            channel: crate::core::channel::ChannelIdentity::Oscore,
+        },
+        proof: None,
+    }
 }
 
 fn machine_request(lock: &str) -> TokenRequest {

@@ -7,6 +7,7 @@ use latchwork_ace::registry::ErrorCode;
 use latchwork_coap::{Code, ContentFormat, OptionNumber};
 use latchwork_transport::{Handler, Request, Response};
 
+use crate::core::channel::ChannelIdentity;
 use crate::core::names::ClientId;
 use crate::core::refusal::{OAuthError, Refusal};
 use crate::core::request::{Credential, Face, Presented, TokenRequest};
@@ -85,7 +86,13 @@ fn read(client: &ClientId, payload: &[u8]) -> Result<(Presented, TokenRequest), 
         Credential::Public { .. } => return Err(Refusal::Malformed("client_id is not the context's")),
         _ => return Err(Refusal::Malformed("the client authenticates in two ways")),
     }
-    Ok((Presented { credential: Credential::Oscore { id: client.clone() }, proof: None }, asked))
+    Ok((
+        Presented {
+            credential: Credential::Channel { id: client.clone(), channel: ChannelIdentity::Oscore },
+            proof: None,
+        },
+        asked,
+    ))
 }
 
 fn granted(issued: &IssuedResponse) -> Response {

@@ -7,6 +7,7 @@ use latchwork_transport::{Handler, Identity, Notifier, Request, Response};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::token::{client, slow};
+use crate::core::channel::ChannelIdentity;
 use crate::core::request::{Credential, Presented};
 use crate::core::trl::{Query, Requester, problem};
 use crate::shell::Shell;
@@ -36,7 +37,8 @@ impl Trl {
         if !request.notifies {
             self.shell.admit(Some(request.peer.addr.ip()), Some(id.as_str())).map_err(slow)?;
         }
-        let presented = Presented { credential: Credential::Oscore { id }, proof: None };
+        let presented =
+            Presented { credential: Credential::Channel { id, channel: ChannelIdentity::Oscore }, proof: None };
         let who =
             self.shell.requester(&presented).await.map_err(|refusal| Response::new(Code(refusal.error().coap)))?;
         let pairs = request.query.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));

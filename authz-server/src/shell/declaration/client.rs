@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{Undeclarable, wrong};
+use crate::core::bytes::{Hash32, unhex};
+use crate::core::channel::CertificateName;
 use crate::core::names::{ClientId, LockName};
 use crate::core::records::{Client, ClientAuth, ClientKey, ClientKind, GrantKind};
 use crate::core::redirect;
@@ -32,6 +34,11 @@ pub struct DeclaredClient {
     keys: Vec<ClientKey>,
     #[serde(default)]
     oscore: bool,
+    /// The one name in its certificate, which an authority of `http.mtls_ca` vouches for.
+    tls_client_auth: Option<CertificateName>,
+    /// SHA-256 of its own certificates, in hexadecimal.
+    #[serde(default)]
+    certificates: Vec<String>,
     /// The locks a resource server speaks for.
     #[serde(default)]
     locks: BTreeSet<LockName>,
@@ -63,11 +70,26 @@ impl DeclaredClient {
         keys: &Keys,
     ) -> Result<Client, Undeclarable> {
         let refuse = |problem| wrong("client", &self.id, problem);
-        let ways = usize::from(self.secret.is_some()) + usize::from(!self.keys.is_empty()) + usize::from(self.oscore);
+        let ways = usize::from(self.secret.is_some())
+            + usize::from(!self.keys.is_empty())
+            + usize::from(self.oscore)
+            + usize::from(self.tls_client_auth.is_some())
+            + usize::from(!self.certificates.is_empty());
         if ways > 1 {
-            return Err(refuse("give one of secret, keys and oscore, not several"));
+            return Err(refuse("give one of secret, keys, oscore, tls_client_auth and certificates, not several"));
         }
+        if self.kind == Kind::Native && (self.tls_client_auth.is_some() || !self.certificates.is_empty()) {
+            return Err(refuse("a native app has no certificate of its own; its installation key speaks for it"));
+        }
+        if self.tls_client_auth.as_ref().is_some_and(|name| !name.is_one()) {
+            return Err(refuse(
+                "tls_client_auth is one of subject_dn, san_dns, san_uri, san_ip, san_email; no pattern",
+            ));
+        }
+        let thumbprints: Option<Vec<Hash32>> = self.certificates.iter().map(|text| thumbprint(text)).collect();
+        let thumbprints = thumbprints.ok_or_else(|| refuse("certificates are SHA-256 fingerprints in hexadecimal"))?;
         let auth = match (self.kind, &self.secret, self.oscore) {
+            (_, None, false) if let [name] = self.tls_client_auth.as_slice() => ClientAuth::TlsClientAuth(name.clone()),
             (Kind::Native, None, false) if self.keys.is_empty() => ClientAuth::None,
             (Kind::Native, ..) => {
                 return Err(refuse("a native app keeps no secret; its installation key speaks for it"));
@@ -80,10 +102,15 @@ impl DeclaredClient {
             (_, None, true) => {
                 return Err(refuse("oscore = true needs an [[oscore]] with this client"));
             }
+            (_, None, false) if !thumbprints.is_empty() => ClientAuth::SelfSignedTls(thumbprints),
             (_, None, false) if !self.keys.is_empty() => ClientAuth::PrivateKeyJwt(self.keys.clone()),
             (_, None, false) => match old.map(|old| old.auth.clone()) {
                 Some(kept) if kept != ClientAuth::None => kept,
-                _ => return Err(refuse("a confidential client needs a secret, keys or oscore = true")),
+                _ => {
+                    return Err(refuse(
+                        "a confidential client needs a secret, keys, oscore = true, tls_client_auth or certificates",
+                    ));
+                }
             },
         };
         match (self.kind, self.locks.is_empty()) {
@@ -132,6 +159,12 @@ impl DeclaredClient {
             attributes: self.attributes,
         })
     }
+}
+
+/// As `openssl x509 -fingerprint -sha256` prints it, with or without its colons.
+fn thumbprint(text: &str) -> Option<Hash32> {
+    let digits: String = text.trim_start_matches("sha256:").chars().filter(|c| *c != ':').collect();
+    unhex(&digits)?.try_into().ok().map(Hash32)
 }
 
 /// Characters of a client secret: 32 of base64url are 192 bits.

@@ -12,9 +12,7 @@ use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
-use crate::core::records::{
-    AdminToken, AdvanceConsent, Client, ClientAuth, ClockMode, Door, Lock, OscoreClient, RevokedWhy,
-};
+use crate::core::records::{AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, RevokedWhy};
 use crate::core::revoke::{Target, end};
 use crate::keys::Public;
 use crate::shell::declaration::{
@@ -91,12 +89,7 @@ async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse
         .await?
         .into_iter()
         .map(|(client, _)| {
-            let auth = match client.auth {
-                ClientAuth::None => "none",
-                ClientAuth::SecretHash(_) => "client_secret",
-                ClientAuth::PrivateKeyJwt(_) => "private_key_jwt",
-                ClientAuth::Oscore => "oscore",
-            };
+            let auth = client.auth.method();
             let redirect_uris = client.kind.redirect_uris().to_vec();
             json!({
                 "id": client.id, "title": client.title, "auth": auth, "grants": client.grants,

@@ -24,7 +24,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// RFC 8414 §2, with what is built so far.
 async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
     let issuer = &shell.issuer;
-    HttpResponse::Ok().json(json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -39,7 +39,19 @@ async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": ["door:open", "door:state"],
         "ace_profiles_supported": ["coap_oscore"],
-    }))
+    });
+    if let (Some(alias), Some(members)) = (&shell.mtls_url, metadata.as_object_mut()) {
+        // RFC 8705 §5. Tokens are bound to keys, never to certificates (§3).
+        members.insert(
+            "mtls_endpoint_aliases".into(),
+            json!({ "token_endpoint": format!("{alias}/token"), "revocation_endpoint": format!("{alias}/revoke") }),
+        );
+        members.insert("tls_client_certificate_bound_access_tokens".into(), false.into());
+        if let Some(Value::Array(methods)) = members.get_mut("token_endpoint_auth_methods_supported") {
+            methods.extend(["tls_client_auth", "self_signed_tls_client_auth"].map(Value::from));
+        }
+    }
+    HttpResponse::Ok().json(metadata)
 }
 
 /// The public halves of the keys that sign tokens and API tokens (RFC 7517).

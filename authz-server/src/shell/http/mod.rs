@@ -4,6 +4,7 @@ pub mod admin;
 mod answer;
 mod approvals;
 mod authorize;
+mod channel;
 mod doors;
 mod grants;
 mod guard;
@@ -24,11 +25,14 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpServer, web};
 
 use super::Shell;
+use super::tls::Authorities;
 
 /// Sockets and sizes of the HTTP face.
 pub struct Listeners {
     /// HTTPS and its certificate.
     pub https: Option<(TcpListener, rustls::ServerConfig)>,
+    /// HTTPS that asks clients for a certificate, and who may vouch for them.
+    pub mtls: Option<(TcpListener, rustls::ServerConfig, Authorities)>,
     /// Plain HTTP on a loopback address, for a reverse proxy on this machine.
     pub plain: Option<TcpListener>,
     /// Threads.
@@ -46,9 +50,13 @@ pub struct Listeners {
 pub fn serve(shell: Arc<Shell>, listeners: Listeners) -> std::io::Result<Server> {
     let data = web::Data::from(shell);
     let body = listeners.body;
+    let clock = data.clock;
+    let port = listeners.mtls.as_ref().and_then(|(socket, ..)| socket.local_addr().ok()).map(|address| address.port());
+    let authorities = listeners.mtls.as_ref().map(|(.., authorities)| authorities.clone()).unwrap_or_default();
     let mut server = HttpServer::new(move || {
         App::new().wrap(from_fn(in_time)).wrap(guard::headers()).configure(|config| routes(config, data.clone(), body))
     })
+    .on_connect(move |io, data| channel::look(port, &authorities, clock(), io, data))
     .workers(listeners.workers)
     .max_connections(listeners.connections.div_ceil(listeners.workers.max(1)))
     .client_request_timeout(HEAD_TIMEOUT)
@@ -57,6 +65,9 @@ pub fn serve(shell: Arc<Shell>, listeners: Listeners) -> std::io::Result<Server>
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals();
     if let Some((socket, tls)) = listeners.https {
+        server = server.listen_rustls_0_23(socket, tls)?;
+    }
+    if let Some((socket, tls, _)) = listeners.mtls {
         server = server.listen_rustls_0_23(socket, tls)?;
     }
     if let Some(socket) = listeners.plain {

@@ -8,6 +8,7 @@ use latchwork_ace::ErrorResponse;
 use latchwork_ace::registry::ErrorCode;
 
 use super::answer::{ACE_CBOR, wants_cbor};
+use super::channel;
 use crate::core::refusal::{OAuthError, ProofFault, Refusal};
 use crate::core::request::{Face, Presented, Proof};
 use crate::core::response::IssuedResponse;
@@ -52,7 +53,7 @@ pub(super) fn posted(
             return Err(Refusal::Malformed("not a form"));
         }
         let form = Form::parse(body, repeatable)?;
-        let credential = form.credential(authorization(request)?)?;
+        let credential = channel::through(request, form.credential(authorization(request)?)?);
         Ok((Presented { credential, proof: proof(request, shell)? }, form))
     };
     read().map_err(|refusal| match shell.admit(peer(request), None) {
@@ -80,7 +81,7 @@ fn proof(request: &HttpRequest, shell: &Shell) -> Result<Option<Proof>, Refusal>
     Ok(header.map(|jwt| Proof {
         jwt: jwt.to_owned(),
         method: "POST".to_owned(),
-        url: format!("{}{}", shell.issuer, request.path()),
+        url: channel::endpoint(request, shell, request.path()),
     }))
 }
 
@@ -104,7 +105,7 @@ fn read(
             (asked, form::beside_header(inside, authorization)?)
         }
     };
-    Ok((Presented { credential, proof: proof(request, shell)? }, asked))
+    Ok((Presented { credential: channel::through(request, credential), proof: proof(request, shell)? }, asked))
 }
 
 /// The value of a header that may come once: `Err` when it comes twice or is no text.

@@ -79,7 +79,7 @@ fn every_secret_is_its_own() {
     for (who, lock) in
         [(robot(), "front"), (robot(), "front"), (robot(), "back"), (signer, "front"), (oscore(), "front")]
     {
-        let face = if matches!(who.credential, Credential::Oscore { .. }) { Face::CborCoap } else { Face::Form };
+        let face = if matches!(who.credential, Credential::Channel { .. }) { Face::CborCoap } else { Face::Form };
         let asked = TokenRequest { face, ..machine_request(lock) };
         let osc = house.decide(&who, &asked).unwrap().response.cnf.unwrap();
         assert!(seen.insert(osc.ms.expose().to_vec()) && seen.insert(osc.id.0.clone()), "{who:?} {lock}");

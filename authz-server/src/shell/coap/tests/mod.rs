@@ -70,6 +70,7 @@ impl World {
         let audit = tempfile::NamedTempFile::new().unwrap();
         let shell = Shell {
             issuer: "https://as.example".to_owned(),
+            mtls_url: None,
             records: Records::new(Arc::new(Memory::default())),
             keys: Keys::random().unwrap(),
             policy: Arc::new(Cedar::embedded().unwrap()),

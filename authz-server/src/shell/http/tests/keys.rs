@@ -35,9 +35,10 @@ async fn server(first: Option<&World>) -> World {
     world
 }
 
-fn hollow() -> Shell {
+pub(super) fn hollow() -> Shell {
     Shell {
         issuer: String::new(),
+        mtls_url: None,
         records: Records::new(Arc::new(Memory::default())),
         keys: keys(),
         policy: Arc::new(Cedar::embedded().unwrap()),

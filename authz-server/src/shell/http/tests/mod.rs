@@ -4,6 +4,7 @@ mod admin;
 mod authorize;
 mod doors;
 mod keys;
+mod mtls;
 mod provider;
 mod revoke;
 mod token;
@@ -84,6 +85,7 @@ impl World {
         let lifetimes = Config::parse("", &Default::default(), std::path::Path::new(".")).unwrap().lifetimes;
         let shell = web::Data::new(Shell {
             issuer: ISSUER.to_owned(),
+            mtls_url: None,
             records: Records::new(Arc::new(Memory::default())),
             keys: Keys::random().unwrap(),
             policy: Arc::new(Cedar::embedded().unwrap()),
