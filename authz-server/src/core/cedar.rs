@@ -1,13 +1,14 @@
 //! Policies in Cedar: parsed and checked against the schema once, evaluated in microseconds.
 
-use super::names::ScopeName;
+use super::names::{ClientId, DoorName, PersonId, ScopeName};
 use super::policy::{Asked, Policy, PolicyFailed, Verdict, Who};
-use super::records::{Client, Door};
+use super::records::{Client, Door, Person};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
     RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A checked set of policies.
 #[derive(Debug)]
@@ -17,6 +18,33 @@ pub struct Cedar {
     actions: HashMap<String, EntityUid>,
     action_entities: Vec<Entity>,
     types: Types,
+    earlier: Mutex<HashMap<Names, Arc<Cast>>>,
+}
+
+/// Who stands at which door: what [`Cast`]s are found by.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Names {
+    person: Option<PersonId>,
+    client: ClientId,
+    door: DoorName,
+}
+
+/// The entities of a question, with the records that they were made of. The same people ask at the same doors again and again, and
+/// making the entities costs as much as deciding.
+#[derive(Debug)]
+struct Cast {
+    person: Option<Person>,
+    client: Client,
+    principal: EntityUid,
+    door: (Door, EntityUid),
+    entities: Entities,
+}
+
+impl Cast {
+    fn is_of(&self, asked: &Asked<'_>) -> bool {
+        let (person, client) = parties(asked);
+        self.person.as_ref() == person && self.client == *client && self.door.0 == *asked.door
+    }
 }
 
 #[derive(Debug)]
@@ -82,7 +110,38 @@ impl Cedar {
             zone: name("Zone")?,
             door: name("Door")?,
         };
-        Ok(Self { policies, authorizer: Authorizer::new(), actions, action_entities, types })
+        let earlier = Mutex::default();
+        Ok(Self { policies, authorizer: Authorizer::new(), actions, action_entities, types, earlier })
+    }
+
+    /// The entities of the question, as the records are now.
+    fn cast(&self, asked: &Asked<'_>) -> Result<Arc<Cast>, PolicyFailed> {
+        let (person, client) = parties(asked);
+        let names = Names {
+            person: person.map(|person| person.id.clone()),
+            client: client.id.clone(),
+            door: asked.door.name.clone(),
+        };
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner).get(&names).cloned();
+        if let Some(cast) = earlier
+            && cast.is_of(asked)
+        {
+            return Ok(cast);
+        }
+        let (principal, door, entities) = self.entities(asked)?;
+        let cast = Arc::new(Cast {
+            person: person.cloned(),
+            client: client.clone(),
+            principal,
+            door: (asked.door.clone(), door),
+            entities,
+        });
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if earlier.len() >= CASTS {
+            earlier.clear();
+        }
+        earlier.insert(names, Arc::clone(&cast));
+        Ok(cast)
     }
 
     fn entities(&self, asked: &Asked<'_>) -> Result<(EntityUid, EntityUid, Entities), PolicyFailed> {
@@ -125,7 +184,7 @@ impl Cedar {
 
 impl Policy for Cedar {
     fn decide(&self, asked: &Asked<'_>, words: &[&ScopeName]) -> Result<Vec<Verdict>, PolicyFailed> {
-        let (principal, door, entities) = self.entities(asked)?;
+        let cast = self.cast(asked)?;
         let mut facts = vec![
             ("owner_consent".to_owned(), RestrictedExpression::new_bool(asked.owner_consent)),
             ("now".to_owned(), RestrictedExpression::new_long(asked.now.0)),
@@ -140,9 +199,9 @@ impl Policy for Cedar {
                 let Some(action) = self.actions.get(word.as_str()) else {
                     return Ok(Verdict { allowed: false, by: Vec::new() });
                 };
-                let request = Request::new(principal.clone(), action.clone(), door.clone(), context.clone(), None)
-                    .map_err(failed)?;
-                let answer = self.authorizer.is_authorized(&request, &self.policies, &entities);
+                let (principal, door) = (cast.principal.clone(), cast.door.1.clone());
+                let request = Request::new(principal, action.clone(), door, context.clone(), None).map_err(failed)?;
+                let answer = self.authorizer.is_authorized(&request, &self.policies, &cast.entities);
                 // A policy that fails is skipped by Cedar; were it a `forbid`, skipping it would grant.
                 if let Some(error) = answer.diagnostics().errors().next() {
                     return Err(failed(error));
@@ -153,6 +212,14 @@ impl Policy for Cedar {
                 })
             })
             .collect()
+    }
+}
+
+/// The person, if there is one, and the client that asks.
+fn parties<'q>(asked: &Asked<'q>) -> (Option<&'q Person>, &'q Client) {
+    match asked.who {
+        Who::Person { person, app } => (Some(person), app),
+        Who::Machine(client) => (None, client),
     }
 }
 
@@ -178,3 +245,6 @@ fn report(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// Questions whose entities are kept.
+const CASTS: usize = 1024;

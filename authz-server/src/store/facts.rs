@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::decoded::Decoded;
 use super::{Batch, Check, Key, Op, Outcome, Rev, Store, StoreError};
 use crate::core::change::{Change, Guard, Key as Name, OnConflict, Record, Rev as Seen, Write};
 use crate::core::facts::{self, Facts, Target};
@@ -13,7 +14,10 @@ use crate::core::request::{Presented, TokenRequest};
 
 /// A store, in the core's terms.
 #[derive(Clone)]
-pub struct Records(Arc<dyn Store>);
+pub struct Records {
+    store: Arc<dyn Store>,
+    decoded: Arc<Decoded>,
+}
 
 /// What came of a commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +29,7 @@ pub enum Committed {
 }
 
 /// A kind of record that the store keeps.
-pub trait Kept: DeserializeOwned {
+pub trait Kept: DeserializeOwned + Clone + Send + Sync + 'static {
     /// What its keys begin with.
     const KIND: &'static str;
 }
@@ -34,13 +38,13 @@ impl Records {
     /// Over an engine.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(store)
+        Self { store, decoded: Arc::default() }
     }
 
     /// The engine, for what concerns no record in particular.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
-        self.0.as_ref()
+        self.store.as_ref()
     }
 
     /// The record of that name, expired or not. `T` must be the kind that `name` names; anything else is not found.
@@ -49,10 +53,16 @@ impl Records {
         if kind != T::KIND {
             return Ok(None);
         }
-        let Some(stored) = self.0.get(&key).await? else {
+        let Some(stored) = self.store.get(&key).await? else {
             return Ok(None);
         };
-        Ok(Some((decode(&key, &stored.value)?, Seen(stored.rev.0))))
+        let record = match name {
+            Name::Client(_) | Name::Lock(_) | Name::Door(_) => {
+                self.decoded.at(&key, stored.rev, || decode(&key, &stored.value))?
+            }
+            _ => decode(&key, &stored.value)?,
+        };
+        Ok(Some((record, Seen(stored.rev.0))))
     }
 
     /// All records of a kind, in the order of their names.
@@ -64,7 +74,7 @@ impl Records {
     pub async fn page<T: Kept>(&self, after: Option<&Name>, limit: usize) -> Result<Vec<(T, Seen)>, StoreError> {
         let prefix = Key::new(T::KIND, []);
         let after = after.map(|name| key(name).1);
-        let found = self.0.scan(prefix.bytes(), after.as_ref(), limit).await?;
+        let found = self.store.scan(prefix.bytes(), after.as_ref(), limit).await?;
         found.into_iter().map(|(key, stored)| Ok((decode(&key, &stored.value)?, Seen(stored.rev.0)))).collect()
     }
 
@@ -168,7 +178,7 @@ impl Records {
                 Write::Nothing(_) => {}
             }
         }
-        Ok(match self.0.commit(batch).await? {
+        Ok(match self.store.commit(batch).await? {
             Outcome::Committed(rev) => Committed::Done(rev),
             Outcome::Conflict { check } => {
                 Committed::Conflict(guarded.get(check).map_or(OnConflict::Retry, |change| change.on_conflict.clone()))
@@ -185,7 +195,7 @@ impl Records {
         let mut found = Vec::new();
         let mut after: Option<Key> = None;
         loop {
-            let page = self.0.scan(prefix.bytes(), after.as_ref(), PAGE).await?;
+            let page = self.store.scan(prefix.bytes(), after.as_ref(), PAGE).await?;
             let last = page.len() < PAGE;
             for (key, stored) in page {
                 found.push((decode(&key, &stored.value)?, Seen(stored.rev.0)));

@@ -8,6 +8,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+mod decoded;
 pub mod facts;
 pub mod memory;
 pub mod sled;

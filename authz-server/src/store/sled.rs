@@ -21,9 +21,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use super::{Batch, Key, Op, Outcome, Rev, Store, StoreError, Stored, appended, holds};
 
@@ -57,6 +60,7 @@ impl Sled {
             None => 1,
         };
         let before = first.saturating_sub(1);
+        let runtime = Builder::new_current_thread().enable_time().build().map_err(|error| broken(dir, &error))?;
         let mut committer = Committer {
             dir: dir.to_owned(),
             log: open::settle(dir, &db)?,
@@ -73,7 +77,7 @@ impl Sled {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let committer = thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || committer.run(jobs))
+            .spawn(move || committer.run(&runtime, jobs))
             .map_err(|error| broken(dir, &error))?;
         Ok(Self { db, progress, queue: Some(queue), committer: Some(committer) })
     }
@@ -162,14 +166,10 @@ struct Committer {
 }
 
 impl Committer {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP
-                && let Ok(job) = jobs.try_recv()
-            {
-                group.push(job);
-            }
+    fn run(mut self, runtime: &Runtime, mut jobs: mpsc::Receiver<Job>) {
+        let mut company = 0;
+        while let Some(group) = runtime.block_on(gather(&mut jobs, company)) {
+            company = group.len();
             match catch_unwind(AssertUnwindSafe(|| self.group(&group))) {
                 Ok(Ok(outcomes)) => {
                     for (job, outcome) in group.into_iter().zip(outcomes) {
@@ -244,6 +244,23 @@ impl Committer {
     }
 }
 
+/// The jobs that share the next sync. A sync costs as much as many commits, so where the last one had company the next waits for its
+/// own, the longer the more there was; whoever comes alone waits for nobody.
+async fn gather(jobs: &mut mpsc::Receiver<Job>, company: usize) -> Option<Vec<Job>> {
+    let mut group = vec![jobs.recv().await?];
+    let patience = Duration::from_millis(u64::try_from(company / 4).unwrap_or(PATIENCE).min(PATIENCE));
+    let all_that_come = async {
+        while group.len() < GROUP
+            && let Some(job) = jobs.recv().await
+        {
+            group.push(job);
+        }
+    };
+    // Nobody more is no failure; and what is queued already is taken without patience, too.
+    let _ = timeout(patience, all_that_come).await;
+    Some(group)
+}
+
 /// What was answered is durable; what was not must not be answered. The service manager starts us again.
 fn give_up(error: &StoreError) -> ! {
     tracing::error!(%error, "a commit failed; the server stops");
@@ -284,5 +301,7 @@ const HEAD: usize = 16;
 const NEVER: i64 = i64::MAX;
 /// Commits that share one fsync, at most.
 const GROUP: usize = 256;
+/// Milliseconds that a commit waits for company, at most.
+const PATIENCE: u64 = 4;
 /// Commits that may wait for the next group.
 const QUEUE: usize = 1024;

@@ -59,7 +59,7 @@ impl Records {
     ) -> Result<(Vec<(TokenRecord, Rev)>, Option<Hash32>), StoreError> {
         let prefix = index::tokens_of(holder);
         let after = after.map(|hash| Key::from([prefix.bytes(), &hash.0].concat().as_slice()));
-        let found = self.0.scan(prefix.bytes(), after.as_ref(), limit).await?;
+        let found = self.store.scan(prefix.bytes(), after.as_ref(), limit).await?;
         let hash = |key: &Key| key.bytes().last_chunk::<32>().copied().map(Hash32);
         let last = found.last().filter(|_| found.len() == limit).and_then(|(key, _)| hash(key));
         let mut tokens = Vec::new();
@@ -141,7 +141,7 @@ impl Records {
         let mut names = Vec::new();
         let mut after: Option<Key> = None;
         loop {
-            let page = self.0.scan(prefix.bytes(), after.as_ref(), PAGE).await?;
+            let page = self.store.scan(prefix.bytes(), after.as_ref(), PAGE).await?;
             let last = page.len() < PAGE;
             for (key, _) in page {
                 names.extend(key.bytes().strip_prefix(prefix.bytes()).map(<[u8]>::to_vec));
