@@ -10,7 +10,10 @@ use super::{Key, Rev};
 
 /// The records, by where they lie; bounded.
 #[derive(Default)]
-pub(super) struct Decoded(Mutex<HashMap<Key, (Rev, Arc<dyn Any + Send + Sync>)>>);
+pub(super) struct Decoded(Mutex<HashMap<Key, (Rev, Shared)>>);
+
+/// A record of any kind.
+type Shared = Arc<dyn Any + Send + Sync>;
 
 impl Decoded {
     /// The record at `key` as of `rev`; `decode` makes it if it is not here.
