@@ -106,6 +106,8 @@ pub enum Engine {
 pub struct Lifetimes {
     /// An authorization code.
     pub code: u32,
+    /// A reference to a pushed request.
+    pub pushed_request: u32,
     /// From `/authorize` to the end of sign-in and consents.
     pub sign_in: u32,
     /// How long an asker waits for a door's owner.
@@ -246,6 +248,7 @@ impl Config {
             };
             Ok(Lifetimes {
                 code: seconds("code", 60, 600)?,
+                pushed_request: seconds("pushed_request", 120, 600)?,
                 sign_in: seconds("sign_in", 600, 3_600)?,
                 owner_answer: seconds("owner_answer", 600, DAY)?,
                 owner_consent: seconds("owner_consent", 28_800, 365 * DAY)?,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 /// Checks an assertion of `client` and gives the key that signed it, and the change that spends its `jti`.
 ///
-/// `aud` must name the issuer or the token endpoint; `exp` may lie at most five minutes ahead.
+/// `aud` must name the issuer or an endpoint where clients authenticate (RFC 9126 §2); `exp` may lie at most five minutes ahead.
 pub fn check(
     jwt: &[u8],
     client: &ClientId,
@@ -34,7 +34,9 @@ pub fn check(
         return Err(AssertionFault::UnknownKey);
     }
     let key = candidates.find(|key| jws.verify(&key.key)).ok_or(AssertionFault::Signature)?;
-    let ours = |aud: &str| aud == issuer || aud.strip_prefix(issuer.trim_end_matches('/')) == Some(TOKEN_ENDPOINT);
+    let ours = |aud: &str| {
+        aud == issuer || aud.strip_prefix(issuer.trim_end_matches('/')).is_some_and(|path| ENDPOINTS.contains(&path))
+    };
     let for_us = match &claims.aud {
         OneOrMany::One(aud) => ours(aud),
         OneOrMany::Many(all) => all.iter().any(|aud| ours(aud)),
@@ -76,8 +78,8 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// The path of the token endpoint behind the issuer.
-const TOKEN_ENDPOINT: &str = "/token";
+/// Paths behind the issuer that name us as well.
+const ENDPOINTS: [&str; 2] = ["/token", "/par"];
 /// Seconds an assertion may live on.
 const MAX_LIFE: i64 = 300;
 /// Seconds by which clocks may differ.

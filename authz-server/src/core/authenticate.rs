@@ -55,6 +55,21 @@ pub fn client<'f>(
     issuer: &str,
     now: Timestamp,
 ) -> Result<Authenticated<'f>, Refusal> {
+    let who = by_method(presented, record, secrets, issuer, now)?;
+    if who.proven.is_none() && is_public(who.client) {
+        return Err(Refusal::Proof(ProofFault::Missing));
+    }
+    Ok(who)
+}
+
+/// The same where a public client needs no proof: what it gets there it can use only with the key that it names.
+pub fn by_method<'f>(
+    presented: &Presented,
+    record: Option<&'f Client>,
+    secrets: &Key32,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<Authenticated<'f>, Refusal> {
     let claimed = presented.claimed_client().ok_or(Refusal::NotPresented)?;
     let client = record.filter(|client| client.id == claimed).ok_or(Refusal::UnknownClient(claimed))?;
     let mut spend = Vec::new();
@@ -79,9 +94,6 @@ pub fn client<'f>(
     }
     let proven = presented.proof.as_ref().map(|proof| dpop::check(proof, now)).transpose()?;
     spend.extend(proven.as_ref().map(ProvenKey::spend));
-    if proven.is_none() && is_public(client) {
-        return Err(Refusal::Proof(ProofFault::Missing));
-    }
     Ok(Authenticated { client, proven, signed_with, spend })
 }
 

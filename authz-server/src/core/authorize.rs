@@ -5,7 +5,7 @@ use super::bytes::{Hash32, Hidden, base64url};
 use super::change::{Change, Rev};
 use super::entropy::{Entropy, NoEntropy, fresh};
 use super::facts::Target;
-use super::names::{Audience, ClientId, LockName, PersonId};
+use super::names::{Audience, ClientId, Jkt, LockName, PersonId};
 use super::pkce;
 use super::policy::{Policy, Who};
 use super::records::{AdvanceConsent, Answer, Client, Code, ConsentRequest, Consented, Door, GrantKind, Person};
@@ -37,19 +37,38 @@ pub fn client_id(query: &[(String, String)]) -> Result<ClientId, Refusal> {
     only(query, "client_id")?.and_then(|id| id.parse().ok()).ok_or(Refusal::NotPresented)
 }
 
+/// The record of the client that a query names.
+pub(super) fn known<'f>(query: &[(String, String)], client: Option<&'f Client>) -> Result<&'f Client, Denied> {
+    let id = client_id(query).map_err(Denied::Page)?;
+    client.filter(|client| client.id == id).ok_or(Denied::Page(Refusal::UnknownClient(id)))
+}
+
 /// Checks the parameters of `/authorize` (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9449 §10, RFC 8693 §2.1).
 ///
 /// `audience` may repeat; anything else twice is refused. The person's API needs not be named.
 pub fn check(query: &[(String, String)], client: Option<&Client>) -> Result<AuthorizationRequest, Denied> {
-    let id = client_id(query).map_err(Denied::Page)?;
-    let client = client.filter(|client| client.id == id).ok_or(Denied::Page(Refusal::UnknownClient(id)))?;
+    let client = known(query, client)?;
+    let request = check_parameters(query, client, None)?;
+    if client.pushed_only {
+        let AuthorizationRequest { redirect_uri, state, .. } = request;
+        return Err(Denied::Redirect { redirect_uri, state, refusal: AuthorizationFault::NotPushed.into() });
+    }
+    Ok(request)
+}
+
+/// The same for a client that is known already. A key that was `shown` needs not be named.
+pub(super) fn check_parameters(
+    query: &[(String, String)],
+    client: &Client,
+    shown: Option<Jkt>,
+) -> Result<AuthorizationRequest, Denied> {
     let redirect_uri = match only(query, "redirect_uri").map_err(Denied::Page)? {
         Some(uri) if redirect::is_registered(client, uri) => uri.to_owned(),
         _ => return Err(Denied::Page(AuthorizationFault::Redirect.into())),
     };
     // A state that is not plain is not echoed either.
     let state = only(query, "state").ok().flatten().filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
-    rest(query, client, &redirect_uri, state.clone()).map_err(|refusal| Denied::Redirect {
+    rest(query, client, shown, &redirect_uri, state.clone()).map_err(|refusal| Denied::Redirect {
         redirect_uri,
         state,
         refusal,
@@ -59,11 +78,15 @@ pub fn check(query: &[(String, String)], client: Option<&Client>) -> Result<Auth
 fn rest(
     query: &[(String, String)],
     client: &Client,
+    shown: Option<Jkt>,
     redirect_uri: &str,
     state: Option<String>,
 ) -> Result<AuthorizationRequest, Refusal> {
     for (name, _) in query.iter().filter(|(name, _)| name != "audience") {
         only(query, name)?;
+    }
+    if only(query, "client_id")?.is_some_and(|id| id != client.id.as_str()) {
+        return Err(Refusal::Malformed("client_id is another's"));
     }
     if only(query, "state")?.map(str::len) != state.as_ref().map(String::len) {
         return Err(Refusal::Malformed("state is too long"));
@@ -71,8 +94,10 @@ fn rest(
     if only(query, "request")?.or(only(query, "request_uri")?).is_some() {
         return Err(Refusal::Malformed("request objects are not taken"));
     }
-    if only(query, "response_type")? != Some("code") {
-        return Err(AuthorizationFault::ResponseType.into());
+    match only(query, "response_type")? {
+        Some("code") => {}
+        Some(_) => return Err(AuthorizationFault::ResponseType.into()),
+        None => return Err(Refusal::Malformed("response_type is missing")),
     }
     if !client.grants.contains(&GrantKind::AuthorizationCode) {
         return Err(Refusal::GrantNotAllowed(client.id.clone()));
@@ -83,22 +108,27 @@ fn rest(
     let challenge = only(query, "code_challenge")?.and_then(pkce::challenge).ok_or(AuthorizationFault::Challenge)?;
     let jkt = match only(query, "dpop_jkt")? {
         Some(text) => Some(text.parse().map_err(|_| AuthorizationFault::Jkt)?),
-        None if is_public(client) => return Err(AuthorizationFault::Jkt.into()),
+        None if is_public(client) && shown.is_none() => return Err(AuthorizationFault::Jkt.into()),
         None => None,
     };
-    let scope = match only(query, "scope")? {
-        Some(text) => text.parse().map_err(|_| Refusal::UnknownScope("(no scope)".into()))?,
-        None => Scope::default(),
-    };
-    Ok(AuthorizationRequest {
+    let request = AuthorizationRequest {
         client: client.id.clone(),
         redirect_uri: redirect_uri.to_owned(),
         state,
         challenge,
         jkt,
         audience: locks(query)?,
-        scope,
-    })
+        scope: scope(query)?,
+    };
+    if request.fits() { Ok(request) } else { Err(Refusal::Malformed("the request is too long")) }
+}
+
+/// The scope named, if any.
+fn scope(query: &[(String, String)]) -> Result<Scope, Refusal> {
+    match only(query, "scope")? {
+        Some(text) => text.parse().map_err(|_| Refusal::UnknownScope("(no scope)".into())),
+        None => Ok(Scope::default()),
+    }
 }
 
 /// The locks named, each once; the people API is in every grant and named in vain.
@@ -115,7 +145,7 @@ fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
 }
 
 /// The value of a parameter that may come once; one without a value counts as not sent (RFC 6749 §3.1).
-fn only<'q>(query: &'q [(String, String)], name: &str) -> Result<Option<&'q str>, Refusal> {
+pub(super) fn only<'q>(query: &'q [(String, String)], name: &str) -> Result<Option<&'q str>, Refusal> {
     let mut values = query.iter().filter(|(other, _)| other == name);
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Refusal::Repeated(name.chars().filter(|c| !c.is_control()).take(64).collect())),
@@ -132,9 +162,9 @@ pub enum Need {
     Owner(Scope),
 }
 
-/// What each door takes, in the order of `targets`. Policy that grants nothing even with consent refuses the whole request.
+/// What each door takes, in the order of `targets`; an empty `scope` asks for all that a lock offers. Policy that grants nothing even with consent refuses the whole request.
 pub fn consents_needed(
-    request: &AuthorizationRequest,
+    scope: &Scope,
     client: &Client,
     person: &Person,
     targets: &[Target],
@@ -144,7 +174,7 @@ pub fn consents_needed(
     let who = Who::Person { person, app: client };
     let need = |target: &Target| {
         let offered: Scope = target.lock.scopes.keys().cloned().collect();
-        let asked = if request.scope.is_empty() { &offered } else { &request.scope };
+        let asked = if scope.is_empty() { &offered } else { scope };
         let words = asked.only(|word| offered.contains(word) && rights::below(client, word));
         let (with, _) = rights::ask(policy, who, target, true, now, &words)?;
         let granted = rights::granted(policy, who, target, now, &words)?;

@@ -93,6 +93,7 @@ impl Case {
             kind: ClientKind::Confidential { redirect_uris: Vec::new() },
             auth: ClientAuth::None,
             grants: BTreeSet::new(),
+            pushed_only: false,
             ceiling: Scope::default(),
             attributes: self.attributes.clone(),
         };

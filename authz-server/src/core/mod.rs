@@ -24,6 +24,7 @@ pub mod mint;
 pub mod names;
 pub mod pkce;
 pub mod policy;
+pub mod pushed;
 pub mod records;
 pub mod redirect;
 pub mod refusal;

@@ -27,6 +27,9 @@ pub struct Client {
     pub auth: ClientAuth,
     /// The grants it may use.
     pub grants: BTreeSet<GrantKind>,
+    /// Whether it must push what it asks at `/authorize` (RFC 9126 §6).
+    #[serde(default)]
+    pub pushed_only: bool,
     /// The most it may ever ask for; empty means whatever policy allows.
     #[serde(default)]
     pub ceiling: Scope,
@@ -335,7 +338,7 @@ pub struct Code {
     pub redeemed: Option<GrantId>,
 }
 
-/// A request at `/authorize` that its person has not finished. Bound to the browser by a cookie whose hash is the name.
+/// A request at `/authorize` whose person has signed in and not finished. Bound to the browser by a cookie whose hash is the name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Authorization {
     /// SHA-256 of the browser's cookie value.
@@ -352,23 +355,10 @@ pub struct Authorization {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// At the provider. What is here is needed in the clear once, by the callback of this browser.
-    AtProvider {
-        /// Which of the configured ones.
-        provider: String,
-        /// SHA-256 of the `state` sent.
-        state: Hash32,
-        /// The `nonce` expected in the ID token.
-        nonce: String,
-        /// Our PKCE verifier towards the provider.
-        verifier: String,
-    },
     /// Signed in; the app's page waits for an answer.
     Consenting {
         /// Who.
         person: Person,
-        /// SHA-256 of the page's CSRF token.
-        csrf: Hash32,
     },
     /// Waiting for owners.
     AwaitingOwners {

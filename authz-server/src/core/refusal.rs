@@ -251,6 +251,12 @@ pub enum AuthorizationFault {
     /// A public client must name its installation key.
     #[error("dpop_jkt is required")]
     Jkt,
+    /// `request_uri` is none of ours, of another client, over, or used.
+    #[error("request_uri is not good here")]
+    RequestUri,
+    /// This client pushes its requests (RFC 9126 §6).
+    #[error("the client must push its requests")]
+    NotPushed,
     /// The person said no.
     #[error("the person refused")]
     PersonRefused,
@@ -329,6 +335,8 @@ impl OAuthError {
     pub const ACCESS_DENIED: Self = Self { name: "access_denied", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const UNSUPPORTED_RESPONSE_TYPE: Self = Self::new("unsupported_response_type", 1);
+    /// RFC 9101 §7, for RFC 9126; at `/authorize` only.
+    pub const INVALID_REQUEST_URI: Self = Self::new("invalid_request_uri", 1);
     /// RFC 6749 §4.1.2.1.
     pub const TEMPORARILY_UNAVAILABLE: Self =
         Self { name: "temporarily_unavailable", number: 1, http: 503, coap: COAP_5_03 };
@@ -366,6 +374,7 @@ impl Refusal {
                 OAuthError::ACCESS_DENIED
             }
             Self::Authorization(AuthorizationFault::ResponseType) => OAuthError::UNSUPPORTED_RESPONSE_TYPE,
+            Self::Authorization(AuthorizationFault::RequestUri) => OAuthError::INVALID_REQUEST_URI,
             Self::Authorization(_) => OAuthError::INVALID_REQUEST,
             Self::TooMany => OAuthError::TOO_MANY,
             Self::Busy => OAuthError::TEMPORARILY_UNAVAILABLE,

@@ -201,3 +201,14 @@ pub struct AuthorizationRequest {
     /// What for; empty means all that each lock offers.
     pub scope: Scope,
 }
+
+impl AuthorizationRequest {
+    /// Whether a browser can carry it, sealed, in a cookie.
+    pub(super) fn fits(&self) -> bool {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(self, &mut bytes).is_ok() && bytes.len() <= MAX_REQUEST
+    }
+}
+
+/// Bytes of a request at `/authorize`: with what is sealed beside it, less than the 4096 that a cookie may have (RFC 6265 §6.1).
+const MAX_REQUEST: usize = 2_400;

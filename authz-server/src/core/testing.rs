@@ -33,6 +33,7 @@ pub(crate) fn native(id: &str, redirects: &[&str]) -> Client {
         kind: ClientKind::Native { redirect_uris: redirects.iter().map(|uri| (*uri).into()).collect() },
         auth: ClientAuth::None,
         grants: BTreeSet::from([GrantKind::AuthorizationCode, GrantKind::RefreshToken]),
+        pushed_only: false,
         ceiling: Scope::default(),
         attributes: BTreeMap::new(),
     }
@@ -45,6 +46,7 @@ pub(crate) fn machine(id: &str, auth: ClientAuth) -> Client {
         kind: ClientKind::Confidential { redirect_uris: Vec::new() },
         auth,
         grants: BTreeSet::from([GrantKind::ClientCredentials]),
+        pushed_only: false,
         ceiling: Scope::default(),
         attributes: BTreeMap::from([("role".into(), "cleaning".into())]),
     }

@@ -41,6 +41,12 @@ impl Form {
         self.0.iter().filter(move |(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Every parameter that has a value, in order.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).cloned().collect()
+    }
+
     /// Whether the parameter came at all, even without a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

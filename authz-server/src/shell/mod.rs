@@ -11,6 +11,7 @@ use crate::keys::Keys;
 use crate::store::facts::Records;
 
 pub mod cbor;
+pub mod client;
 pub mod coap;
 pub mod declaration;
 pub mod form;

@@ -80,7 +80,7 @@ fn what_is_told_on_a_page_and_never_redirected() {
 fn what_the_client_hears_of() {
     let app = native("app", &["http://127.0.0.1/cb"]);
     for (query, error) in [
-        (query(&[("response_type", None)], &[]), "unsupported_response_type"),
+        (query(&[("response_type", None)], &[]), "invalid_request"),
         (query(&[("response_type", Some("token"))], &[]), "unsupported_response_type"),
         (query(&[("code_challenge", None)], &[]), "invalid_request"),
         (query(&[("code_challenge", Some("short"))], &[]), "invalid_request"),
@@ -147,7 +147,7 @@ fn what_each_door_takes() {
     let request = check(&query(&[], &[]), Some(&app)).unwrap();
     let ask = |house: &House, person: &Person, door: &str| {
         let target = house.target(door, Some(&person.id)).unwrap();
-        consents_needed(&request, &app, person, &[target], &house.policy, NOW).map(|mut needs| needs.remove(0))
+        consents_needed(&request.scope, &app, person, &[target], &house.policy, NOW).map(|mut needs| needs.remove(0))
     };
     let open: Scope = "door:open".parse().unwrap();
     let (staff, visitor, owner) = (person("erik", &["staff"]), person("vera", &["visitors"]), person("olga", &[]));

@@ -26,6 +26,8 @@ pub struct DeclaredClient {
     /// Left out: all that this kind of client can use.
     grants: Option<BTreeSet<GrantKind>>,
     #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    #[serde(default)]
     ceiling: Scope,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
@@ -155,6 +157,7 @@ impl DeclaredClient {
             },
             auth,
             grants,
+            pushed_only: self.require_pushed_authorization_requests,
             ceiling: self.ceiling,
             attributes: self.attributes,
         })

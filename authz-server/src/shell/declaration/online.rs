@@ -49,6 +49,7 @@ pub fn online(
         kind: ClientKind::ResourceServer { locks: BTreeSet::from([lock.clone()]) },
         auth: ClientAuth::Oscore,
         grants: BTreeSet::new(),
+        pushed_only: false,
         ceiling: Scope::default(),
         attributes: BTreeMap::new(),
     };

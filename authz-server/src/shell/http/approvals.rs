@@ -2,21 +2,19 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Stop, page, see_other};
 use super::authorize::commit;
 use super::guard::{BrowserKey, cookie, csrf, same};
-use super::sign_in::{self, Purpose, Returned, STALE, away, choose, state_hash};
+use super::sealed::{open, seal};
+use super::sign_in::{self, Then};
 use super::token::peer;
 use crate::core::authorize;
-use crate::core::bytes::{Hash32, base64url, from_base64url};
-use crate::core::change::{Change, Key};
-use crate::core::entropy::Os;
+use crate::core::bytes::Hash32;
+use crate::core::change::Key;
 use crate::core::names::PersonId;
-use crate::core::records::{Client, ConsentRequest, Door, Seen};
-use crate::core::refusal::Refusal;
+use crate::core::records::{Client, ConsentRequest, Door, Person};
 use crate::core::time::Timestamp;
 use crate::shell::Shell;
 use crate::shell::form::Form;
@@ -33,7 +31,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
     let Some(session) = Session::of(&shell, &request) else {
-        return depart(&request, &shell).await;
+        return sign_in::depart(&shell, &sign_in::query(&request)?, "/approvals", Then::Approvals).await;
     };
     let now = shell.now();
     let doors: Vec<Door> = shell
@@ -115,49 +113,8 @@ async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell
     Ok(answer)
 }
 
-async fn depart(request: &HttpRequest, shell: &Shell) -> Result<HttpResponse, Stop> {
-    let query = sign_in::query(request)?;
-    let named = query.iter().find(|(name, _)| name == sign_in::PROVIDER).map(|(_, value)| value.as_str());
-    let provider = match choose(shell, named, "/approvals") {
-        Ok(provider) => provider,
-        Err(page) => return Ok(*page),
-    };
-    let mut browser = BrowserKey::fresh(&mut Os)?;
-    let departure = match sign_in::depart(shell, provider, Purpose::Page, &browser).await {
-        Ok(departure) => departure,
-        Err(error) => return Ok(sign_in::failed(shell, provider.name(), &error, Some(AGAIN))),
-    };
-    let life = i64::from(shell.lifetimes.sign_in);
-    let under_way = Departed {
-        provider: provider.name().to_owned(),
-        state: state_hash(&departure.state),
-        nonce: departure.nonce.clone(),
-        verifier: departure.verifier.clone(),
-        expires: shell.now().plus(life),
-    };
-    browser.value = seal(shell, DEPARTED, &under_way)?;
-    Ok(away(&departure.url, &browser.cookie(life)))
-}
-
-/// The provider sent the browser back.
-pub(super) async fn signed_in(
-    shell: &Shell,
-    browser: &BrowserKey,
-    state: &str,
-    returned: Returned<'_>,
-) -> Result<HttpResponse, Stop> {
-    let under_way: Departed = open(shell, DEPARTED, &browser.value).ok_or(STALE)?;
-    let own = under_way.provider == returned.provider.name() && under_way.state == state_hash(state);
-    if !own || under_way.expires <= shell.now() {
-        return Err(STALE);
-    }
-    // Spent before it is used, and remembered for as long as the cookie would still be good.
-    let spent = Seen { what: Hash32::of(&[b"state", &under_way.state.0]), until: under_way.expires };
-    commit(shell, &[Change::once(spent, Refusal::NotPresented)]).await?;
-    let person = match returned.person(shell, &under_way.nonce, &under_way.verifier).await {
-        Ok(person) => person,
-        Err(error) => return Ok(sign_in::failed(shell, returned.provider.name(), &error, Some(AGAIN))),
-    };
+/// The owner signed in.
+pub(super) fn signed_in(shell: &Shell, browser: &BrowserKey, person: Person) -> Result<HttpResponse, Stop> {
     let life = i64::from(shell.lifetimes.session);
     let said = Said { person: person.id, name: person.name, expires: shell.now().plus(life) };
     let session = cookie(SESSION.to_owned(), seal(shell, SESSION, &said)?, life);
@@ -166,16 +123,6 @@ pub(super) async fn signed_in(
         answer.add_cookie(&cookie).map_err(|cause| Stop::Ours(cause.to_string()))?;
     }
     Ok(answer)
-}
-
-/// What the cookie of a sign-in under way holds, sealed.
-#[derive(Serialize, Deserialize)]
-struct Departed {
-    provider: String,
-    state: Hash32,
-    nonce: String,
-    verifier: String,
-    expires: Timestamp,
 }
 
 /// What the session cookie says, sealed: nobody but this server could have written it.
@@ -203,19 +150,7 @@ impl Session {
     }
 }
 
-fn seal(shell: &Shell, place: &str, value: &impl Serialize) -> Result<String, Stop> {
-    let text = serde_json::to_vec(value).map_err(|cause| Stop::Ours(cause.to_string()))?;
-    Ok(base64url(&shell.keys.storage.seal(place, &text)?))
-}
-
-fn open<T: DeserializeOwned>(shell: &Shell, place: &str, cookie: &str) -> Option<T> {
-    let text = shell.keys.storage.open(place, &from_base64url(cookie)?).ok()?;
-    serde_json::from_slice(&text).ok()
-}
-
 const SESSION: &str = "__Host-lw-session";
-const DEPARTED: &str = "a page's sign-in";
-const AGAIN: (&str, &str) = ("/approvals", "Try again");
 
 const ENDED: Stop = Stop::Theirs {
     title: "You are not signed in any more",

@@ -13,7 +13,7 @@ use crate::core::change::Key;
 use crate::core::names::{Audience, DoorName};
 use crate::core::records::{Client, Grant, Lock, TokenRecord};
 use crate::core::refusal::ProofFault;
-use crate::core::request::{AuthorizationRequest, Proof};
+use crate::core::request::Proof;
 use crate::shell::Shell;
 use crate::shell::throttle::Wait;
 use crate::store::StoreError;
@@ -56,15 +56,6 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
     let Some((app, _)) = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await? else {
         return Err(ApiRefusal::NotOurs.into());
     };
-    let asked = |scope| AuthorizationRequest {
-        client: app.id.clone(),
-        redirect_uri: String::new(),
-        state: None,
-        challenge: crate::core::bytes::Hash32([0; 32]),
-        jkt: grant.jkt,
-        audience: Vec::new(),
-        scope,
-    };
     let mut own = Vec::new();
     for (lock, _) in shell.records.all::<Lock>().await? {
         let Some(target) = shell.records.target(&lock.name, Some(&grant.person.id)).await? else { continue };
@@ -73,7 +64,7 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
         let audience = lock.audience();
         let member = grant.consented.iter().find(|member| member.audience == audience);
         // Of a door in the grant, what the grant has of it; of another, all that there is.
-        let asked = asked(member.map(|member| member.scope.clone()).unwrap_or_default());
+        let asked = member.map(|member| member.scope.clone()).unwrap_or_default();
         let needs = authorize::consents_needed(&asked, &app, &grant.person, targets, policy, shell.now());
         let Some(need) = needs.ok().and_then(|needs| needs.into_iter().next()) else { continue };
         let (scopes, state) = match (need, member) {

@@ -13,7 +13,7 @@ use crate::shell::Shell;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/.well-known/oauth-authorization-server", web::get().to(metadata))
+        .route("/.well-known/oauth-authorization-server{path:.*}", web::get().to(metadata))
         .route("/jwks.json", web::get().to(jwks))
         .route("/keys", web::get().to(keys))
         .route("/healthz", web::get().to(healthz))
@@ -21,22 +21,33 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/style.css", web::get().to(style));
 }
 
-/// RFC 8414 §2, with what is built so far.
-async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
+/// RFC 8414 §2 and §3. Where the issuer has a path, it follows the well-known one.
+async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpResponse {
     let issuer = &shell.issuer;
+    let own = issuer.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    if !path.is_empty() && path.strip_prefix('/') != Some(own) {
+        return HttpResponse::NotFound().finish();
+    }
+    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["ES256", "EdDSA"];
     let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
+        "pushed_authorization_request_endpoint": format!("{issuer}/par"),
         "token_endpoint": format!("{issuer}/token"),
+        "revocation_endpoint": format!("{issuer}/revoke"),
         "jwks_uri": format!("{issuer}/jwks.json"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
-        "dpop_signing_alg_values_supported": ["ES256", "EdDSA"],
+        "dpop_signing_alg_values_supported": algorithms,
         "authorization_response_iss_parameter_supported": true,
+        "require_pushed_authorization_requests": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
         "scopes_supported": ["door:open", "door:state"],
         "ace_profiles_supported": ["coap_oscore"],
     });
@@ -44,7 +55,11 @@ async fn metadata(shell: web::Data<Shell>) -> HttpResponse {
         // RFC 8705 §5. Tokens are bound to keys, never to certificates (§3).
         members.insert(
             "mtls_endpoint_aliases".into(),
-            json!({ "token_endpoint": format!("{alias}/token"), "revocation_endpoint": format!("{alias}/revoke") }),
+            json!({
+                "token_endpoint": format!("{alias}/token"),
+                "pushed_authorization_request_endpoint": format!("{alias}/par"),
+                "revocation_endpoint": format!("{alias}/revoke"),
+            }),
         );
         members.insert("tls_client_certificate_bound_access_tokens".into(), false.into());
         if let Some(Value::Array(methods)) = members.get_mut("token_endpoint_auth_methods_supported") {

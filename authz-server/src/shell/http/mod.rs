@@ -9,7 +9,9 @@ mod doors;
 mod grants;
 mod guard;
 mod meta;
+mod par;
 mod revoke;
+mod sealed;
 mod sign_in;
 mod token;
 mod trl;
@@ -85,6 +87,7 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(meta::routes)
         .configure(admin::routes)
         .configure(token::routes)
+        .configure(par::routes)
         .configure(sign_in::routes)
         .configure(authorize::routes)
         .configure(approvals::routes)

@@ -2,16 +2,24 @@
 //! to the provider it was sent to.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
 
 use super::answer::{Stop, page, see_other};
+use super::authorize::commit;
 use super::guard::{BrowserKey, HANDLE};
+use super::sealed::{open, seal};
 use super::token::peer;
 use super::{approvals, authorize};
 use crate::core::bytes::Hash32;
+use crate::core::change::Change;
+use crate::core::entropy::Os;
 use crate::core::names::PersonId;
-use crate::core::records::Person;
+use crate::core::pushed::Asked;
+use crate::core::records::{Person, Seen};
+use crate::core::refusal::Refusal;
+use crate::core::time::Timestamp;
 use crate::shell::form::Form;
-use crate::shell::oidc::{Arrival, Departure, Provider, SignInError, SignedIn};
+use crate::shell::oidc::{Arrival, Provider, SignInError, SignedIn};
 use crate::shell::{Shell, form};
 use crate::web::{Choice, Message, Providers};
 
@@ -19,26 +27,45 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.route("/callback/{provider}", web::get().to(callback));
 }
 
-/// What a sign-in is for; the first letter of its `state`.
-#[derive(Clone, Copy)]
-pub(super) enum Purpose {
+/// Where a sign-in leads.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Then {
     /// An app waits at the end.
-    App,
-    /// A person wants to see the pages.
-    Page,
+    App(Asked),
+    /// An owner wants to see who asks.
+    Approvals,
 }
 
-impl Purpose {
-    fn letter(self) -> char {
+impl Then {
+    /// Where a person goes on when it came to nothing, and what the button says.
+    fn back(&self, shell: &Shell, error: &str) -> (String, &'static str) {
         match self {
-            Self::App => 'a',
-            Self::Page => 'p',
+            Self::App(Asked { request, .. }) => {
+                let state = request.state.as_deref();
+                (authorize::error_target(shell, &request.redirect_uri, state, error), "Back to the app")
+            }
+            Self::Approvals => ("/approvals".to_owned(), "Try again"),
         }
     }
 }
 
+/// All that is remembered of a browser that is at the provider: it keeps it itself, sealed, in a cookie. Nobody fills our store
+/// by leaving.
+#[derive(Serialize, Deserialize)]
+struct Departed {
+    provider: String,
+    /// SHA-256 of the `state` sent.
+    state: Hash32,
+    /// The `nonce` expected in the ID token.
+    nonce: String,
+    /// Our PKCE verifier towards the provider.
+    verifier: String,
+    expires: Timestamp,
+    then: Then,
+}
+
 /// The provider to use, or a page to choose one. `path` is where the choice leads, with everything in it.
-pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> Result<&'s Provider, Box<HttpResponse>> {
+fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> Result<&'s Provider, Box<HttpResponse>> {
     let chosen = match (named, shell.providers.as_slice()) {
         (Some(name), _) => shell.provider(name),
         (None, [only]) => Some(only),
@@ -65,45 +92,54 @@ pub(super) fn choose<'s>(shell: &'s Shell, named: Option<&str>, path: &str) -> R
     Err(Box::new(page(actix_web::http::StatusCode::OK, &providers, None)))
 }
 
-/// Prepares to send this browser to the provider.
+/// Sends this browser to the provider that `query` names, or to the page where one is chosen. `path` is this page's own.
 pub(super) async fn depart(
     shell: &Shell,
-    provider: &Provider,
-    purpose: Purpose,
-    browser: &BrowserKey,
-) -> Result<Departure, SignInError> {
-    let prefix = format!("{}{}", purpose.letter(), browser.handle);
-    provider.depart(&shell.callback(provider.name()), &prefix, shell.now().0).await
+    query: &[(String, String)],
+    path: &str,
+    then: Then,
+) -> Result<HttpResponse, Stop> {
+    let named = query.iter().find(|(name, _)| name == PROVIDER).map(|(_, value)| value.as_str());
+    let provider = match choose(shell, named, path) {
+        Ok(provider) => provider,
+        Err(page) => return Ok(*page),
+    };
+    let mut browser = BrowserKey::fresh(&mut Os)?;
+    let departure = match provider.depart(&shell.callback(provider.name()), &browser.handle, shell.now().0).await {
+        Ok(departure) => departure,
+        Err(error) => return Ok(failed(shell, provider.name(), &error, then.back(shell, "temporarily_unavailable"))),
+    };
+    let life = i64::from(shell.lifetimes.sign_in);
+    let departed = Departed {
+        provider: provider.name().to_owned(),
+        state: state_hash(&departure.state),
+        nonce: departure.nonce,
+        verifier: departure.verifier,
+        expires: shell.now().plus(life),
+        then,
+    };
+    browser.value = seal(shell, DEPARTED, &departed)?;
+    Ok(away(&departure.url, &browser.cookie(life)))
 }
 
 /// Only the hash of a `state` is kept.
-pub(super) fn state_hash(state: &str) -> Hash32 {
+fn state_hash(state: &str) -> Hash32 {
     Hash32::of(&[b"state", state.as_bytes()])
 }
 
-/// What came back, once the state led to a departure.
-pub(super) struct Returned<'r> {
-    /// The provider in the path; the departure must name the same.
-    pub(super) provider: &'r Provider,
-    /// The whole answer.
-    pub(super) answer: &'r Form,
-}
-
-impl Returned<'_> {
-    /// Redeems the code. `nonce` and `verifier` are the departure's.
-    pub(super) async fn person(&self, shell: &Shell, nonce: &str, verifier: &str) -> Result<Person, SignInError> {
-        if let Some(error) = self.answer.value("error") {
-            return Err(SignInError::Refused(error.chars().filter(char::is_ascii_graphic).take(60).collect()));
-        }
-        let code = self.answer.value("code").ok_or_else(|| SignInError::Nonsense("neither code nor error".into()))?;
-        let arrival = Arrival { code, iss: self.answer.value("iss") };
-        let now = shell.now();
-        let callback = shell.callback(self.provider.name());
-        let SignedIn { issuer, subject, name, groups } =
-            self.provider.arrive(&callback, nonce, verifier, &arrival, now.0).await?;
-        let id = PersonId::new(&issuer, &subject).map_err(|cause| SignInError::Nonsense(cause.to_string()))?;
-        Ok(Person { id, name, groups: groups.into_iter().collect(), signed_in: now })
+/// Redeems the provider's code.
+async fn arrive(shell: &Shell, provider: &Provider, departed: &Departed, answer: &Form) -> Result<Person, SignInError> {
+    if let Some(error) = answer.value("error") {
+        return Err(SignInError::Refused(error.chars().filter(char::is_ascii_graphic).take(60).collect()));
     }
+    let code = answer.value("code").ok_or_else(|| SignInError::Nonsense("neither code nor error".into()))?;
+    let arrival = Arrival { code, iss: answer.value("iss") };
+    let now = shell.now();
+    let callback = shell.callback(provider.name());
+    let SignedIn { issuer, subject, name, groups } =
+        provider.arrive(&callback, &departed.nonce, &departed.verifier, &arrival, now.0).await?;
+    let id = PersonId::new(&issuer, &subject).map_err(|cause| SignInError::Nonsense(cause.to_string()))?;
+    Ok(Person { id, name, groups: groups.into_iter().collect(), signed_in: now })
 }
 
 /// `GET /callback/{provider}`
@@ -116,20 +152,33 @@ async fn callback(
     let answer = Form::parse(request.query_string().as_bytes(), &[]).map_err(|_| STALE)?;
     let provider = shell.provider(&name).ok_or(STALE)?;
     let state = answer.value("state").ok_or(STALE)?;
-    let mut letters = state.chars();
-    let purpose = letters.next();
-    let handle: String = letters.by_ref().take(HANDLE).collect();
-    let browser = BrowserKey::of(&request, &handle).ok_or(STALE)?;
-    let returned = Returned { provider, answer: &answer };
-    match purpose {
-        Some('a') => authorize::signed_in(&shell, &browser, state, returned).await,
-        Some('p') => approvals::signed_in(&shell, &browser, state, returned).await,
-        _ => Err(STALE),
+    let handle: String = state.chars().take(HANDLE).collect();
+    let mut browser = BrowserKey::of(&request, &handle).ok_or(STALE)?;
+    let departed: Departed = open(&shell, DEPARTED, &browser.value).ok_or(STALE)?;
+    let own = departed.provider == provider.name() && departed.state == state_hash(state);
+    if !own || departed.expires <= shell.now() {
+        return Err(STALE);
+    }
+    // Spent before it is used, and remembered for as long as the cookie would still be good.
+    let mut spent = vec![Seen { what: departed.state, until: departed.expires }];
+    if let Then::App(Asked { once: Some(once), .. }) = &departed.then {
+        spent.push(once.clone());
+    }
+    let spent: Vec<Change> = spent.into_iter().map(|seen| Change::once(seen, Refusal::NotPresented)).collect();
+    commit(&shell, &spent).await?;
+    let person = match arrive(&shell, provider, &departed, &answer).await {
+        Ok(person) => person,
+        Err(error) => return Ok(failed(&shell, provider.name(), &error, departed.then.back(&shell, "access_denied"))),
+    };
+    browser.value = BrowserKey::fresh(&mut Os)?.value;
+    match departed.then {
+        Then::App(asked) => authorize::signed_in(&shell, &browser, asked.request, person).await,
+        Then::Approvals => approvals::signed_in(&shell, &browser, person),
     }
 }
 
 /// The page for a provider that did not do its part. `back` lets the person return to the app.
-pub(super) fn failed(shell: &Shell, provider: &str, error: &SignInError, back: Option<(&str, &str)>) -> HttpResponse {
+fn failed(shell: &Shell, provider: &str, error: &SignInError, back: (String, &str)) -> HttpResponse {
     let reference = super::answer::reference();
     // Parts of the text come from the provider: it must not forge lines of our log.
     let reason = error.to_string().replace(char::is_control, " ");
@@ -154,8 +203,13 @@ pub(super) fn failed(shell: &Shell, provider: &str, error: &SignInError, back: O
     shell.audit.record(&serde_json::json!({
         "at": shell.now(), "event": "sign-in", "provider": provider, "outcome": "refused", "reason": reason,
     }));
-    let message =
-        Message { title: "You are not signed in", what, advice: Some(advice), link: back, reference: Some(&reference) };
+    let message = Message {
+        title: "You are not signed in",
+        what,
+        advice: Some(advice),
+        link: Some((&back.0, back.1)),
+        reference: Some(&reference),
+    };
     page(status, &message, None)
 }
 
@@ -179,7 +233,7 @@ pub(super) fn query(request: &HttpRequest) -> Result<Vec<(String, String)>, Stop
 }
 
 /// The parameter of ours that names the chosen provider.
-pub(super) const PROVIDER: &str = "latchwork_provider";
+const PROVIDER: &str = "latchwork_provider";
 
 /// The browser came with a sign-in that is over, is not its own, or never was.
 pub(super) const STALE: Stop = Stop::Theirs {
@@ -187,3 +241,5 @@ pub(super) const STALE: Stop = Stop::Theirs {
     what: "It was finished already, it took too long, or it was started in another browser.",
     advice: "Go back to the app and start again. Cookies must be allowed for this site.",
 };
+
+const DEPARTED: &str = "a sign-in under way";

@@ -92,7 +92,7 @@ pub(super) fn request() -> String {
     request_with(|_| {})
 }
 
-fn set(pairs: &mut Vec<(&'static str, String)>, name: &'static str, value: &str) {
+pub(super) fn set(pairs: &mut Vec<(&'static str, String)>, name: &'static str, value: &str) {
     pairs.retain(|(known, _)| *known != name);
     if !value.is_empty() {
         pairs.push((name, value.to_owned()));
@@ -160,6 +160,7 @@ async fn policy_refuses_at_the_door_of_the_server_room() {
     assert_eq!(world.last_entry()["reason"], "policy grants nothing of what was asked");
 }
 
+/// R9207-2-01: every answer names us, errors as well. R9700-4.1.3-01: targets compare exactly.
 /// R6749-3.1-02, R6749-3.1.2.4-01
 #[actix_web::test]
 async fn requests_that_never_leave_for_the_provider() {
@@ -173,7 +174,7 @@ async fn requests_that_never_leave_for_the_provider() {
         ("redirect_uri", "http://localhost:7777/cb", None),
         ("redirect_uri", "http://evil.example/cb", None),
         ("response_type", "token", Some("unsupported_response_type")),
-        ("response_type", "", Some("unsupported_response_type")),
+        ("response_type", "", Some("invalid_request")),
         ("code_challenge", "", Some("invalid_request")),
         ("code_challenge", "short", Some("invalid_request")),
         ("code_challenge_method", "plain", Some("invalid_request")),
@@ -187,6 +188,7 @@ async fn requests_that_never_leave_for_the_provider() {
             Some(error) => {
                 assert_eq!(parameter(got.location(), "error").as_deref(), Some(error), "{name}={value}");
                 assert!(got.location().starts_with(LOOPBACK), "{}", got.location());
+                assert_eq!(parameter(got.location(), "iss").as_deref(), Some(ISSUER), "{name}={value}");
             }
         }
         assert!(got.cookies().is_empty(), "{name}={value}");
@@ -231,12 +233,37 @@ async fn a_provider_that_lies_signs_nobody_in() {
         assert!(got.status == 502 || got.status == 403, "{lie:?}: {} {}", got.status, got.text());
         assert!(got.text().contains("You are not signed in"), "{lie:?}");
         assert!(got.text().contains("Back to the app"), "{lie:?}");
+        let back = between(&got.text(), &format!("href=\"{LOOPBACK}?"), "\"");
+        assert!(back.contains("error=access_denied") && back.contains("iss=https%3A%2F%2Fas.example"), "{back}");
         assert_eq!(world.last_entry()["event"], "sign-in", "{lie:?}");
         // The server lives, and the truth still works.
         idp.lie(Lie::Nothing);
         let got = browser.sign_in(&idp, &request(), "emma", &["staff"]).await;
         assert_eq!(got.status, 303, "after {lie:?}: {}", got.text());
     }
+}
+
+/// Leaving for the provider is free, and everybody may: nothing of it is stored here.
+#[actix_web::test]
+async fn who_only_leaves_fills_no_store() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let before = world.shell.records.store().scan(&[], None, 1_000).await.unwrap().len();
+    for _ in 0..50 {
+        assert_eq!(world.ask(TestRequest::get().uri(&request())).await.status, 303);
+    }
+    assert_eq!(world.shell.records.store().scan(&[], None, 1_000).await.unwrap().len(), before);
+    // As long as a request may be, so that no browser drops it.
+    let long = request_with(|pairs| {
+        pairs.extend((0..24).map(|n| ("audience", format!("urn:latchwork:lock:{}{n:02}", "x".repeat(55)))));
+        set(pairs, "state", &"s".repeat(500));
+    });
+    let got = world.ask(TestRequest::get().uri(&long)).await;
+    let (name, value) = got.cookies().remove(0);
+    assert!((3_000..4_096).contains(&(name.len() + value.len())), "{}", value.len());
+    let longer = long.replace("ssss", "ssssssssssss");
+    let got = world.ask(TestRequest::get().uri(&longer)).await;
+    assert_eq!(parameter(got.location(), "error").as_deref(), Some("invalid_request"));
 }
 
 #[actix_web::test]

@@ -1,0 +1,95 @@
+//! What goes back to the app, and what is shown where nothing may go back (RFC 6749 §4.1.2, RFC 9207 §2).
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use openidconnect::url::form_urlencoded;
+
+use crate::core::records::{Client, Person};
+use crate::core::refusal::{AuthorizationFault, OAuthError, Refusal};
+use crate::core::request::AuthorizationRequest;
+use crate::shell::Shell;
+use crate::shell::http::answer::{page, see_other};
+use crate::web::Message;
+
+/// The redirect target with the answer in its query (RFC 6749 §4.1.2, RFC 9207 §2).
+pub(super) fn target(shell: &Shell, redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(answer);
+    if let Some(state) = state {
+        query.append_pair("state", state);
+    }
+    query.append_pair("iss", &shell.issuer);
+    let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+    format!("{redirect_uri}{separator}{}", query.finish())
+}
+
+pub(in crate::shell::http) fn error_target(
+    shell: &Shell,
+    redirect_uri: &str,
+    state: Option<&str>,
+    error: &str,
+) -> String {
+    target(shell, redirect_uri, &[("error", error)], state)
+}
+
+pub(super) fn refuse_person(
+    shell: &Shell,
+    asked: &AuthorizationRequest,
+    refusal: &Refusal,
+    person: &Person,
+) -> HttpResponse {
+    let state = asked.state.as_deref();
+    written_down(shell, refusal, Some(asked.client.as_str()), Some(person));
+    see_other(&error_target(shell, &asked.redirect_uri, state, error_name(refusal)))
+}
+
+pub(super) fn refuse_app(shell: &Shell, asked: &AuthorizationRequest, refusal: &Refusal) -> HttpResponse {
+    written_down(shell, refusal, Some(asked.client.as_str()), None);
+    see_other(&error_target(shell, &asked.redirect_uri, asked.state.as_deref(), error_name(refusal)))
+}
+
+pub(super) fn refuse(
+    shell: &Shell,
+    redirect_uri: &str,
+    state: Option<&str>,
+    refusal: &Refusal,
+    client: Option<&Client>,
+) -> HttpResponse {
+    written_down(shell, refusal, client.map(|client| client.id.as_str()), None);
+    see_other(&error_target(shell, redirect_uri, state, error_name(refusal)))
+}
+
+/// At this endpoint a person is refused, not a scope.
+fn error_name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NothingGranted => OAuthError::ACCESS_DENIED.name,
+        other => other.error().name,
+    }
+}
+
+/// Neither client nor target can be trusted: a page, and never a redirect (RFC 6749 §4.1.2.1).
+pub(super) fn untrusted(shell: &Shell, refusal: &Refusal) -> HttpResponse {
+    written_down(shell, refusal, None, None);
+    let message = match refusal {
+        Refusal::Authorization(AuthorizationFault::RequestUri) => Message {
+            title: "This link is over",
+            what: "The app sent you here with a request that was used, is too old, or is not its own.",
+            advice: Some("Go back to the app and start again."),
+            ..Message::default()
+        },
+        _ => Message {
+            title: "This app is not known here",
+            what: "The request names an app or a way back to it that nobody registered, so it goes no further.",
+            advice: Some("Tell whoever makes the app, or whoever administers Latchwork."),
+            ..Message::default()
+        },
+    };
+    page(StatusCode::BAD_REQUEST, &message, None)
+}
+
+fn written_down(shell: &Shell, refusal: &Refusal, client: Option<&str>, person: Option<&Person>) {
+    shell.audit.record(&serde_json::json!({
+        "at": shell.now(), "event": "authorization", "outcome": "refused", "error": error_name(refusal),
+        "reason": refusal.to_string(), "client": client, "person": person.map(|person| &person.id),
+    }));
+}
