@@ -33,6 +33,7 @@ fn client(keys: &Keys) -> Client {
         title: "Robot".into(),
         kind: ClientKind::Confidential { redirect_uris: Vec::new() },
         grants: BTreeSet::from([GrantKind::ClientCredentials]),
+        pushed_only: false,
         ceiling: Scope::default(),
         attributes: BTreeMap::from([("role".into(), "cleaning".into())]),
     }

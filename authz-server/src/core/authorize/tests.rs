@@ -123,7 +123,7 @@ fn what_is_empty_was_not_sent_and_what_is_unknown_does_no_harm() {
     let request = check(&empty, Some(&app)).unwrap();
     assert_eq!(format!("{request:?}"), format!("{plain:?}"));
     for (name, error) in [
-        ("response_type", "unsupported_response_type"),
+        ("response_type", "invalid_request"),
         ("code_challenge", "invalid_request"),
         ("code_challenge_method", "invalid_request"),
         ("dpop_jkt", "invalid_request"),

@@ -113,6 +113,7 @@ fn assertions() {
     assert_eq!(refused(&house, &foreign, &machine_request("front")), AssertionFault::Signature.into());
     for change in [
         (|_, c| c["aud"] = format!("{ISSUER}/token").into()) as Change,
+        |_, c| c["aud"] = format!("{ISSUER}/par").into(), // RFC 9126 §2
         |_, c| c["aud"] = serde_json::json!(["https://other.example", ISSUER]),
         |_, c| c["exp"] = (NOW.0 as f64 + 60.5).into(),
     ] {

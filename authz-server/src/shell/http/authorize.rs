@@ -45,7 +45,7 @@ async fn start(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
         Ok(asked) if used(&shell, &asked).await? => {
             Ok(refuse_app(&shell, &asked.request, &AuthorizationFault::RequestUri.into()))
         }
-        Ok(asked) => sign_in::depart(&shell, &query, &request.uri().to_string(), Then::App(asked)).await,
+        Ok(asked) => sign_in::depart(&shell, &query, &request.uri().to_string(), Then::App(Box::new(asked))).await,
         Err(Denied::Page(refusal)) => Ok(untrusted(&shell, &refusal)),
         Err(Denied::Redirect { redirect_uri, state, refusal }) => {
             Ok(refuse(&shell, &redirect_uri, state.as_deref(), &refusal, client.as_ref()))

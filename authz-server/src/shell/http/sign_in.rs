@@ -31,7 +31,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 #[derive(Serialize, Deserialize)]
 pub(super) enum Then {
     /// An app waits at the end.
-    App(Asked),
+    App(Box<Asked>),
     /// An owner wants to see who asks.
     Approvals,
 }
@@ -40,7 +40,8 @@ impl Then {
     /// Where a person goes on when it came to nothing, and what the button says.
     fn back(&self, shell: &Shell, error: &str) -> (String, &'static str) {
         match self {
-            Self::App(Asked { request, .. }) => {
+            Self::App(asked) => {
+                let request = &asked.request;
                 let state = request.state.as_deref();
                 (authorize::error_target(shell, &request.redirect_uri, state, error), "Back to the app")
             }
@@ -161,8 +162,8 @@ async fn callback(
     }
     // Spent before it is used, and remembered for as long as the cookie would still be good.
     let mut spent = vec![Seen { what: departed.state, until: departed.expires }];
-    if let Then::App(Asked { once: Some(once), .. }) = &departed.then {
-        spent.push(once.clone());
+    if let Then::App(asked) = &departed.then {
+        spent.extend(asked.once.clone());
     }
     let spent: Vec<Change> = spent.into_iter().map(|seen| Change::once(seen, Refusal::NotPresented)).collect();
     commit(&shell, &spent).await?;
