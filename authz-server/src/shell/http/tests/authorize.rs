@@ -160,7 +160,7 @@ async fn policy_refuses_at_the_door_of_the_server_room() {
     assert_eq!(world.last_entry()["reason"], "policy grants nothing of what was asked");
 }
 
-/// R9207-2-01: every answer names us, errors as well. R9700-4.1.3-01: targets compare exactly.
+/// R9207-2-01: every answer names us, errors as well. R9700-2.1-01: targets compare exactly.
 /// R6749-3.1-02, R6749-3.1.2.4-01
 #[actix_web::test]
 async fn requests_that_never_leave_for_the_provider() {

@@ -46,7 +46,7 @@ async fn metadata_names_what_is_there_and_nothing_else() {
     assert_eq!(metadata["code_challenge_methods_supported"], serde_json::json!(["S256"]));
 }
 
-/// R8414-3-01: the path of an issuer follows the well-known one.
+/// R8414-3.1-01: the path of an issuer follows the well-known one.
 #[actix_web::test]
 async fn an_issuer_with_a_path_has_its_own_place() {
     let world = World::new(Vec::new()).await;
