@@ -1,8 +1,6 @@
 //! `latchwork client list`, `client remove ID`. Clients are made by `apply`.
 
 use clap::{Args, Subcommand};
-use reqwest::Method;
-use serde_json::Value;
 
 use super::Failure;
 use super::server::Server;
@@ -34,16 +32,8 @@ enum Verb {
 impl Client {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::List { server } => {
-                let list: Option<Value> = server.connect()?.ask(Method::GET, "clients", None::<&Value>)?;
-                super::say(&list.unwrap_or_default())
-            }
-            Verb::Remove { id, server } => {
-                let id: String = openidconnect::url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
-                let _: Option<Value> =
-                    server.connect()?.ask(Method::DELETE, &format!("clients/{id}"), None::<&Value>)?;
-                Ok(())
-            }
+            Verb::List { server } => server.connect()?.list("clients"),
+            Verb::Remove { id, server } => server.connect()?.remove("clients", id.as_str()),
         }
     }
 }

@@ -59,20 +59,13 @@ enum Verb {
 impl Keys {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::List { server } => {
-                let list: Option<Value> = server.connect()?.ask(Method::GET, "keys", None::<&Value>)?;
-                super::say(&list.unwrap_or_default())
-            }
+            Verb::List { server } => server.connect()?.list("keys"),
             Verb::Rotate { purpose, now, server } => {
                 let wanted = Rotation { purpose, now };
                 let list: Option<Value> = server.connect()?.ask(Method::POST, "keys/rotate", Some(&wanted))?;
                 super::say(&list.unwrap_or_default())
             }
-            Verb::Remove { kid, server } => {
-                let kid: String = openidconnect::url::form_urlencoded::byte_serialize(kid.as_bytes()).collect();
-                let _: Option<Value> = server.connect()?.ask(Method::DELETE, &format!("keys/{kid}"), None::<&Value>)?;
-                Ok(())
-            }
+            Verb::Remove { kid, server } => server.connect()?.remove("keys", &kid),
             Verb::Seal { dir, plain } => {
                 let kek = Config::load(&dir)?.keys.kek;
                 let dir = dir.join("keys");

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -77,15 +76,8 @@ impl Lock {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.verb {
             Verb::Enroll(enroll) => enroll.run(),
-            Verb::List { server } => {
-                let list: Option<Value> = server.connect()?.ask(Method::GET, "locks", None::<&Value>)?;
-                super::say(&list.unwrap_or_default())
-            }
-            Verb::Remove { name, server } => {
-                let _: Option<Value> =
-                    server.connect()?.ask(Method::DELETE, &format!("locks/{name}"), None::<&Value>)?;
-                Ok(())
-            }
+            Verb::List { server } => server.connect()?.list("locks"),
+            Verb::Remove { name, server } => server.connect()?.remove("locks", name.as_str()),
         }
     }
 }

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -86,6 +87,18 @@ impl Admin {
             .build()
             .map_err(|cause| Failure::Other(cause.into()))?;
         Ok(Self { client, base: base.to_owned(), token })
+    }
+
+    /// Prints the list of this kind.
+    pub(super) fn list(&self, kind: &str) -> Result<(), Failure> {
+        let list: Option<Value> = self.ask(Method::GET, kind, None::<&Value>)?;
+        super::say(&list.unwrap_or_default())
+    }
+
+    /// Removes what has this name among its kind.
+    pub(super) fn remove(&self, kind: &str, name: &str) -> Result<(), Failure> {
+        let name: String = openidconnect::url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        self.ask::<Value>(Method::DELETE, &format!("{kind}/{name}"), None::<&Value>).map(drop)
     }
 
     /// Asks and reads the answer; `None` for one without a body. An error of the server comes back in its own words.

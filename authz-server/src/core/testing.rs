@@ -26,6 +26,17 @@ pub(crate) const REDIRECT: &str = "http://127.0.0.1:49152/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const LOCK_KEY: [u8; 16] = [0x42; 16];
 
+/// Parameters like these, but for the changes: a value replaces every one of that name, `None` removes them.
+pub(crate) fn varied(good: &[(&str, &str)], change: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+    let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut parameters: Vec<_> = good.iter().map(|(name, value)| owned(name, value)).collect();
+    for (name, value) in change {
+        parameters.retain(|(other, _)| other != name);
+        parameters.extend(value.map(|value| owned(name, value)));
+    }
+    parameters
+}
+
 pub(crate) fn native(id: &str, redirects: &[&str]) -> Client {
     Client {
         id: id.parse().unwrap(),

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::Shell;
+use super::revocation::Lost;
 use super::token::Denied;
+use super::{Shell, failed};
 use crate::core::authenticate;
-use crate::core::change::{Change, Key, OnConflict};
+use crate::core::change::{Change, Key};
 use crate::core::pushed;
 use crate::core::records::Client;
-use crate::core::refusal::{Refusal, ServerFault};
+use crate::core::refusal::Refusal;
 use crate::core::request::Presented;
 use crate::core::time::Seconds;
 use crate::store::facts::Committed;
@@ -43,23 +44,7 @@ impl Shell {
     ) -> Result<T, Denied> {
         let claimed = presented.claimed_client();
         self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
-        let client = match &claimed {
-            Some(id) => self.records.find::<Client>(&Key::Client(id.clone())).await,
-            None => Ok(None),
-        };
-        let decided = match client {
-            Ok(client) => decide(client.as_ref().map(|(client, _)| client)),
-            Err(cause) => Err(failed(&cause)),
-        };
-        let decided = match decided {
-            Ok((answer, changes)) => match self.records.commit(&changes).await {
-                Ok(Committed::Done(_)) => Ok(answer),
-                Ok(Committed::Conflict(OnConflict::Refuse(refusal))) => Err(refusal),
-                Ok(Committed::Conflict(OnConflict::Retry)) => Err(Refusal::Busy),
-                Err(cause) => Err(failed(&cause)),
-            },
-            Err(refusal) => Err(refusal),
-        };
+        let decided = self.decided_for(presented, decide).await;
         self.counted(presented, from, decided.as_ref().err());
         self.audit.record(&match &decided {
             Ok(_) => serde_json::json!({ "at": self.now(), "event": event, "outcome": "granted", "client": claimed }),
@@ -70,9 +55,32 @@ impl Shell {
         });
         decided.map_err(Denied::Refused)
     }
-}
 
-fn failed(cause: &crate::store::StoreError) -> Refusal {
-    tracing::error!(%cause, "the store failed");
-    ServerFault::Store.into()
+    async fn decided_for<T>(
+        &self,
+        presented: &Presented,
+        decide: impl FnOnce(Option<&Client>) -> Result<(T, Vec<Change>), Refusal>,
+    ) -> Result<T, Refusal> {
+        let client = self.claimed(presented).await?;
+        let (answer, changes) = decide(client.as_ref())?;
+        self.spend(&changes).await?;
+        Ok(answer)
+    }
+
+    /// The client that this one claims to be.
+    pub(super) async fn claimed(&self, presented: &Presented) -> Result<Option<Client>, Refusal> {
+        let Some(id) = presented.claimed_client() else { return Ok(None) };
+        Ok(self.records.find(&Key::Client(id)).await.map_err(failed)?.map(|(client, _)| client))
+    }
+
+    /// Commits what a decision spends; what was spent before is a refusal.
+    pub(super) async fn spend(&self, changes: &[Change]) -> Result<(), Refusal> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match self.records.commit(changes).await.map_err(failed)? {
+            Committed::Done(_) => Ok(()),
+            Committed::Conflict(conflict) => Err(Lost(conflict).into()),
+        }
+    }
 }

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::audit::Audit;
 use crate::config::Lifetimes;
 use crate::core::policy::Policy;
+use crate::core::refusal::{Refusal, ServerFault};
 use crate::core::time::Timestamp;
 use crate::keys::Keys;
+use crate::store::StoreError;
 use crate::store::facts::Records;
 
 pub mod cbor;
@@ -97,6 +99,12 @@ impl Shell {
         let now = u64::try_from(self.now().0).unwrap_or_default().saturating_mul(1000);
         step(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
+}
+
+/// The store failed: the log learns why, the client that we are in trouble.
+fn failed(cause: StoreError) -> Refusal {
+    tracing::error!(%cause, "the store failed");
+    ServerFault::Store.into()
 }
 
 #[cfg(test)]

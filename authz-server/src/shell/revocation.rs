@@ -7,9 +7,10 @@ use tokio::sync::{Mutex, broadcast};
 
 use super::Shell;
 use crate::core::bytes::Hash32;
-use crate::core::change::{Change, Key, Rev, Write};
+use crate::core::change::{Change, Key, OnConflict, Record, Rev, Write};
 use crate::core::names::{Audience, GroupName, LockName};
 use crate::core::records::{Client, Grant, TokenRecord};
+use crate::core::refusal::Refusal;
 use crate::core::revoke::{self, Expiry, Holder, Listing, Revocation, Target};
 use crate::core::trl::{self, Limits, Plan, Portion, Query, Refused, Requester};
 use crate::store::StoreError;
@@ -70,27 +71,13 @@ impl Shell {
         }
     }
 
-    /// Commits what a decision spends.
-    ///
-    /// # Errors
-    /// The store failed, or it was spent before.
-    pub(super) async fn spend(&self, changes: &[Change]) -> Result<Result<(), Lost>, StoreError> {
-        if changes.is_empty() {
-            return Ok(Ok(()));
-        }
-        Ok(match self.records.commit(changes).await? {
-            Committed::Done(_) => Ok(()),
-            Committed::Conflict(conflict) => Err(Lost(conflict)),
-        })
-    }
-
     /// Fulfils what these changes promise, once they are durable: a grant that was abused takes its tokens with it.
     ///
     /// # Errors
     /// The store failed.
     pub async fn fulfil_all(&self, changes: &[Change]) -> Result<(), StoreError> {
         for change in changes {
-            if let Write::Put(crate::core::change::Record::Revocation(revocation)) = &change.write {
+            if let Write::Put(Record::Revocation(revocation)) = &change.write {
                 self.fulfil(revocation).await?;
             }
         }
@@ -292,7 +279,16 @@ impl Shell {
 
 /// What was to be committed with the promise did not hold any more.
 #[derive(Debug)]
-pub struct Lost(pub crate::core::change::OnConflict);
+pub struct Lost(pub OnConflict);
+
+impl From<Lost> for Refusal {
+    fn from(Lost(conflict): Lost) -> Self {
+        match conflict {
+            OnConflict::Refuse(refusal) => refusal,
+            OnConflict::Retry => Self::Busy,
+        }
+    }
+}
 
 /// Tokens in one update of the list, so that no answer and no record grows large.
 const BATCH: usize = 64;

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Shell;
 use super::revocation::{Lost, Revoked};
 use super::token::Denied;
-use crate::core::change::{Change, OnConflict};
+use super::{Shell, failed};
+use crate::core::change::Change;
 use crate::core::names::{ClientId, PersonId};
 use crate::core::records::RevokedWhy;
-use crate::core::refusal::{Refusal, ServerFault};
+use crate::core::refusal::Refusal;
 use crate::core::request::Presented;
 use crate::core::revoke::{self, Named, Revocation, Target};
 use crate::store::StoreError;
@@ -63,23 +63,15 @@ impl Shell {
     }
 
     async fn decide_revocation(&self, presented: &Presented, named: &Named) -> Result<(), Refusal> {
-        let failed = |cause| {
-            tracing::error!(%cause, "the store failed");
-            Refusal::Server(ServerFault::Store)
-        };
         let facts = self.records.revocation_facts(presented, named).await.map_err(failed)?;
         let decided = revoke::decide(presented, named, &facts, &self.keys.secrets, &self.issuer, self.now())?;
-        let lost = |Lost(conflict)| match conflict {
-            OnConflict::Refuse(refusal) => refusal,
-            OnConflict::Retry => Refusal::Busy,
-        };
         match (decided.target, facts.client) {
             (Some(target), Some(client)) => {
-                let done = self.revoke_for(By::Client(client.id), target, decided.changes).await.map_err(failed)?;
-                done.map(|_| ()).map_err(lost)
+                self.revoke_for(By::Client(client.id), target, decided.changes).await.map_err(failed)??;
             }
-            _ => self.spend(&decided.changes).await.map_err(failed)?.map_err(lost),
+            _ => self.spend(&decided.changes).await?,
         }
+        Ok(())
     }
 }
 

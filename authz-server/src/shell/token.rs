@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Shell;
 use super::throttle::Wait;
+use super::{Shell, failed};
 use crate::core::change::OnConflict;
 use crate::core::channel::ChannelIdentity;
 use crate::core::entropy::Os;
@@ -82,26 +82,22 @@ impl Shell {
             policy: self.policy.as_ref(),
             lifetimes: &lifetimes,
         };
-        let store_failed = |cause| {
-            tracing::error!(%cause, "the store failed");
-            Refusal::Server(ServerFault::Store)
-        };
         let mut last: Option<Entry> = None;
         for _ in 0..ATTEMPTS {
-            let facts = self.records.facts(presented, request).await.map_err(store_failed)?;
+            let facts = self.records.facts(presented, request).await.map_err(failed)?;
             let (changes, mut entry, answer) = match issue(presented, request, &facts, &minting, self.now(), &mut Os) {
                 Ok(issued) => (issued.changes, issued.entry, Ok(issued.response)),
                 Err(refused) => (refused.changes, refused.entry, Err(refused.refusal)),
             };
             let committed = match changes.as_slice() {
                 [] => Committed::Done(Default::default()),
-                changes => self.records.commit(changes).await.map_err(store_failed)?,
+                changes => self.records.commit(changes).await.map_err(failed)?,
             };
             match committed {
                 Committed::Done(_) => {
                     // No token leaves of which the log does not tell.
                     let written = self.audit.record_first(&entry).map_err(|_| Refusal::Server(ServerFault::Audit));
-                    self.fulfil_all(&changes).await.map_err(store_failed)?;
+                    self.fulfil_all(&changes).await.map_err(failed)?;
                     return written.and(answer);
                 }
                 Committed::Conflict(OnConflict::Refuse(refusal)) => {

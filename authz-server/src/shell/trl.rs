@@ -2,12 +2,9 @@
 
 use super::Shell;
 use crate::core::authenticate;
-use crate::core::change::{Key, OnConflict};
-use crate::core::records::Client;
-use crate::core::refusal::{Refusal, ServerFault};
+use crate::core::refusal::Refusal;
 use crate::core::request::Presented;
 use crate::core::trl::Requester;
-use crate::shell::revocation::Lost;
 
 impl Shell {
     /// The requester that a client is, once it has authenticated as at `/token`.
@@ -15,23 +12,13 @@ impl Shell {
     /// # Errors
     /// It is not who it claims to be, or a public client: installations of an app share its name, so each has its grant's part only.
     pub async fn requester(&self, presented: &Presented) -> Result<Requester, Refusal> {
-        let failed = |cause| {
-            tracing::error!(%cause, "the store failed");
-            Refusal::Server(ServerFault::Store)
-        };
-        let client: Option<Client> = match presented.claimed_client() {
-            Some(id) => self.records.find(&Key::Client(id)).await.map_err(failed)?.map(|(client, _)| client),
-            None => None,
-        };
+        let client = self.claimed(presented).await?;
         let who = authenticate::client(presented, client.as_ref(), &self.keys.secrets, &self.issuer, self.now())?;
         if authenticate::is_public(who.client()) {
             return Err(Refusal::OtherMethod(who.client().id.clone()));
         }
-        match self.spend(&who.spend()).await.map_err(failed)? {
-            Ok(()) => Ok(Requester::Client(who.client().id.clone())),
-            Err(Lost(OnConflict::Refuse(refusal))) => Err(refusal),
-            Err(Lost(OnConflict::Retry)) => Err(Refusal::Busy),
-        }
+        self.spend(&who.spend()).await?;
+        Ok(Requester::Client(who.client().id.clone()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `/authorize` takes, and what it refuses.
 
-use super::super::testing::{House, NOW, REDIRECT, machine, native, person, who};
+use super::super::testing::{House, NOW, REDIRECT, machine, native, person, varied, who};
 use super::*;
 use crate::core::change::{Record, Write};
 use crate::core::entropy::Os;
@@ -8,7 +8,7 @@ use crate::core::records::ClientAuth;
 
 fn query(change: &[(&str, Option<&str>)], more: &[(&str, &str)]) -> Vec<(String, String)> {
     let jkt = Hash32::of(&[b"key"]).to_string();
-    let mut query: Vec<(String, String)> = [
+    let good = [
         ("client_id", "app"),
         ("redirect_uri", REDIRECT),
         ("response_type", "code"),
@@ -18,14 +18,8 @@ fn query(change: &[(&str, Option<&str>)], more: &[(&str, &str)]) -> Vec<(String,
         ("dpop_jkt", &jkt),
         ("scope", "door:open"),
         ("audience", "urn:latchwork:lock:front"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    for (name, value) in change {
-        query.retain(|(other, _)| other != name);
-        query.extend(value.map(|value| ((*name).to_owned(), value.to_owned())));
-    }
+    ];
+    let mut query = varied(&good, change);
     query.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     query
 }

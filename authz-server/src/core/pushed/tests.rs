@@ -2,11 +2,11 @@
 
 use super::super::authenticate;
 use super::super::request::{Credential, Presented};
-use super::super::testing::{House, ISSUER, NOW, Pair, REDIRECT, app, native};
+use super::super::testing::{House, ISSUER, NOW, Pair, REDIRECT, app, native, varied};
 use super::*;
 
 fn parameters(change: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
-    let mut parameters: Vec<(String, String)> = [
+    let good = [
         ("client_id", "app"),
         ("redirect_uri", REDIRECT),
         ("response_type", "code"),
@@ -15,15 +15,8 @@ fn parameters(change: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         ("code_challenge_method", "S256"),
         ("audience", "urn:latchwork:lock:front"),
         ("audience", "urn:latchwork:lock:back"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    for (name, value) in change {
-        parameters.retain(|(other, _)| other != name);
-        parameters.extend(value.map(|value| ((*name).to_owned(), value.to_owned())));
-    }
-    parameters
+    ];
+    varied(&good, change)
 }
 
 fn pushed(house: &House, presented: &Presented, parameters: &[(String, String)]) -> Result<String, Refusal> {

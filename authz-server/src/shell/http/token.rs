@@ -30,10 +30,7 @@ async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
     let from = peer(&request);
     let decided = match read(&request, face, &body, &shell) {
         Ok((presented, asked)) => shell.token(&presented, &asked, from).await,
-        Err(refusal) => match shell.admit(from, None) {
-            Ok(()) => Err(shell.unread(face, None, refusal)),
-            Err(wait) => Err(Denied::Slow(wait)),
-        },
+        Err(refusal) => Err(unread(&request, &shell, face, refusal)),
     };
     match decided {
         Ok(issued) => granted(&issued, in_cbor),
@@ -49,17 +46,27 @@ pub(super) fn posted(
     repeatable: &[&str],
 ) -> Result<(Presented, Form), Denied> {
     let read = || {
-        if content_type(request) != FORM {
-            return Err(Refusal::Malformed("not a form"));
-        }
-        let form = Form::parse(body, repeatable)?;
+        let form = form_of(request, body, repeatable, "not a form")?;
         let credential = channel::through(request, form.credential(authorization(request)?)?);
         Ok((Presented { credential, proof: proof(request, shell)? }, form))
     };
-    read().map_err(|refusal| match shell.admit(peer(request), None) {
-        Ok(()) => shell.unread(Face::Form, None, refusal),
+    read().map_err(|refusal| unread(request, shell, Face::Form, refusal))
+}
+
+/// The form that was posted; `otherwise` is what to say of any other content.
+fn form_of(request: &HttpRequest, body: &[u8], repeatable: &[&str], otherwise: &'static str) -> Result<Form, Refusal> {
+    match content_type(request).as_str() {
+        FORM => Form::parse(body, repeatable),
+        _ => Err(Refusal::Malformed(otherwise)),
+    }
+}
+
+/// What cannot be read counts for its address all the same.
+fn unread(request: &HttpRequest, shell: &Shell, face: Face, refusal: Refusal) -> Denied {
+    match shell.admit(peer(request), None) {
+        Ok(()) => shell.unread(face, None, refusal),
         Err(wait) => Denied::Slow(wait),
-    })
+    }
 }
 
 /// The answer to a client that gets nothing.
@@ -94,10 +101,7 @@ fn read(
     let authorization = authorization(request)?;
     let (asked, credential) = match face {
         Face::Form => {
-            if content_type(request) != FORM {
-                return Err(Refusal::Malformed("neither a form nor application/ace+cbor"));
-            }
-            let form = Form::parse(body, &[])?;
+            let form = form_of(request, body, &[], "neither a form nor application/ace+cbor")?;
             (form.token_request()?, form.credential(authorization)?)
         }
         Face::CborHttp | Face::CborCoap => {

@@ -13,10 +13,10 @@ use crate::core::bytes::Hidden;
 use crate::core::refusal::{OAuthError, Refusal};
 use crate::core::request::{Credential, Presented};
 use crate::core::trl::{Query, Refused, Requester, problem};
-use crate::shell::Shell;
 use crate::shell::form::{basic_credentials, pairs};
 use crate::shell::throttle::Wait;
 use crate::shell::trl::{ACE_TRL_CBOR, PROBLEM_DETAILS_CBOR};
+use crate::shell::{Shell, failed};
 use crate::store::StoreError;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -97,8 +97,7 @@ impl From<Refusal> for NoAnswer {
 
 impl From<StoreError> for NoAnswer {
     fn from(cause: StoreError) -> Self {
-        tracing::error!(%cause, "the store failed");
-        Self::Refused(OAuthError::SERVER_ERROR)
+        failed(cause).into()
     }
 }
 
