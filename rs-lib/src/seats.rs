@@ -4,7 +4,7 @@
 //! A person is a `sub` of a server. Somebody with many tokens could keep every seat in use; so the last quarter of the
 //! free ones is for people who hold none, and nobody's session gives way to somebody who holds as many.
 
-use crate::clock::{Now, Standing};
+use crate::clock::Now;
 use crate::holder::{KeyName, Subject};
 use crate::session::{Session, Sessions};
 use core::cmp::Reverse;
@@ -17,16 +17,16 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         if let Some(index) = self.live.iter().position(predecessor) {
             return Some(index);
         }
-        let held = crowd(&self.live, |session| session.holder.subject == subject && !is_over(session, now));
-        let free = |slot: &&Option<Session>| slot.as_ref().is_none_or(|session| is_over(session, now));
+        let held = crowd(&self.live, |session| session.holder.subject == subject && !session.is_over(now));
+        let free = |slot: &&Option<Session>| slot.as_ref().is_none_or(|session| session.is_over(now));
         let reserved = if held == 0 || cfg!(latchwork_disable = "reserve") { 0 } else { N / 4 };
         if self.live.iter().filter(free).count() > reserved {
             return self.live.iter().position(|slot| free(&slot));
         }
         let rank = |(index, slot): (usize, &Option<Session>)| {
-            let session = slot.as_ref().filter(|session| !is_over(session, now))?;
+            let session = slot.as_ref().filter(|session| !session.is_over(now))?;
             let idle = now.uptime.since(session.used) >= IN_USE;
-            let same = |other: &Session| other.holder.subject == session.holder.subject && !is_over(other, now);
+            let same = |other: &Session| other.holder.subject == session.holder.subject && !other.is_over(now);
             let crowd = crowd(&self.live, same) + usize::from(session.holder.subject == subject);
             let gives = crowd > held || cfg!(latchwork_disable = "fair");
             (idle && gives).then_some((Reverse(crowd), session.used, index))
@@ -39,7 +39,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     /// itself, and many tokens of one person each other.
     pub(crate) fn pending_slot(&self, subject: Subject, now: &Now) -> usize {
         let rank = |slot: &Option<Session>| {
-            let Some(session) = slot.as_ref().filter(|session| !is_over(session, now)) else {
+            let Some(session) = slot.as_ref().filter(|session| !session.is_over(now)) else {
                 return (false, Reverse(0), Reverse(0), 0);
             };
             let holder = &session.holder;
@@ -54,10 +54,6 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
 
 fn crowd(slots: &[Option<Session>], which: impl Fn(&Session) -> bool) -> usize {
     slots.iter().flatten().filter(|session| which(session)).count()
-}
-
-fn is_over(session: &Session, now: &Now) -> bool {
-    session.holder.ends.standing(now) == Standing::Over
 }
 
 /// A session counts as in use for this many seconds after a request; nobody is evicted within.

@@ -33,6 +33,13 @@ pub(crate) struct Session {
     pub(crate) upload: u64,
 }
 
+impl Session {
+    /// Whether its rights are over.
+    pub(crate) fn is_over(&self, now: &Now) -> bool {
+        self.holder.ends.standing(now) == Standing::Over
+    }
+}
+
 /// Where a session sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seat {
@@ -97,7 +104,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
 
     /// Ends every session whose rights are over. To be called from time to time; requests check for themselves.
     pub fn sweep(&mut self, now: &Now) {
-        self.end_where(|session| session.holder.ends.standing(now) == Standing::Over);
+        self.end_where(|session| session.is_over(now));
     }
 
     /// Ends every session that rests on this token, and tells what it said of itself. Its number is not over yet: its
