@@ -10,7 +10,8 @@ use crate::core::bytes::{Hash32, base64url};
 use crate::core::entropy::{Entropy, NoEntropy, fresh};
 
 /// Headers of every answer that does not bring its own.
-pub(crate) fn headers() -> DefaultHeaders {
+#[must_use]
+pub fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((header::CACHE_CONTROL, "no-store"))
         .add((header::PRAGMA, "no-cache"))

@@ -7,7 +7,7 @@ mod authorize;
 mod channel;
 mod doors;
 mod grants;
-mod guard;
+pub mod guard;
 mod meta;
 mod par;
 mod revoke;

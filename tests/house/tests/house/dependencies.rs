@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
+    ("fuzz-server", &["authz-server"]),
     ("house", &[]),
 ];
 
