@@ -167,6 +167,47 @@ fn of_many_who_want_it_once_one_gets_it() {
     });
 }
 
+/// What one commit of a group writes is there for the checks of the next, and all of it outlives the server.
+#[test]
+fn the_commits_of_a_group_see_each_other() {
+    each(async |store| {
+        let attempts = [
+            (vec![(key("g"), Check::Absent)], vec![put("g", "1")]),
+            (vec![(key("g"), Check::Absent)], vec![put("g", "2")]),
+            (vec![(key("g"), Check::Present)], vec![delete("g")]),
+            (vec![(key("g"), Check::Present)], vec![put("g", "3")]),
+            (vec![(key("g"), Check::Absent)], vec![put("g", "4"), put("h", "4")]),
+        ];
+        let commits = attempts.into_iter().map(|(checks, ops)| store.commit(Batch { checks, ops }));
+        let outcomes = join_all(commits).await;
+        let committed = |outcome: &Result<Outcome, _>| matches!(outcome, Ok(Outcome::Committed(_)));
+        assert_eq!(
+            outcomes.iter().map(committed).collect::<Vec<_>>(),
+            [true, false, true, false, true],
+            "{outcomes:?}"
+        );
+        assert_eq!(value(store, "g").await.as_deref(), Some("4"));
+    });
+}
+
+/// More in one group than a segment of sled's log holds.
+#[test]
+fn a_group_of_megabytes_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = "x".repeat(20_000);
+    {
+        let store = Sled::open(&dir.path().join("store"), CACHE).unwrap();
+        let commits =
+            (0..200).map(|n| store.commit(Batch { checks: Vec::new(), ops: vec![put(&format!("{n}"), &large)] }));
+        let outcomes = block_on(join_all(commits));
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    }
+    let store = Sled::open(&dir.path().join("store"), CACHE).unwrap();
+    for n in 0..200 {
+        assert_eq!(block_on(value(&store, &n.to_string())).as_deref(), Some(large.as_str()), "{n}");
+    }
+}
+
 /// All at once, so that they share a group.
 async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     use std::task::Poll;

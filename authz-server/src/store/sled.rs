@@ -15,6 +15,7 @@
 
 mod open;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -24,9 +25,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 
 use super::{Batch, Key, Op, Outcome, Rev, Store, StoreError, Stored, appended, holds};
 
@@ -60,7 +59,6 @@ impl Sled {
             None => 1,
         };
         let before = first.saturating_sub(1);
-        let runtime = Builder::new_current_thread().enable_time().build().map_err(|error| broken(dir, &error))?;
         let mut committer = Committer {
             dir: dir.to_owned(),
             log: open::settle(dir, &db)?,
@@ -77,7 +75,7 @@ impl Sled {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let committer = thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || committer.run(&runtime, jobs))
+            .spawn(move || committer.run(jobs))
             .map_err(|error| broken(dir, &error))?;
         Ok(Self { db, progress, queue: Some(queue), committer: Some(committer) })
     }
@@ -166,11 +164,11 @@ struct Committer {
 }
 
 impl Committer {
-    fn run(mut self, runtime: &Runtime, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut company = 0;
-        while let Some(group) = runtime.block_on(gather(&mut jobs, company)) {
+        while let Some(group) = gather(&mut jobs, company) {
             company = group.len();
-            match catch_unwind(AssertUnwindSafe(|| self.group(&group))) {
+            match catch_unwind(AssertUnwindSafe(|| self.commit(&group))) {
                 Ok(Ok(outcomes)) => {
                     for (job, outcome) in group.into_iter().zip(outcomes) {
                         // Who asked may be gone; the commit stands.
@@ -183,25 +181,27 @@ impl Committer {
         }
     }
 
-    fn group(&mut self, group: &[Job]) -> Result<Vec<Outcome>, StoreError> {
+    /// Decides each batch after those before it and writes what they come to as one: sled rolls its buffer, and wakes its threads, for
+    /// every batch that it is given.
+    fn commit(&mut self, group: &[Job]) -> Result<Vec<Outcome>, StoreError> {
         let before = self.next;
+        let mut changes = Changes::default();
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            outcomes.push(self.apply(&job.batch)?);
+            outcomes.push(self.decide(&job.batch, &mut changes)?);
         }
         if self.next != before {
+            // Before the first reader can see it.
+            self.progress.applied.store(self.next.saturating_sub(1), Ordering::SeqCst);
+            self.db.apply_batch(changes.writes).map_err(|error| broken(&self.dir, &error))?;
             self.sync()?;
         }
         Ok(outcomes)
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, StoreError> {
+    fn decide(&mut self, batch: &Batch, changes: &mut Changes) -> Result<Outcome, StoreError> {
         for (index, (key, check)) in batch.checks.iter().enumerate() {
-            let there = match self.db.get(key.bytes()).map_err(|error| broken(&self.dir, &error))? {
-                Some(bytes) => Some(decode(&bytes).ok_or_else(|| StoreError::Record(key.clone()))?.rev),
-                None => None,
-            };
-            if !holds(*check, there) {
+            if !holds(*check, self.revision(key, changes)?) {
                 return Ok(Outcome::Conflict { check: index });
             }
         }
@@ -210,22 +210,27 @@ impl Committer {
         }
         let rev = Rev(self.next);
         self.next += 1;
-        let mut writes = sled::Batch::default();
         for (index, op) in (0..).zip(&batch.ops) {
             match op {
-                Op::Put { key, value, expires } => {
-                    writes.insert(key.bytes(), encode(rev, *expires, value));
-                }
-                Op::Delete { key } => writes.remove(key.bytes()),
+                Op::Put { key, value, expires } => changes.put(key.clone(), rev, *expires, value),
+                Op::Delete { key } => changes.delete(key.clone()),
                 Op::Append { prefix, value, expires } => {
-                    writes.insert(appended(prefix, rev, index).bytes(), encode(rev, *expires, value));
+                    changes.put(appended(prefix, rev, index), rev, *expires, value)
                 }
             }
         }
-        // Before the first reader can see it.
-        self.progress.applied.store(rev.0, Ordering::SeqCst);
-        self.db.apply_batch(writes).map_err(|error| broken(&self.dir, &error))?;
         Ok(Outcome::Committed(rev))
+    }
+
+    /// The revision of the record at `key` once `changes` are in.
+    fn revision(&self, key: &Key, changes: &Changes) -> Result<Option<Rev>, StoreError> {
+        if let Some(rev) = changes.revisions.get(key) {
+            return Ok(*rev);
+        }
+        match self.db.get(key.bytes()).map_err(|error| broken(&self.dir, &error))? {
+            Some(bytes) => Ok(Some(decode(&bytes).ok_or_else(|| StoreError::Record(key.clone()))?.rev)),
+            None => Ok(None),
+        }
     }
 
     /// Makes a block of revisions ours: none is used twice, whatever a crash takes back.
@@ -244,20 +249,40 @@ impl Committer {
     }
 }
 
+/// What a group of batches comes to.
+#[derive(Default)]
+struct Changes {
+    writes: sled::Batch,
+    /// What the next batch of the group finds where an earlier one wrote.
+    revisions: HashMap<Key, Option<Rev>>,
+}
+
+impl Changes {
+    fn put(&mut self, key: Key, rev: Rev, expires: Option<i64>, value: &[u8]) {
+        self.writes.insert(key.bytes(), encode(rev, expires, value));
+        self.revisions.insert(key, Some(rev));
+    }
+
+    fn delete(&mut self, key: Key) {
+        self.writes.remove(key.bytes());
+        self.revisions.insert(key, None);
+    }
+}
+
 /// The jobs that share the next sync. A sync costs as much as many commits, so where the last one had company the next waits for its
-/// own, the longer the more there was; whoever comes alone waits for nobody.
-async fn gather(jobs: &mut mpsc::Receiver<Job>, company: usize) -> Option<Vec<Job>> {
-    let mut group = vec![jobs.recv().await?];
-    let patience = Duration::from_millis(u64::try_from(company / 4).unwrap_or(PATIENCE).min(PATIENCE));
-    let all_that_come = async {
-        while group.len() < GROUP
-            && let Some(job) = jobs.recv().await
-        {
-            group.push(job);
-        }
-    };
-    // Nobody more is no failure; and what is queued already is taken without patience, too.
-    let _ = timeout(patience, all_that_come).await;
+/// own, the longer the more there was; whoever comes alone waits for nobody. It sleeps rather than listen: to be woken for each
+/// that comes would cost as much as the commits.
+fn gather(jobs: &mut mpsc::Receiver<Job>, company: usize) -> Option<Vec<Job>> {
+    let mut group = vec![jobs.blocking_recv()?];
+    let patience = u64::try_from(company / 4).unwrap_or(PATIENCE).min(PATIENCE);
+    if patience > 0 {
+        thread::sleep(Duration::from_millis(patience));
+    }
+    while group.len() < GROUP
+        && let Ok(job) = jobs.try_recv()
+    {
+        group.push(job);
+    }
     Some(group)
 }
 
