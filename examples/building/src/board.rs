@@ -64,23 +64,25 @@ impl Board {
     }
 }
 
-/// The image as `examples/door-lock/cortex-m/build` leaves it.
-pub fn image() -> Outcome<PathBuf> {
+/// A variant of the image, as `examples/door-lock/cortex-m/build` leaves it.
+pub fn image(variant: &str) -> Outcome<PathBuf> {
     let here = std::env::current_exe()?;
-    let built = |target: &Path| target.join("cortex-m/thumbv7em-none-eabi/release/door-lock");
+    let built = |target: &Path| target.join(format!("cortex-m/door-lock-{variant}"));
     let found = here.ancestors().skip(1).take(3).map(built).find(|path| path.exists());
-    found.ok_or_else(|| "the image is not built: make image".into())
+    found.ok_or_else(|| format!("the image {variant} is not built: make image").into())
 }
 
-/// Writes the chip of a board: what `latchwork lock enroll` wrote for the lock, in its flash.
-pub fn write_chip(config: &Path, chip: &Path) -> Outcome<()> {
-    let output = Command::new(program("door-lock")?)
-        .arg("flash")
-        .arg("--config")
-        .arg(config)
-        .arg("--chip")
-        .arg(chip)
-        .output()?;
+/// The variant that speaks everything.
+pub const EVERYTHING: &str = "es256-p256";
+
+/// Writes the chip of a board: what `latchwork lock enroll` wrote for the lock, and its own key if it has one.
+pub fn write_chip(config: &Path, key: Option<&Path>, chip: &Path) -> Outcome<()> {
+    let mut command = Command::new(program("door-lock")?);
+    command.arg("flash").arg("--config").arg(config).arg("--chip").arg(chip);
+    if let Some(key) = key {
+        command.arg("--key").arg(key);
+    }
+    let output = command.output()?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
 

@@ -31,13 +31,14 @@ pub struct Building {
     server: Option<Process>,
 }
 
-/// What the lock of the front door runs on.
+/// What the locks of the front door and the side door run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
+pub enum Body {
     /// Linux.
     Linux,
-    /// A microcontroller in QEMU, without a clock.
-    Board,
+    /// Microcontrollers in QEMU, without a clock: the front door knows by this mode (`nonce`, `exi`) that a token is
+    /// recent, the side door by `exi`.
+    Board(&'static str),
 }
 
 /// The doors that have a running lock.
@@ -59,11 +60,11 @@ impl Building {
 
     /// The same, with further sections at the end of the server's configuration.
     pub fn open_configured(filter: &str, more: &str) -> Outcome<Self> {
-        Self::open_staged(filter, more, Front::Linux)
+        Self::open_staged(filter, more, Body::Linux)
     }
 
-    /// The same, with a choice of what the front door's lock runs on.
-    pub fn open_staged(filter: &str, more: &str, front: Front) -> Outcome<Self> {
+    /// The same, with a choice of what two of the locks run on.
+    pub fn open_staged(filter: &str, more: &str, body: Body) -> Outcome<Self> {
         let directory = TempDir::with_prefix("latchwork-")?;
         let at = directory.path();
         for part in ["logs", "locks", "phones"] {
@@ -90,12 +91,17 @@ impl Building {
         building.start_server()?;
         for name in LOCKS {
             let (locks, logs) = (building.path("locks"), building.path("logs"));
-            let lock = if name == "front" && front == Front::Board {
-                Lock::on_board(name, &building.enroll_with(name, &["--clock", "nonce"])?, &locks, &logs)?
-            } else {
-                let file = building.enroll(name)?;
-                let key = EDHOC.contains(&name).then(|| building.lock_key(name));
-                Lock::start(name, &file, key.as_deref(), &locks, &logs, filter)?
+            let key = EDHOC.contains(&name).then(|| building.lock_key(name));
+            let lock = match (body, name) {
+                (Body::Board(_), "side") => {
+                    let file = building.enroll_with(name, &["--clock", "exi"])?;
+                    Lock::on_board(name, &file, key.as_deref(), &locks, &logs)?
+                }
+                (Body::Board(mode), "front") => {
+                    let file = building.enroll_with(name, &["--clock", mode])?;
+                    Lock::on_board(name, &file, None, &locks, &logs)?
+                }
+                _ => Lock::start(name, &building.enroll(name)?, key.as_deref(), &locks, &logs, filter)?,
             };
             building.locks.insert(name.to_owned(), lock);
         }
@@ -193,6 +199,15 @@ impl Building {
         let file = self.path("building.toml");
         write_private(&file, &declaration)?;
         self.latchwork(&["apply", "-f", &file.to_string_lossy(), "--dir", &self.path("server").to_string_lossy()])
+    }
+
+    /// Cuts the power of a lock on a board and gives it back. Its address is another one then.
+    pub fn reboot(&mut self, name: &str) -> Outcome<()> {
+        drop(self.locks.remove(name));
+        let (file, locks, logs) = (self.path(&format!("locks/{name}.lock")), self.path("locks"), self.path("logs"));
+        let lock = Lock::on_board(name, &file, None, &locks, &logs)?;
+        self.locks.insert(name.to_owned(), lock);
+        Ok(())
     }
 
     /// Ends the server, as a power cut would.

@@ -15,7 +15,7 @@ pub mod sniffer;
 pub mod story;
 
 pub use browser::{Browser, Page};
-pub use building::{Building, Front};
+pub use building::{Body, Building};
 pub use interrupts::Interrupts;
 pub use lock::Lock;
 pub use people::Phone;

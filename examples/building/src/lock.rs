@@ -56,12 +56,13 @@ impl Lock {
     }
 
     /// Starts the same lock on a microcontroller. Its chip is kept in `directory`: a second start is a reboot.
-    pub fn on_board(name: &str, file: &Path, directory: &Path, logs: &Path) -> Outcome<Self> {
+    pub fn on_board(name: &str, file: &Path, key: Option<&Path>, directory: &Path, logs: &Path) -> Outcome<Self> {
         let chip = directory.join(format!("{name}.chip"));
         if !chip.exists() {
-            board::write_chip(file, &chip)?;
+            board::write_chip(file, key, &chip)?;
         }
-        let board = Board::start(&format!("lock-{name}"), &board::image()?, &chip, logs, Pace::Real)?;
+        let image = board::image(board::EVERYTHING)?;
+        let board = Board::start(&format!("lock-{name}"), &image, &chip, logs, Pace::Real)?;
         let (address, record) = (board.address(), board.process.log().to_owned());
         let corridor = Sniffer::before(address)?;
         let _body = Body::Board { _board: board };

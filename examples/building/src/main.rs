@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use latchwork_building::building::program;
 use latchwork_building::people::{EMMA, OLIVIA, VICTOR};
 use latchwork_building::story::{self, Teller};
-use latchwork_building::{Building, Front, Interrupts, Outcome};
+use latchwork_building::{Body, Building, Interrupts, Outcome};
 
 fn main() -> ExitCode {
     let asked = |word| std::env::args().any(|argument| argument == word);
-    let front = if asked("--lock=qemu") { Front::Board } else { Front::Linux };
-    match play(asked("--keep"), front) {
+    let body = if asked("--lock=qemu") { Body::Board("exi") } else { Body::Linux };
+    match play(asked("--keep"), body) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -23,15 +23,15 @@ fn main() -> ExitCode {
 }
 
 /// Whether everything went as it should.
-fn play(keep: bool, front: Front) -> Outcome<bool> {
+fn play(keep: bool, body: Body) -> Outcome<bool> {
     let interrupts = Interrupts::listen()?;
-    let mut building = Building::open_staged("info", "", front)?;
+    let mut building = Building::open_staged("info", "", body)?;
     println!("The Corner House");
     println!("  provider  {}", building.provider_url);
     println!("  server    {}  coap://{}", building.issuer, building.coap);
     for lock in building.locks.values() {
-        let body = if lock.has_clock() { "" } else { ", a microcontroller without a clock" };
-        println!("  lock      {:5}  coap://{}{body}", lock.name, lock.address);
+        let board = if lock.has_clock() { "" } else { ", a microcontroller without a clock" };
+        println!("  lock      {:5}  coap://{}{board}", lock.name, lock.address);
     }
     let mut told = Teller { interrupts: Some(interrupts), ..Teller::default() };
     story::online(&mut building, &mut told)?;

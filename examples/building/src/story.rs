@@ -76,21 +76,26 @@ pub fn online(building: &mut Building, told: &mut Teller) -> Outcome<()> {
 pub fn offline(building: &mut Building, told: &mut Teller) -> Outcome<()> {
     building.stop_server();
     building.stop_provider();
-    let building = &*building;
+    let on_board = !building.lock("front")?.has_clock();
+    let stage = &*building;
     told.chapter("In the evening, server and provider stopped");
-    told.scene("opened: the employee's door", || opens(building, "emma", "front"))?;
-    told.scene("opened: the same door again, at once", || opens_twice(building, "emma", "front"))?;
-    told.scene("opened: the visitor's door", || opens(building, "victor", "lab"))?;
-    told.scene("opened: the side door, by EDHOC", || opens_by_edhoc(building))?;
-    told.scene("opened: the side door again, at once", || opens_twice(building, "emma", "side"))?;
-    told.scene("refused: a stolen token, without its key", || stolen_token(building))?;
-    told.scene("refused: everything that went by, sent again", || replay(building))?;
-    told.scene("refused: a token for the other lock", || other_lock(building))?;
-    told.scene("refused: a forged token", || forged(building))?;
-    told.scene("refused: a stolen signed token in EDHOC, with another key", || stolen_signed_token(building))?;
-    told.scene("refused: a signed token uploaded in the open", || signed_in_the_open(building))?;
-    told.scene("refused: EDHOC with a token for another lock", || signed_for_another(building))?;
-    told.scene("refused: a token whose end has passed", || expired(building))?;
+    told.scene("opened: the employee's door", || opens(stage, "emma", "front"))?;
+    told.scene("opened: the same door again, at once", || opens_twice(stage, "emma", "front"))?;
+    told.scene("opened: the visitor's door", || opens(stage, "victor", "lab"))?;
+    told.scene("opened: the side door, by EDHOC", || opens_by_edhoc(stage))?;
+    told.scene("opened: the side door again, at once", || opens_twice(stage, "emma", "side"))?;
+    told.scene("refused: a stolen token, without its key", || stolen_token(stage))?;
+    told.scene("refused: everything that went by, sent again", || replay(stage))?;
+    told.scene("refused: a token for the other lock", || other_lock(stage))?;
+    told.scene("refused: a forged token", || forged(stage))?;
+    told.scene("refused: a stolen signed token in EDHOC, with another key", || stolen_signed_token(stage))?;
+    told.scene("refused: a signed token uploaded in the open", || signed_in_the_open(stage))?;
+    told.scene("refused: EDHOC with a token for another lock", || signed_for_another(stage))?;
+    if on_board {
+        told.scene("refused: after a power cut, a token that had begun to count", || counted(building))?;
+    } else {
+        told.scene("refused: a token whose end has passed", || expired(building))?;
+    }
     Ok(())
 }
 
@@ -381,6 +386,20 @@ fn expired(building: &Building) -> Outcome<Scene> {
     Scene::new(
         answer.code == "4.01" && moves == 0 && refusal.contains("4.01"),
         format!("nine hours later the lock answers {}; bolt moves {moves}", answer.code),
+    )
+}
+
+/// A board has no date to set ahead. Its tokens count from receipt, and one that counted before a power cut is over.
+fn counted(building: &mut Building) -> Outcome<Scene> {
+    let token = token_of(building, "emma", FRONT)?;
+    building.reboot("front")?;
+    let front = building.lock("front")?;
+    let before = front.moves()?;
+    let answer = Attacker::at(front.address)?.upload(&token)?;
+    let moves = front.moves()? - before;
+    Scene::new(
+        answer.code == "4.01" && moves == 0,
+        format!("without a clock the lock answers {}; bolt moves {moves}", answer.code),
     )
 }
 

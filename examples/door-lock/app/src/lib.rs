@@ -5,6 +5,7 @@
 
 #![no_std]
 
+pub mod counters;
 mod door;
 mod lock;
 pub mod page;

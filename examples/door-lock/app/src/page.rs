@@ -21,6 +21,11 @@ pub struct Page<'p> {
     pub scopes: [NamedScope<'p>; MAX_SCOPES],
     /// Random bytes from the factory, where the board has no source of its own.
     pub seed: Secret<32>,
+    /// Whether tokens count from their receipt (`exi`). Else they answer a nonce of the lock's own (`cnonce`).
+    pub counts: bool,
+    /// The lock's static Diffie-Hellman key, and the credential (a CCS) that has its public half; None for a lock that
+    /// speaks no EDHOC.
+    pub own_key: Option<(Secret<32>, &'p [u8])>,
 }
 
 /// A public key that tokens are signed with.
@@ -71,7 +76,17 @@ impl<'p> Page<'p> {
         let nothing = Aif::parse(&[0x80]).map_err(|_| NotAPage)?;
         let scopes = core::array::from_fn(|_| named.next().unwrap_or(NamedScope { name: "", grants: nothing }));
         let seed = r.bytes()?.try_into().map_err(|_| NotAPage)?;
-        Ok(Self { audience, issuer, token_uri, token_key, public_keys, scopes, seed })
+        let counts = match r.uint()? {
+            0 => false,
+            1 => true,
+            _ => return Err(NotAPage),
+        };
+        let own_key = match r.array()? {
+            0 => None,
+            2 => Some((r.bytes()?.try_into().map_err(|_| NotAPage)?, r.bytes()?)),
+            _ => return Err(NotAPage),
+        };
+        Ok(Self { audience, issuer, token_uri, token_key, public_keys, scopes, seed, counts, own_key })
     }
 
     /// Writes the page.
@@ -90,7 +105,11 @@ impl<'p> Page<'p> {
         for scope in self.scopes() {
             w.array(2)?.text(scope.name)?.bytes(scope.grants.as_bytes())?;
         }
-        w.bytes(self.seed.expose())?;
+        w.bytes(self.seed.expose())?.uint(self.counts.into())?;
+        match &self.own_key {
+            None => w.array(0)?,
+            Some((key, ccs)) => w.array(2)?.bytes(key.expose())?.bytes(ccs)?,
+        };
         Ok(w.finish())
     }
 
@@ -154,7 +173,7 @@ pub const MAX_SCOPES: usize = 4;
 /// Bytes that are enough for any page.
 pub const MAX_LEN: usize = 2048;
 
-const ITEMS: usize = 8;
+const ITEMS: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +194,8 @@ mod tests {
             scopes: [("door:open", grants), ("", nothing), ("", nothing), ("", nothing)]
                 .map(|(name, grants)| NamedScope { name, grants }),
             seed: Secret::new([9; 32]),
+            counts: true,
+            own_key: Some((Secret::new([5; 32]), b"ccs")),
         }
     }
 
@@ -187,6 +208,8 @@ mod tests {
         assert_eq!(read.token_uri, "https://as.example/token");
         assert_eq!((read.token_key.0, read.token_key.1.expose()), (&b"front"[..], &[7; 16]));
         assert_eq!(read.seed.expose(), &[9; 32]);
+        assert!(read.counts);
+        assert_eq!(read.own_key.as_ref().map(|(key, ccs)| (key.expose(), *ccs)), Some((&[5; 32], &b"ccs"[..])));
         let (keys, count) = read.keys();
         assert_eq!(count, 3);
         assert!(matches!(keys[1], TokenKey { kid: b"01", key: Key::Es256(P256Public { x: [1, ..], .. }), .. }));

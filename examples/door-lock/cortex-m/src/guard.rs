@@ -1,15 +1,17 @@
 //! Guards the door: takes datagrams from the line until the power goes.
 
 use crate::clock::Clock;
+use crate::edhoc::OwnKey;
 use crate::entropy::Entropy;
 use crate::flash::Flash;
 use crate::{board, console, measure};
 use latchwork_crypto::RustCrypto;
+use latchwork_door_lock_app::counters::Counters;
 use latchwork_door_lock_app::page::Page;
 use latchwork_door_lock_app::{Bolt, Lock, MAX_DATAGRAM, Sent, Stuck};
 use latchwork_door_lock_slip::{Decoder, HEADERS, Packet, encode};
 use latchwork_rs_lib::nonce::Nonces;
-use latchwork_rs_lib::{Allowed, Event, Freshness, NoEdhoc, NoFlash, Trust};
+use latchwork_rs_lib::{Allowed, Event, Freshness, Trust};
 
 /// Why the lock does not run.
 pub(crate) struct Fault(pub(crate) &'static str);
@@ -25,7 +27,8 @@ pub(crate) fn guard() -> Fault {
 fn run() -> Result<core::convert::Infallible, Fault> {
     let flash = Flash::of_board();
     let page = Page::parse(flash.page()).map_err(|_| Fault("no page in the flash: enrol the lock"))?;
-    let boots = flash.count_boot().ok_or(Fault("the flash does not count"))?;
+    let mut counters = Counters(flash);
+    let boots = counters.count_boot().map_err(|_| Fault("the flash does not count"))?;
     let mut entropy = Entropy::new(page.seed.clone(), boots);
     let nonces = Nonces::new(&mut entropy, NONCE_FRESH, NONCE_RIGHTS).map_err(|_| Fault("no random numbers"))?;
 
@@ -35,12 +38,18 @@ fn run() -> Result<core::convert::Infallible, Fault> {
         audience: page.audience,
         groups: &[],
         issuers: &issuers,
-        freshness: Freshness::Nonce(&nonces),
+        freshness: if page.counts { Freshness::Clock } else { Freshness::Nonce(&nonces) },
         scopes: page.scopes(),
     };
+    let bad_key = |_| Fault("the page has a key that is none");
+    let own_key = OwnKey::of(&page).map_err(bad_key)?;
+    let edhoc = own_key.handshakes(&page).map_err(bad_key)?;
     let lock =
-        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, entropy, NoEdhoc, NoFlash, Solenoid);
+        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, entropy, edhoc, counters, Solenoid);
     let mut lock = lock.map_err(|_| Fault("no random numbers"))?;
+    if page.counts && !lock.remembers() {
+        return Err(Fault("the flash cannot be read"));
+    }
 
     let mut clock = Clock::start();
     let mut line = Decoder::<FRAME>::new();
@@ -93,6 +102,8 @@ fn log(event: Option<Event>, cost: &measure::Cost) {
         Some(Event::Unauthorized) => "unauthorized",
         Some(Event::Lapsed) => "lapsed",
         Some(Event::NotVerified(_)) => "not-verified",
+        Some(Event::Begun) => "begun",
+        Some(Event::HandshakeFailed(_)) => "handshake-failed",
         Some(_) => "other",
     };
     console::text("did ");
@@ -108,7 +119,7 @@ fn log(event: Option<Event>, cost: &measure::Cost) {
 
 /// How many people can be inside, and how many on the doorstep.
 const INSIDE: usize = 4;
-const DOORSTEP: usize = 2;
+pub(crate) const DOORSTEP: usize = 2;
 
 /// How long a client may take to fetch a token for a nonce, and how long its rights then last, in seconds.
 const NONCE_FRESH: u64 = 600;

@@ -9,6 +9,7 @@
 mod board;
 mod clock;
 mod console;
+mod edhoc;
 mod entropy;
 mod flash;
 mod guard;

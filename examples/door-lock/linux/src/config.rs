@@ -103,7 +103,9 @@ pub(crate) enum Wrong {
     #[error("scopes.aif: more than tokens can carry")]
     Scope,
     /// Boards have no date, and take no groups.
-    #[error("clock, groups: a board without files wants a lock that was enrolled with `nonce`, and in no group")]
+    #[error(
+        "clock, groups: a board without files wants a lock that was enrolled with `nonce` or `exi`, and in no group"
+    )]
     Board,
     /// More than a page holds.
     #[error("as_keys, scopes: more than fit the flash of a board")]
@@ -126,9 +128,15 @@ impl Config {
         toml::from_str(text).map_err(|error| Wrong::toml(text, &error))
     }
 
-    /// Writes what a board without files keeps in its flash; `seed` is what it makes its random numbers of.
-    pub(crate) fn write_page(&self, seed: Secret<32>, out: &mut [u8]) -> Result<(), Wrong> {
-        if self.clock != ClockMode::Nonce || !self.groups.is_empty() {
+    /// Writes what a board without files keeps in its flash; `seed` is what it makes its random numbers of, `own_key` what
+    /// it speaks EDHOC with.
+    pub(crate) fn write_page(
+        &self,
+        seed: Secret<32>,
+        own_key: Option<(Secret<32>, &[u8])>,
+        out: &mut [u8],
+    ) -> Result<(), Wrong> {
+        if self.clock == ClockMode::Clock || !self.groups.is_empty() {
             return Err(Wrong::Board);
         }
         let kids: Vec<_> = self.as_keys.iter().map(|key| hex("as_keys.kid", &key.kid)).collect::<Result<_, _>>()?;
@@ -157,6 +165,8 @@ impl Config {
             public_keys,
             scopes: std::array::from_fn(|_| scopes.next().unwrap_or(NamedScope { name: "", grants: nothing })),
             seed,
+            counts: self.clock == ClockMode::Exi,
+            own_key,
         };
         page.write(out).map(drop).map_err(|_| Wrong::Page)
     }
@@ -290,10 +300,11 @@ mod tests {
 
     #[test]
     fn the_page_of_a_board_has_what_the_file_has() {
-        let write = |text: &str, page: &mut [u8]| Config::parse(text)?.write_page(Secret::new([5; 32]), page);
+        let write = |text: &str, page: &mut [u8]| Config::parse(text)?.write_page(Secret::new([5; 32]), None, page);
         let mut flash = [0xff; page::MAX_LEN];
         write(&GOOD.replace("clock = \"clock\"", "clock = \"nonce\""), &mut flash).unwrap();
         let page = Page::parse(&flash).unwrap();
+        assert!(!page.counts && page.own_key.is_none());
         assert_eq!((page.audience, page.token_uri), ("urn:latchwork:lock:front", "https://127.0.0.1:8443/token"));
         assert_eq!((page.token_key.0, page.token_key.1.expose()[15]), (&b"front"[..], 15));
         assert_eq!(page.public_keys, [Some((&b"\x01"[..], page::Public::EdDsa([0; 32]))), None]);

@@ -50,6 +50,9 @@ enum Verb {
         /// What `latchwork lock enroll` wrote for this lock.
         #[arg(long)]
         config: PathBuf,
+        /// The private half of the credential that the server knows, as `keygen` wrote it. Without it there is no EDHOC.
+        #[arg(long)]
+        key: Option<PathBuf>,
         /// Where the chip goes; must not exist yet.
         #[arg(long)]
         chip: PathBuf,
@@ -69,7 +72,7 @@ fn main() -> ExitCode {
         Verb::Serve { config, key, listen, record, state, clock_offset_file } => {
             serve::serve(&config, key.as_deref(), listen, &record, state, clock_offset_file)
         }
-        Verb::Flash { config, chip } => flash::flash(&config, &chip),
+        Verb::Flash { config, key, chip } => flash::flash(&config, key.as_deref(), &chip),
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
     };
     match done {
