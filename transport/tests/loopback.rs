@@ -173,6 +173,93 @@ async fn observing() {
     }
 }
 
+/// What comes while the blocks of an earlier notification are fetched is kept; where it makes them void, it is what counts.
+/// R7641-3.4-01
+#[tokio::test]
+async fn a_notification_between_the_blocks_of_another() {
+    // (what the second block of version 1 says it belongs to, what the client hears)
+    for (etag, hears) in [(b"1", &[&b"0"[..], &[[b'1'; 16], [b'1'; 16]].concat(), b"2"][..]), (b"2", &[b"0", b"2"])] {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut client = CoapClient::connect(socket.local_addr().unwrap()).await.unwrap();
+        client.set_patience(Duration::from_secs(5));
+        let serve = async {
+            let (mut buf, mut out) = ([0; 256], [0; 256]);
+            let (length, peer) = socket.recv_from(&mut buf).await.unwrap();
+            let asked = buf[..length].to_vec();
+            let asked = Message::parse(&asked).unwrap();
+            let told = |id, observe: &[u8], more: &[(u16, &[u8])], payload: &[u8], out: &mut [u8]| {
+                let request = Message { id, kind: Kind::Con, ..asked.clone() };
+                let mut options = [&[(6, observe)], more].concat();
+                options.sort_unstable();
+                let length = reply(&request, Code::CONTENT, &options, payload, out);
+                out[0] &= !0x30; // confirmable
+                length
+            };
+            let length = reply(&asked, Code::CONTENT, &[(6, b"\x01")], b"0", &mut out);
+            socket.send_to(&out[..length], peer).await.unwrap();
+            // Version 1 has two blocks of 16 bytes.
+            let length = told(1, b"\x02", &[(4, b"1"), (23, &[0x08])], &[b'1'; 16], &mut out);
+            socket.send_to(&out[..length], peer).await.unwrap();
+            let mut late = None;
+            loop {
+                let (length, _) = socket.recv_from(&mut buf).await.unwrap();
+                let message = Message::parse(&buf[..length]).unwrap();
+                if message.code != Code::GET {
+                    if late == Some(message.id) {
+                        break; // the client acknowledged version 2
+                    }
+                    continue;
+                }
+                assert_eq!(message.options.get(OptionNumber::BLOCK2), Some(&[0x10][..]));
+                assert_eq!(message.options.get(OptionNumber::OBSERVE), None);
+                let block = message.clone();
+                let length = told(2, b"\x03", &[], b"2", &mut out);
+                socket.send_to(&out[..length], peer).await.unwrap();
+                late = Some(2);
+                let length = reply(&block, Code::CONTENT, &[(4, etag), (23, &[0x10])], &[b'1'; 16], &mut out);
+                socket.send_to(&out[..length], peer).await.unwrap();
+            }
+        };
+        let watch = async {
+            let (first, watching) = client.observe("/", None).await.unwrap();
+            let (mut heard, mut watching) = (vec![first.payload], watching.unwrap());
+            while heard.len() < hears.len() {
+                let next = tokio::time::timeout(Duration::from_secs(5), watching.next());
+                heard.push(next.await.expect("a notification is lost").unwrap().payload);
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(serve, watch);
+        assert_eq!(heard, hears, "{etag:?}");
+    }
+}
+
+/// One socket, one context: other requests between the notifications, none of which is lost; and asked anew, a server that forgot
+/// its observers remembers again. R7641-3.1-01
+#[tokio::test]
+async fn requests_beside_an_observation() {
+    let (server, context) = contexts();
+    let house = house_with(Some(Peers::known(server))).await;
+    let mut client = CoapClient::connect(house.addr).await.unwrap();
+    client.set_context(Some(context));
+    let mut watching = client.observe("/counter", None).await.unwrap().1.unwrap();
+    for n in 1..4_u32 {
+        house.count();
+        let large = vec![7; 3000];
+        let answer = watching.request(Code::POST, "/echo", None, None, &large).await.unwrap();
+        assert_eq!(answer.payload, large);
+        assert_eq!(watching.next().await.unwrap().payload, n.to_string().into_bytes());
+        let again = watching.renew().await.unwrap();
+        assert_eq!((again.payload, house.notifier.observers()), (n.to_string().into_bytes(), 1));
+    }
+    // Nobody waits for a notification that was not sent, and giving up the wait loses none.
+    assert!(tokio::time::timeout(Duration::from_millis(50), watching.next()).await.is_err());
+    house.count();
+    assert_eq!(watching.next().await.unwrap().payload, b"4");
+    drop(watching);
+    assert!(matches!(client.observe("/who", None).await, Ok((_, None))));
+}
+
 /// R7641-4.5-01
 #[tokio::test]
 async fn an_observer_that_resets_is_forgotten() {

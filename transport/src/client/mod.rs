@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::heap::Heap;
 use crate::{Exchanges, MAX_DATAGRAM, exchanges, random};
 pub use observe::Observation;
+use observe::Watched;
 use wire::Reply;
 
 /// A client of one server.
@@ -29,6 +30,8 @@ pub struct CoapClient {
     message_3: Option<Vec<u8>>,
     /// A request whose future may have been dropped since.
     under_way: Option<SentId>,
+    /// What is observed, and what was heard of it while other requests were under way.
+    watched: Option<Watched>,
     patience: Duration,
     traffic: Traffic,
     buf: Vec<u8>,
@@ -102,6 +105,9 @@ pub enum Error {
     /// The request could not be protected: no sender number is left, say.
     #[error("not protected: {0}")]
     Oscore(latchwork_oscore::Error),
+    /// The server ended the observation.
+    #[error("not observed any more")]
+    Unobserved,
 }
 
 impl From<Full> for Error {
@@ -125,6 +131,7 @@ impl CoapClient {
             context: None,
             message_3: None,
             under_way: None,
+            watched: None,
             patience: Duration::from_secs(93), // MAX_TRANSMIT_WAIT
             traffic: Traffic::default(),
             buf: vec![0; MAX_DATAGRAM],
@@ -194,19 +201,24 @@ impl CoapClient {
             let more = option.as_ref().map(|value| (OptionNumber::ECHO, &value[..]));
             let (sent, reply) = self.round_trip(transfer, token, more).await?;
             self.exchanges.forget(sent.id);
-            let message = reply.message()?;
-            // An Echo goes back the way it came: into a protected request only from a protected response (RFC 9175 §2.3).
-            let wanted = message.code == Code::UNAUTHORIZED && reply.protected == self.context.is_some();
-            let fresh = message.options.get(OptionNumber::ECHO).filter(|_| wanted);
-            if let Some(value) = fresh.filter(|_| !echoed) {
-                echo = Some(value.to_vec());
+            if let Some(value) = self.challenge(&reply)?.filter(|_| !echoed) {
+                echo = Some(value);
                 echoed = true;
                 continue;
             }
+            let message = reply.message()?;
             if transfer.receive(&message).map_err(Error::Transfer)? == Progress::Done {
                 return Ok(whole(&message, transfer.payload(), reply.protected));
             }
         }
+    }
+
+    /// The Echo that a server wants back. It goes the way it came: into a protected request only from a protected response
+    /// (RFC 9175 §2.3).
+    fn challenge(&self, reply: &Reply) -> Result<Option<Vec<u8>>, Error> {
+        let message = reply.message()?;
+        let wanted = message.code == Code::UNAUTHORIZED && reply.protected == self.context.is_some();
+        Ok(message.options.get(OptionNumber::ECHO).filter(|_| wanted).map(<[u8]>::to_vec))
     }
 
     fn head(&mut self, token: Token) -> Head {

@@ -9,6 +9,7 @@ use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{MAX_OVERHEAD, SentRequest};
 use tokio::net::UdpSocket;
 
+use super::observe::Watched;
 use super::{CoapClient, Error};
 use crate::heap::Heap;
 use crate::random;
@@ -21,6 +22,7 @@ pub(super) struct Sent {
 }
 
 /// A response that was accepted: a message as it was before protection.
+#[derive(Clone)]
 pub(super) struct Reply {
     bytes: Vec<u8>,
     pub(super) protected: bool,
@@ -52,9 +54,9 @@ impl CoapClient {
             self.exchanges.forget(abandoned);
         }
         let mut sent = self.send(transfer, token, more).await?;
-        let reply = tokio::time::timeout(self.patience, self.response(&mut sent)).await;
+        let reply = tokio::time::timeout(self.patience, self.response(Some(&mut sent))).await;
         self.under_way = None;
-        match reply.map_err(|_| Error::Timeout).flatten() {
+        match reply.map_err(|_| Error::Timeout).flatten().and_then(|reply| reply.ok_or(Error::Timeout)) {
             Ok(reply) => {
                 self.traffic.round_trips += 1;
                 Ok((sent, reply))
@@ -100,9 +102,12 @@ impl CoapClient {
         Ok(Sent { id, protection })
     }
 
-    /// Waits for a response to `sent` that holds.
-    pub(super) async fn response(&mut self, sent: &mut Sent) -> Result<Reply, Error> {
+    /// Waits for a response to `sent` that holds; without `sent`, for news of what is observed, which is then there.
+    pub(super) async fn response(&mut self, mut sent: Option<&mut Sent>) -> Result<Option<Reply>, Error> {
         loop {
+            if sent.is_none() && self.watched.as_ref().is_none_or(Watched::has_news) {
+                return Ok(None);
+            }
             let until = self.exchanges.next_due().map(|due| self.clock.until(due));
             let received = tokio::select! {
                 received = self.socket.recv(&mut self.buf) => Some(received?),
@@ -110,16 +115,16 @@ impl CoapClient {
             };
             match received {
                 Some(length) => {
-                    if let Some(reply) = self.receive(length, sent).await? {
-                        return Ok(reply);
+                    if let Some(reply) = self.receive(length, sent.as_deref_mut()).await? {
+                        return Ok(Some(reply));
                     }
                 }
-                None => self.poll(sent).await?,
+                None => self.poll(sent.as_deref().map(|sent| sent.id)).await?,
             }
         }
     }
 
-    async fn poll(&mut self, sent: &Sent) -> Result<(), Error> {
+    async fn poll(&mut self, sent: Option<SentId>) -> Result<(), Error> {
         while let Some(due) = self.exchanges.poll(self.clock.now()) {
             match due {
                 Due::Send((), bytes) => {
@@ -127,30 +132,43 @@ impl CoapClient {
                     self.traffic.sent += bytes.len() as u64;
                     transmit(&self.socket, bytes).await?;
                 }
-                Due::GaveUp(id, ()) if id == sent.id => return Err(Error::Timeout),
+                Due::GaveUp(id, ()) if Some(id) == sent => return Err(Error::Timeout),
                 Due::GaveUp(..) => {}
             }
         }
         Ok(())
     }
 
-    async fn receive(&mut self, length: usize, sent: &mut Sent) -> Result<Option<Reply>, Error> {
+    /// Takes in a datagram. News of what is observed is kept, whatever else is waited for.
+    async fn receive(&mut self, length: usize, sent: Option<&mut Sent>) -> Result<Option<Reply>, Error> {
         self.traffic.received += length as u64;
+        let now = self.clock.now();
         let datagram = self.buf.get(..length).unwrap_or_default();
-        let (reply, outcome) = match self.exchanges.receive(self.clock.now(), (), datagram) {
-            Received::Response { to, message, ack } if to == sent.id => {
+        let (reply, outcome) = match self.exchanges.receive(now, (), datagram) {
+            Received::Response { to, message, ack } => {
+                let sent = sent.filter(|sent| sent.id == to);
+                let watched = self.watched.as_mut().filter(|watched| watched.is(to));
                 let mut inner = vec![0; 2 * length];
-                let accepted = accept(self.context.as_ref(), sent, &message, &mut inner);
-                let outcome = accepted.map(|(message, protected)| match check_response(&message) {
-                    Ok(()) => Reply::new(&message, protected),
-                    Err(number) => Err(Error::BadOption(number.0)),
-                });
-                let rejected = matches!(outcome, Some(Err(_)));
+                let mut judge = |asked: &mut Sent| {
+                    let accepted = accept(self.context.as_ref(), asked, &message, &mut inner);
+                    accepted.map(|(message, protected)| match check_response(&message) {
+                        Ok(()) => Reply::new(&message, protected),
+                        Err(number) => Err(Error::BadOption(number.0)),
+                    })
+                };
+                let (outcome, news) = match (sent, watched) {
+                    (Some(sent), _) => (judge(sent), None),
+                    (None, Some(watched)) => (None, judge(&mut watched.sent).map(|news| (watched, news))),
+                    (None, None) => (None, None),
+                };
+                let rejected = matches!(outcome, Some(Err(_))) || matches!(news, Some((_, Err(_))));
                 let reply = if rejected { self.exchanges.reject((), &message) } else { ack };
+                if let Some((watched, news)) = news {
+                    watched.hear(news, now);
+                }
                 (reply.map(Vec::from), outcome)
             }
-            Received::Response { ack, .. } => (ack.map(Vec::from), None),
-            Received::Reset(id) if id == sent.id => return Err(Error::Reset),
+            Received::Reset(id) if sent.is_some_and(|sent| sent.id == id) => return Err(Error::Reset),
             Received::Reply(bytes) => (Some(bytes.to_vec()), None),
             Received::Request(exchange, _) => (Some(self.exchanges.refused(exchange).to_vec()), None), // we serve nothing
             Received::Reset(_) | Received::Acknowledged(_) | Received::Ignored(_) => (None, None),
