@@ -74,7 +74,12 @@ fn proof(signer: &dyn Signer, key: &PublicKey) -> Proof {
     let claims = serde_json::json!({ "jti": "1", "htm": "POST", "htu": "https://as.example/token", "iat": NOW.0 });
     let signed = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
     let signature = base64url(&signer.sign(signed.as_bytes()).unwrap());
-    Proof { jwt: format!("{signed}.{signature}"), method: "POST".into(), url: "https://as.example/token".into() }
+    Proof {
+        jwt: format!("{signed}.{signature}"),
+        method: "POST".into(),
+        url: "https://as.example/token".into(),
+        nonces: None,
+    }
 }
 
 fn mint(c: &mut Criterion) {

@@ -122,6 +122,8 @@ pub struct Lifetimes {
     pub api_token: u32,
     /// A browser's session on the pages for people.
     pub session: u32,
+    /// The window of the nonces in DPoP proofs; 0: none are asked for.
+    pub dpop_nonce: u32,
 }
 
 /// Limits.
@@ -256,6 +258,7 @@ impl Config {
                 grant_idle: seconds("grant_idle", 2_592_000, 730 * DAY)?,
                 api_token: seconds("api_token", 300, 3_600)?,
                 session: seconds("session", 3_600, 7 * DAY)?,
+                dpop_nonce: section.number("dpop_nonce", 0..=3_600)?.map_or(300, |seconds| seconds as u32),
             })
         })?;
 

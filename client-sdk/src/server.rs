@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -39,6 +39,8 @@ pub struct Server {
 
 pub(crate) struct Connection {
     http: Client,
+    /// The newest nonce for proofs that the server gave (RFC 9449 §8.2).
+    nonce: Mutex<Option<String>>,
     pub(crate) server: Server,
 }
 
@@ -54,7 +56,7 @@ impl Connection {
         }
         let mut builder = Client::builder().redirect(Policy::none()).timeout(PATIENCE);
         builder = builder.tls_backend_preconfigured(tls(server.certificate.as_deref())?);
-        Ok(Self { http: builder.build()?, server })
+        Ok(Self { http: builder.build()?, nonce: Mutex::default(), server })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -95,13 +97,23 @@ impl Connection {
         request: impl Fn() -> RequestBuilder,
         proof: Proof<'_>,
     ) -> Result<Answer, Error> {
-        let signed = proof.sign(key).await?;
+        let known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let signed = Proof { nonce: known.as_deref(), ..proof }.sign(key).await?;
         let mut response = request().header("DPoP", signed).send().await?;
-        if let Some(nonce) = nonce_wanted(response.status(), response.headers()) {
-            let signed = Proof { nonce: Some(&nonce), ..proof }.sign(key).await?;
+        let given = self.keep_nonce(response.headers());
+        if given.is_some() && given != known && asks_again(response.status()) {
+            let signed = Proof { nonce: given.as_deref(), ..proof }.sign(key).await?;
             response = request().header("DPoP", signed).send().await?;
+            self.keep_nonce(response.headers());
         }
         answer(response).await
+    }
+
+    /// The nonce that came with an answer; the next proof carries it, so that asking costs no round trip each time.
+    fn keep_nonce(&self, headers: &HeaderMap) -> Option<String> {
+        let given = headers.get("DPoP-Nonce")?.to_str().ok()?.to_owned();
+        *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(given.clone());
+        Some(given)
     }
 }
 
@@ -137,10 +149,9 @@ fn tls(certificate: Option<&[u8]>) -> Result<ClientConfig, Error> {
     Ok(builder.with_no_client_auth())
 }
 
-/// The nonce, if the server refused only for want of it.
-fn nonce_wanted(status: StatusCode, headers: &HeaderMap) -> Option<String> {
-    let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
-    refused.then(|| headers.get("DPoP-Nonce")?.to_str().ok().map(str::to_owned))?
+/// Whether an answer that brings a nonce means: the same again, with it.
+fn asks_again(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
 }
 
 async fn answer(mut response: Response) -> Result<Answer, Error> {

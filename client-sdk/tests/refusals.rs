@@ -131,6 +131,30 @@ async fn a_server_gets_the_nonce_it_asks_for_once() {
     }
 }
 
+/// R9449-8.2-02: what the last answer brought is in the next proof, without asking first.
+#[tokio::test]
+async fn the_newest_nonce_is_kept() {
+    let count = AtomicUsize::new(0);
+    let server = FakeServer::start(move |_| {
+        let (status, head, body) = granted(|_, _| {});
+        match count.fetch_add(1, Ordering::Relaxed) {
+            0 => (400, "DPoP-Nonce: n0\r\n", br#"{"error":"use_dpop_nonce"}"#.to_vec()),
+            1 => (status, "content-type: application/ace+cbor\r\nDPoP-Nonce: n1\r\n", body),
+            _ => (status, head, body),
+        }
+    })
+    .await;
+    let phone = SignedIn::new(&server.issuer, NO_LOCK, None);
+    let app = phone.app();
+    for _ in 0..3 {
+        assert_eq!(name(&app.fetch("front").await), "ok");
+    }
+    let asked = server.asked();
+    let nonces: Vec<_> =
+        asked.iter().map(|request| ["n0", "n1"].map(|nonce| claims(request).contains(nonce))).collect();
+    assert_eq!(nonces, [[false, false], [true, false], [false, true], [false, true]]);
+}
+
 /// The claims of the request's DPoP proof.
 fn claims(request: &str) -> String {
     use base64::Engine as _;

@@ -8,7 +8,9 @@ use super::names::Jkt;
 use super::records::Seen;
 use super::refusal::{ProofFault, Refusal};
 use super::request::Proof;
+use super::secret::{mac, same};
 use super::time::Timestamp;
+use crate::keys::Key32;
 use serde::Deserialize;
 
 /// A key whose holder made this request. Made only by [`check`].
@@ -36,6 +38,34 @@ impl ProvenKey {
     #[must_use]
     pub fn spend(&self) -> Change {
         Change::once(self.seen.clone(), Refusal::Proof(ProofFault::Replayed))
+    }
+}
+
+/// The nonces that this server gives out and takes (§8): an HMAC of the window of time, so that none is kept. Each is good for the
+/// rest of its window and all of the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nonces {
+    current: Hash32,
+    previous: Hash32,
+}
+
+impl Nonces {
+    /// Those of this moment, in windows of so many seconds; `None` if windows have no length: then no nonce is asked for.
+    #[must_use]
+    pub fn at(now: Timestamp, window: u32, key: &Key32, issuer: &str) -> Option<Self> {
+        let number = now.0.checked_div_euclid(i64::from(window))?;
+        let of = |number: i64| mac(key, &[b"DPoP nonce", issuer.as_bytes(), &number.to_be_bytes()]);
+        Some(Self { current: of(number), previous: of(number.saturating_sub(1)) })
+    }
+
+    /// The one to give out.
+    #[must_use]
+    pub fn current(&self) -> String {
+        self.current.to_string()
+    }
+
+    fn takes(&self, nonce: &str) -> bool {
+        Hash32::from_text(nonce).is_some_and(|nonce| same(&nonce, &self.current) | same(&nonce, &self.previous))
     }
 }
 
@@ -77,6 +107,11 @@ fn check_with(proof: &Proof, token: Option<&str>, now: Timestamp) -> Result<Prov
     if !jws.verify(&key) {
         return Err(ProofFault::Signature);
     }
+    match (&proof.nonces, &claims.nonce) {
+        (Some(_), None) => return Err(ProofFault::NonceMissing),
+        (Some(nonces), Some(nonce)) if !nonces.takes(nonce) => return Err(ProofFault::Nonce),
+        _ => {}
+    }
     let jkt = key.thumbprint();
     let what = Hash32::of(&[b"dpop", &jkt.0.0, claims.jti.as_bytes()]);
     Ok(ProvenKey { key, jkt, seen: Seen { what, until: iat.plus(MAX_AGE + 1) } })
@@ -89,6 +124,7 @@ struct Claims {
     htu: String,
     iat: f64,
     ath: Option<String>,
+    nonce: Option<String>,
 }
 
 /// Scheme and host in lower case, no default port, no query, no fragment (§4.3 step 9; RFC 3986 §6.2.2, §6.2.3).
@@ -136,12 +172,17 @@ mod tests {
     #[test]
     fn the_proofs_of_the_rfc() {
         let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
-        let server =
-            Proof { jwt: AT_TOKEN.into(), method: "POST".into(), url: "https://server.example.com/token".into() };
+        let server = Proof {
+            jwt: AT_TOKEN.into(),
+            method: "POST".into(),
+            url: "https://server.example.com/token".into(),
+            nonces: None,
+        };
         let resource = Proof {
             jwt: AT_RESOURCE.into(),
             method: "GET".into(),
             url: "https://resource.example.org/protectedresource".into(),
+            nonces: None,
         };
         let (then, later) = (Timestamp(1_562_262_616), Timestamp(1_562_262_618));
         let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
@@ -161,6 +202,41 @@ mod tests {
         ] {
             assert_eq!(check_with(proof, token, now).unwrap_err(), fault, "{token:?} {now:?}");
         }
+    }
+
+    /// R9449-8-01, R9449-8-02, R9449-9-01: the nonce of this window and the one before, of this server, and no other.
+    #[test]
+    fn nonces_that_are_good() {
+        use crate::core::testing::{ISSUER, NOW, Pair};
+        let (key, other) = (Key32::from([1; 32]), Key32::from([2; 32]));
+        let at = |seconds, key| Nonces::at(NOW.plus(seconds), 300, key, ISSUER).unwrap();
+        let text = |seconds| Some(at(seconds, &key).current());
+        for (what, nonce, outcome) in [
+            ("this window's", text(0), Ok(())),
+            ("the last one's", text(-300), Ok(())),
+            ("a stale one", text(-600), Err(ProofFault::Nonce)),
+            ("one of the future", text(300), Err(ProofFault::Nonce)),
+            ("another key's", Some(at(0, &other).current()), Err(ProofFault::Nonce)),
+            (
+                "another server's",
+                Nonces::at(NOW, 300, &key, "https://b.example").map(|nonces| nonces.current()),
+                Err(ProofFault::Nonce),
+            ),
+            ("a forged one", Some(Hash32([7; 32]).to_string()), Err(ProofFault::Nonce)),
+            ("the RFC's example", Some("eyJ7S_zG.eyJH0-Z.HX4w-7v".into()), Err(ProofFault::Nonce)),
+            ("an empty one", Some(String::new()), Err(ProofFault::Nonce)),
+            ("none", None, Err(ProofFault::NonceMissing)),
+        ] {
+            let made = Pair::new(5).proof_with("one", |_, claims| {
+                if let Some(nonce) = &nonce {
+                    claims["nonce"] = nonce.clone().into();
+                }
+            });
+            let proof = Proof { nonces: Some(at(0, &key)), ..made.clone() };
+            assert_eq!(check(&proof, NOW).map(drop), outcome, "{what}");
+            assert!(check(&made, NOW).is_ok(), "{what}, where none is asked for");
+        }
+        assert_eq!(Nonces::at(NOW, 0, &key, ISSUER), None);
     }
 
     /// R9449-4.3-03

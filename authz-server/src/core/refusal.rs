@@ -153,6 +153,12 @@ pub enum ProofFault {
     /// Another key than the one bound.
     #[error("by another key")]
     ForeignKey,
+    /// Without the nonce that the server asks for (RFC 9449 §8).
+    #[error("without a nonce")]
+    NonceMissing,
+    /// With a nonce that is not, or no longer, this server's.
+    #[error("with a nonce that is not good any more")]
+    Nonce,
 }
 
 /// What is wrong with a code or a refresh token.
@@ -331,6 +337,8 @@ impl OAuthError {
     pub const INVALID_TARGET: Self = Self::new("invalid_target", 1);
     /// RFC 9449 §12.2; no number.
     pub const INVALID_DPOP_PROOF: Self = Self::new("invalid_dpop_proof", 1);
+    /// RFC 9449 §8; no number: the `DPoP-Nonce` header says it.
+    pub const USE_DPOP_NONCE: Self = Self::new("use_dpop_nonce", 1);
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const ACCESS_DENIED: Self = Self { name: "access_denied", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
@@ -358,6 +366,7 @@ impl Refusal {
             | Self::WrongSecret(_)
             | Self::Assertion(_)
             | Self::Certificate(_) => OAuthError::INVALID_CLIENT,
+            Self::Proof(ProofFault::NonceMissing | ProofFault::Nonce) => OAuthError::USE_DPOP_NONCE,
             Self::Proof(_) => OAuthError::INVALID_DPOP_PROOF,
             Self::GrantNotAllowed(_) => OAuthError::UNAUTHORIZED_CLIENT,
             Self::UnsupportedGrant(_) => OAuthError::UNSUPPORTED_GRANT_TYPE,

@@ -132,6 +132,8 @@ pub struct Proof {
     pub method: String,
     /// The request's URL as the client knows it: from the issuer, without query and fragment.
     pub url: String,
+    /// The server's nonces, one of which it must carry; `None`: none is asked for.
+    pub nonces: Option<super::dpop::Nonces>,
 }
 
 impl Presented {

@@ -106,7 +106,7 @@ impl Pair {
         let mut claims =
             serde_json::json!({ "jti": jti, "htm": "POST", "htu": format!("{ISSUER}/token"), "iat": NOW.0 });
         change(&mut header, &mut claims);
-        Proof { jwt: self.jws(header, claims), method: "POST".into(), url: format!("{ISSUER}/token") }
+        Proof { jwt: self.jws(header, claims), method: "POST".into(), url: format!("{ISSUER}/token"), nonces: None }
     }
 
     pub(crate) fn proof(&self, jti: &str) -> Proof {

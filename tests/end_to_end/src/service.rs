@@ -25,14 +25,20 @@ pub fn http(building: &Building) -> Outcome<Client> {
     Ok(Client::builder().tls_certs_only([certificate]).build()?)
 }
 
-/// `POST /token` as `service`, with the form's further fields and, perhaps, a DPoP proof.
-pub fn ask(building: &Building, form: &[(&str, &str)], proof: Option<String>) -> Outcome<Answer> {
+/// `POST /token` as `service`, with the form's further fields and, perhaps, proofs of a key, made at `now`.
+pub fn ask(building: &Building, form: &[(&str, &str)], key: Option<(&Key, u64)>) -> Outcome<Answer> {
     let url = format!("{}/token", building.issuer);
-    let mut request = http(building)?.post(url).basic_auth("service", Some(&building.service_secret)).form(form);
-    if let Some(proof) = proof {
-        request = request.header("DPoP", proof);
+    let send = |nonce: Option<&str>| -> Outcome<_> {
+        let mut request = http(building)?.post(&url).basic_auth("service", Some(&building.service_secret)).form(form);
+        if let Some((key, now)) = key {
+            request = request.header("DPoP", key.proof(&url, now, nonce)?);
+        }
+        Ok(request.header("Accept", "application/json").send()?)
+    };
+    let mut response = send(None)?;
+    if let Some(nonce) = response.headers().get("DPoP-Nonce").filter(|_| response.status() == 400) {
+        response = send(Some(nonce.to_str()?))?;
     }
-    let response = request.header("Accept", "application/json").send()?;
     Ok(Answer { status: response.status().as_u16(), body: response.json().unwrap_or_default() })
 }
 
@@ -63,10 +69,13 @@ impl Key {
     }
 
     /// A proof for `POST` to `url`.
-    pub fn proof(&self, url: &str, now: u64) -> Outcome<String> {
+    fn proof(&self, url: &str, now: u64, nonce: Option<&str>) -> Outcome<String> {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
         let jti = latchwork_building::building::random_hex(16)?;
-        let claims = json!({ "jti": jti, "htm": "POST", "htu": url, "iat": now });
+        let mut claims = json!({ "jti": jti, "htm": "POST", "htu": url, "iat": now });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
         let text = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", text(&header), text(&claims));
         let signature: Signature = self.0.sign(signed.as_bytes());

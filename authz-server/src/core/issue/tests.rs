@@ -81,7 +81,7 @@ fn who_the_client_is() {
     house.decide(&oscore(), &over_coap).unwrap();
 }
 
-/// R9700-2.5-01, R7523-2.2-01, R7523-3-01, R7523-3-02, R7523-3-03, R7523-3-04, R7523-3-05
+/// R9126-2-02, R9700-2.5-01, R7523-2.2-01, R7523-3-01, R7523-3-02, R7523-3-03, R7523-3-04, R7523-3-05
 #[test]
 fn assertions() {
     type Change = fn(&mut serde_json::Value, &mut serde_json::Value);

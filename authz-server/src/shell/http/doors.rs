@@ -1,10 +1,12 @@
 //! `GET /api/v1/doors`: a person's own doors, for the app that holds the person's grant. `Authorization: DPoP` (RFC 9449 §7).
 
 use actix_web::http::{Method, header};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use latchwork_ace::registry::Profile;
 use serde::Serialize;
 
+use super::nonce;
 use super::token::{one_header, peer};
 use crate::core::api_token::{self, ApiRefusal};
 use crate::core::authorize::{self, Need};
@@ -20,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::facts::Committed;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/api/v1/doors", web::get().to(doors));
+    config.service(web::resource("/api/v1/doors").wrap(from_fn(nonce::offer)).route(web::get().to(doors)));
 }
 
 /// A door as the app sees it.
@@ -106,6 +108,7 @@ pub(super) async fn holder(
         jwt: jwt.ok_or(ApiRefusal::Proof(ProofFault::Missing))?.to_owned(),
         method: method.to_string(),
         url: format!("{}{path}", shell.issuer),
+        nonces: shell.nonces(),
     };
     let now = shell.now();
     let holder = api_token::check(token, &proof, &shell.issuer, &shell.keys.api_published(now), now)?;
@@ -141,6 +144,13 @@ impl actix_web::ResponseError for NoDoors {
         let challenge = |error: &str| format!("DPoP algs=\"ES256 EdDSA\"{error}");
         let (error, challenge) = match self {
             Self::Nothing => ("invalid_token", challenge("")),
+            Self::Refused(ApiRefusal::Proof(ProofFault::NonceMissing | ProofFault::Nonce)) => {
+                let mut answer = HttpResponse::Unauthorized();
+                answer.extensions_mut().insert(nonce::Wanted);
+                return answer
+                    .insert_header((header::WWW_AUTHENTICATE, challenge(", error=\"use_dpop_nonce\"")))
+                    .json(serde_json::json!({ "error": "use_dpop_nonce" }));
+            }
             Self::Refused(ApiRefusal::Proof(_)) => ("invalid_dpop_proof", challenge(", error=\"invalid_dpop_proof\"")),
             Self::Refused(_) => ("invalid_token", challenge(", error=\"invalid_token\"")),
             Self::Slow(Wait(seconds)) => {

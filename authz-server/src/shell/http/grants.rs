@@ -2,10 +2,12 @@
 //! person; ending one opens nothing.
 
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::doors::{NoDoors, holder};
+use super::nonce;
 use super::token::peer;
 use crate::core::api_token::ApiRefusal;
 use crate::core::change::Key;
@@ -17,7 +19,9 @@ use crate::shell::Shell;
 use crate::shell::revoke::By;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/api/v1/grants", web::get().to(list)).route("/api/v1/grants/{id}", web::delete().to(end));
+    config
+        .service(web::resource("/api/v1/grants").wrap(from_fn(nonce::offer)).route(web::get().to(list)))
+        .service(web::resource("/api/v1/grants/{id}").wrap(from_fn(nonce::offer)).route(web::delete().to(end)));
 }
 
 /// A grant as its person sees it.

@@ -9,6 +9,7 @@ mod doors;
 mod grants;
 pub mod guard;
 mod meta;
+mod nonce;
 mod par;
 mod revoke;
 mod sealed;

@@ -1,12 +1,14 @@
 //! `POST /par`: a client hands over what it will ask at `/authorize` (RFC 9126).
 
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::nonce;
 use super::token::{peer, posted, refused};
 use crate::shell::Shell;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/par", web::post().to(par));
+    config.service(web::resource("/par").wrap(from_fn(nonce::offer)).route(web::post().to(par)));
 }
 
 async fn par(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {

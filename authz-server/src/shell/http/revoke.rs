@@ -1,7 +1,9 @@
 //! `POST /revoke` (RFC 7009): a client ends a token of its own.
 
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::nonce;
 use super::token::{peer, posted, refused};
 use crate::core::refusal::Refusal;
 use crate::core::request::Face;
@@ -10,7 +12,7 @@ use crate::shell::Shell;
 use crate::shell::token::Denied;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/revoke", web::post().to(revoke));
+    config.service(web::resource("/revoke").wrap(from_fn(nonce::offer)).route(web::post().to(revoke)));
 }
 
 async fn revoke(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {

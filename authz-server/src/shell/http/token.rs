@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use actix_web::http::{StatusCode, header};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use latchwork_ace::ErrorResponse;
 use latchwork_ace::registry::ErrorCode;
 
 use super::answer::{ACE_CBOR, wants_cbor};
-use super::channel;
+use super::{channel, nonce};
 use crate::core::refusal::{OAuthError, ProofFault, Refusal};
 use crate::core::request::{Face, Presented, Proof};
 use crate::core::response::IssuedResponse;
@@ -18,7 +19,7 @@ use crate::shell::token::Denied;
 use crate::shell::{Shell, cbor, form};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/token", web::post().to(token));
+    config.service(web::resource("/token").wrap(from_fn(nonce::offer)).route(web::post().to(token)));
 }
 
 async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
@@ -89,6 +90,7 @@ fn proof(request: &HttpRequest, shell: &Shell) -> Result<Option<Proof>, Refusal>
         jwt: jwt.to_owned(),
         method: "POST".to_owned(),
         url: channel::endpoint(request, shell, request.path()),
+        nonces: shell.nonces(),
     }))
 }
 
@@ -152,6 +154,9 @@ fn error(error: &OAuthError, in_cbor: bool, wait: Option<Wait>) -> HttpResponse 
     }
     if let Some(Wait(seconds)) = wait {
         answer.insert_header((header::RETRY_AFTER, seconds));
+    }
+    if *error == OAuthError::USE_DPOP_NONCE {
+        answer.extensions_mut().insert(nonce::Wanted);
     }
     if in_cbor {
         let mut buffer = [0; 64];

@@ -81,8 +81,7 @@ fn interop_cwt_reads_our_signed_token() {
         ("scope", "door:open"),
         ("req_cnf", &req_cnf),
     ];
-    let proof = key.proof(&format!("{}/token", building.issuer), now()).unwrap();
-    let answer = ask(&building, &form, Some(proof)).unwrap();
+    let answer = ask(&building, &form, Some((&key, now()))).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let lock = fs::read_to_string(&file).unwrap();
     let token = hex_of(&answer.body["access_token"]).unwrap();

@@ -14,7 +14,12 @@ fuzz_target!(|data: &[u8]| {
     let client = "signer".parse().expect("a client id");
     let key = SigningKey::fixed();
     let registered = [ClientKey { kid: None, key: key.public() }];
-    let proof = |jwt: &str| Proof { jwt: jwt.to_owned(), method: "POST".to_owned(), url: format!("{ISSUER}/token") };
+    let proof = |jwt: &str| Proof {
+        jwt: jwt.to_owned(),
+        method: "POST".to_owned(),
+        url: format!("{ISSUER}/token"),
+        nonces: None,
+    };
     let (soon, now) = (Timestamp(NOW.0 + 1), NOW);
 
     if let Ok(text) = std::str::from_utf8(data) {

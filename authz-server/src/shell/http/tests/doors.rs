@@ -46,7 +46,7 @@ pub(super) fn redeem(code: &str, key: &Pair, jti: &str) -> TestRequest {
 }
 
 /// Signs emma in and gets the code.
-async fn code(world: &World, idp: &Idp) -> String {
+pub(super) async fn code(world: &World, idp: &Idp) -> String {
     let mut browser = Browser::new(world);
     let page = browser.sign_in(idp, &request(), "emma", &["staff"]).await;
     let page = browser.get(page.location()).await;

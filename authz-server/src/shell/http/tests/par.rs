@@ -42,7 +42,7 @@ fn authorize(client: &str, reference: &str) -> String {
     format!("/authorize?{}", encoded(&[("client_id", client), ("request_uri", reference)]))
 }
 
-/// R9126-2.2-01, R9126-4-01: from the push to a code, and no second time.
+/// R9126-2.1-01, R9126-2.2-01, R9126-4-01, R9449-10.1-01: from the push to a code, and no second time.
 #[actix_web::test]
 async fn a_pushed_request_leads_to_one_code() {
     let idp = Idp::start();
@@ -100,7 +100,7 @@ async fn a_pushed_request_leads_to_one_code() {
     assert_eq!(world.ask(redeem(Pair::new(5), "b")).await.status, 200);
 }
 
-/// R9126-2-01, R9126-2.3-01: a client authenticates as at `/token`, and hears what is wrong.
+/// R9126-2-01, R9126-2.1-02, R9126-2.3-01: a client authenticates as at `/token`, and hears what is wrong.
 #[actix_web::test]
 async fn pushes_that_are_refused() {
     let world = World::new(Vec::new()).await;
