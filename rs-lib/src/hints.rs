@@ -61,5 +61,5 @@ fn write<'r>(
     };
     let payload = hints.encode(room).unwrap_or_default();
     let format = (!payload.is_empty()).then_some(ContentFormat::ACE_CBOR);
-    Reply { code, format, payload, max_age: None }
+    Reply { format, payload, ..Reply::code(code) }
 }

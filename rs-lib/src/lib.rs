@@ -21,6 +21,8 @@ mod authz_info;
 mod check;
 pub mod clock;
 pub mod edhoc;
+#[cfg(feature = "coap-handler")]
+pub mod handler;
 mod hints;
 mod holder;
 pub mod introspect;

@@ -27,7 +27,7 @@ use latchwork_ace::cose::Token;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::endpoint::request::{self, Step};
-use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Writer};
+use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer};
 use latchwork_crypto::{Random, Symmetric, Verify};
 use latchwork_oscore::Error;
 
@@ -36,7 +36,7 @@ use edhoc::Ended;
 /// What an application serves to those who are allowed.
 pub trait Resources {
     /// The absolute paths that exist here. A scope that mentions none of them is refused.
-    const PATHS: &'static [&'static str];
+    fn paths(&self) -> &[&str];
 
     /// Who created the resource that a request names, if it was not always there.
     fn created(&self, request: &Message<'_>) -> Option<Created<'_>> {
@@ -45,7 +45,6 @@ pub trait Resources {
     }
 
     /// Serves one request. The payload of the reply may be written into `room`. Accept is the resource's business.
-    ///
     fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, now: &Now, room: &'r mut [u8]) -> Reply<'r>;
 }
 
@@ -60,12 +59,14 @@ pub struct Reply<'r> {
     pub payload: &'r [u8],
     /// For how many seconds it holds; of a 5.03, how soon to come again.
     pub max_age: Option<u32>,
+    /// Further options, those of block-wise transfer excepted.
+    pub options: Options<'r>,
 }
 
 impl Reply<'static> {
     /// A reply that says all by its code.
     pub const fn code(code: Code) -> Self {
-        Self { code, format: None, payload: &[], max_age: None }
+        Self { code, format: None, payload: &[], max_age: None, options: Options::EMPTY }
     }
 }
 
@@ -200,8 +201,8 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         let (event, datagram) =
             in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, |whole, reply| {
                 let (event, answer) = match target {
-                    Target::Edhoc => self.handshake(peer, whole, paths_of(resources), request, text),
-                    _ => self.upload(whole, resources, text),
+                    Target::Edhoc => self.handshake(peer, whole, resources.paths(), request, text),
+                    _ => self.upload(whole, resources.paths(), text),
                 };
                 Ok((event, write_body(&answer, reply)?))
             })?;
@@ -253,7 +254,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         let Room { request, text, reply, message, blocks } = room;
         let rest;
         let outer = if self.edhoc.is_spoken() && outer.options.get(OptionNumber::EDHOC).is_some() {
-            rest = self.combined::<A>(outer, paths_of(resources), request, text, message).map_err(Unanswered::Edhoc)?;
+            rest = self.combined::<A>(outer, resources.paths(), request, text, message).map_err(Unanswered::Edhoc)?;
             &rest
         } else {
             outer
@@ -325,7 +326,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     ) -> (Event, Reply<'r>) {
         let decision = match target {
             Target::AuthzInfo => {
-                return match self.update(key, request, App::PATHS, room) {
+                return match self.update(key, request, resources.paths(), room) {
                     Ok(token) => (Event::Updated(token), Reply::code(Code::CREATED)),
                     Err(not) if is_bare(request) => not.answer(Refusal::series_code),
                     Err(not) => not.answer(Refusal::update_code),
@@ -353,17 +354,16 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     }
 
     /// What a token leads to that came in the open (RFC 9203 §4.1). One that is bound to a credential belongs into EDHOC.
-    fn upload<'r, App: Resources>(&mut self, message: &Message<'_>, _: &App, room: &'r mut [u8]) -> (Event, Reply<'r>) {
-        let (token, opened) = match self.open(message, App::PATHS, room) {
+    fn upload<'r>(&mut self, message: &Message<'_>, paths: &[&str], room: &'r mut [u8]) -> (Event, Reply<'r>) {
+        let (token, opened) = match self.open(message, paths, room) {
             Ok(opened) => opened,
             Err(not) => return not.answer(Refusal::code),
         };
         let response = Response { nonce2: &opened.nonce2, server_recipient_id: &opened.recipient_id };
         let created = Reply {
-            code: Code::CREATED,
             format: Some(ContentFormat::ACE_CBOR),
             payload: response.encode(room).unwrap_or_default(),
-            max_age: None,
+            ..Reply::code(Code::CREATED)
         };
         (Event::Uploaded(token), created)
     }
@@ -512,10 +512,6 @@ fn is_bare(message: &Message<'_>) -> bool {
     message.options.uint16(OptionNumber::CONTENT_FORMAT) == Some(ContentFormat::CWT.0)
 }
 
-fn paths_of<App: Resources>(_: &App) -> &'static [&'static str] {
-    App::PATHS
-}
-
 /// Runs `whole` once all blocks of a request have come, and writes the response, or the block of it that was asked for.
 /// `whole` writes a body into `room`.
 #[allow(clippy::too_many_arguments)] // one call, two callers
@@ -556,11 +552,18 @@ fn write_body(reply: &Reply<'_>, out: &mut [u8]) -> Result<usize, Full> {
 }
 
 fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full> {
-    if let Some(format) = reply.format {
-        writer.uint_option(OptionNumber::CONTENT_FORMAT, format.0.into())?;
-    }
-    if let Some(seconds) = reply.max_age {
-        writer.uint_option(OptionNumber::MAX_AGE, seconds)?;
-    }
+    let format = reply.format.map(|format| u32::from(format.0).to_be_bytes());
+    let max_age = reply.max_age.map(u32::to_be_bytes);
+    let ours = [
+        format.as_ref().map(|bytes| (OptionNumber::CONTENT_FORMAT, shortest(bytes))),
+        max_age.as_ref().map(|bytes| (OptionNumber::MAX_AGE, shortest(bytes))),
+    ];
+    request::merge(writer, reply.options, ours.into_iter().flatten())?;
     writer.payload(reply.payload).map(drop)
+}
+
+/// An option of format uint is as short as can be (RFC 7252 §3.2).
+fn shortest(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
 }

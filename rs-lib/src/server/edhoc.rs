@@ -54,12 +54,8 @@ impl Ended {
             Self::Token(Refusal::Broken) => (Code::INTERNAL_SERVER_ERROR, ErrorMessage::Unspecified("")),
             Self::Unknown | Self::Token(_) => (Code::BAD_REQUEST, ErrorMessage::Unspecified("")),
         };
-        Reply {
-            code,
-            format: Some(ContentFormat::EDHOC_CBOR_SEQ),
-            payload: message.write(room).unwrap_or_default(),
-            max_age: None,
-        }
+        let payload = message.write(room).unwrap_or_default();
+        Reply { format: Some(ContentFormat::EDHOC_CBOR_SEQ), payload, ..Reply::code(code) }
     }
 }
 
@@ -95,7 +91,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 Ok(length) => {
                     let payload = room.get(..length).unwrap_or_default();
                     let format = Some(ContentFormat::EDHOC_CBOR_SEQ);
-                    return (Event::Begun, Reply { code: Code::CHANGED, format, payload, max_age: None });
+                    return (Event::Begun, Reply { format, payload, ..Reply::code(Code::CHANGED) });
                 }
                 Err(NotBegun::TooMany) => {
                     return (Event::Refused(Refusal::TooMany), Reply::code(Code::TOO_MANY_REQUESTS));

@@ -90,7 +90,9 @@ impl Random for Counting {
 pub struct Door(pub Vec<TokenHash>, Option<Subject>);
 
 impl Resources for Door {
-    const PATHS: &'static [&'static str] = &["/door", "/light", "/guests"];
+    fn paths(&self) -> &[&str] {
+        &["/door", "/light", "/guests"]
+    }
 
     /// Whoever posts to `/guests` gets `/guests/1`.
     fn created(&self, request: &Message<'_>) -> Option<Created<'_>> {
@@ -104,7 +106,7 @@ impl Resources for Door {
         }
         self.0.push(allowed.holder().token());
         room[..4].copy_from_slice(b"done");
-        Reply { code: Code::CHANGED, format: Some(ContentFormat::TEXT), payload: &room[..4], max_age: None }
+        Reply { format: Some(ContentFormat::TEXT), payload: &room[..4], ..Reply::code(Code::CHANGED) }
     }
 }
 
@@ -266,6 +268,20 @@ impl<const N: usize, const P: usize> Lock<N, P> {
     }
 
     pub fn receive_with(&mut self, edhoc: &mut impl Edhoc<RustCrypto, u8>, peer: u8, datagram: &[u8]) -> Response {
+        let mut door = core::mem::take(&mut self.door);
+        let response = self.receive_for(&mut door, edhoc, peer, datagram);
+        self.door = door;
+        response
+    }
+
+    /// With other resources behind it than a door.
+    pub fn receive_for(
+        &mut self,
+        resources: &mut impl Resources,
+        edhoc: &mut impl Edhoc<RustCrypto, u8>,
+        peer: u8,
+        datagram: &[u8],
+    ) -> Response {
         let message = Message::parse(datagram).unwrap();
         let head = Head { kind: Kind::Ack, id: message.id, token: message.token };
         let mut server = ResourceServer {
@@ -280,7 +296,7 @@ impl<const N: usize, const P: usize> Lock<N, P> {
             random: &mut self.random,
         };
         let mut out = [0; 1152];
-        let answer = server.answer(peer, &message, head, &mut self.door, &mut self.room, &mut out).unwrap();
+        let answer = server.answer(peer, &message, head, resources, &mut self.room, &mut out).unwrap();
         Response { datagram: answer.datagram.to_vec(), event: answer.event }
     }
 

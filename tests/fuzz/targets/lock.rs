@@ -109,7 +109,9 @@ const CCS: &[u8] = b"\xa1\x08\xa1\x01\xa5\x01\x02\x02\x41\x00\x20\x01\x21\x58\x2
 struct Door(usize);
 
 impl Resources for Door {
-    const PATHS: &'static [&'static str] = &["/door"];
+    fn paths(&self) -> &[&str] {
+        &["/door"]
+    }
 
     fn serve<'r>(&mut self, _: Allowed<'_>, request: &Message<'_>, _: &Now, _: &'r mut [u8]) -> Reply<'r> {
         assert!(request.options.path_eq("/door"), "allowed elsewhere");

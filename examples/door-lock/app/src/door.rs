@@ -42,7 +42,9 @@ impl<B: Bolt> Door<B> {
 }
 
 impl<B: Bolt> Resources for Door<B> {
-    const PATHS: &'static [&'static str] = &["/door"];
+    fn paths(&self) -> &[&str] {
+        &["/door"]
+    }
 
     fn serve<'r>(&mut self, allowed: Allowed<'_>, request: &Message<'_>, now: &Now, _: &'r mut [u8]) -> Reply<'r> {
         self.relock(now);
@@ -60,13 +62,13 @@ impl<B: Bolt> Resources for Door<B> {
                 Err(Stuck) => Reply::code(Code::INTERNAL_SERVER_ERROR),
             },
             Code::GET => Reply {
-                code: Code::CONTENT,
                 format: Some(text),
                 payload: match self.relocks {
                     Some(_) => b"unlocked",
                     None => b"locked",
                 },
                 max_age: Some(0),
+                ..Reply::code(Code::CONTENT)
             },
             _ => Reply::code(Code::METHOD_NOT_ALLOWED),
         }

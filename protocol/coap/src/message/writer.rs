@@ -49,6 +49,11 @@ impl<'b> Writer<'b> {
         writer
     }
 
+    /// Begins among options, behind one with this number.
+    pub fn behind(buf: &'b mut [u8], OptionNumber(number): OptionNumber) -> Self {
+        Self { buf, at: 0, number, state: State::Options }
+    }
+
     /// An option whose number is at least that of the one before.
     pub fn option(&mut self, number: OptionNumber, value: &[u8]) -> Result<&mut Self, Full> {
         let (Some(delta), State::Options) = (number.0.checked_sub(self.number), self.state) else {

@@ -39,6 +39,30 @@ fn firmware_has_neither_std_nor_alloc() {
     assert!(roots >= 6, "the rooms have moved");
 }
 
+/// Where `unsafe` may stand, and why nothing else would do. Whoever adds a row says so in ARCHITECTURE.md.
+const UNSAFE: &[(&str, &str)] = &[
+    ("rs-lib/capi/src/", "C has pointers and no lifetimes"),
+    ("rs-lib/capi/tests/", "calls what C calls, as C does"),
+    ("protocol/crypto/src/cortex_m4/", "assembly behind the functions of a C library"),
+    ("examples/door-lock/cortex-m/src/", "registers, flash and the free stack have no other address"),
+];
+
+#[test]
+fn unsafe_stands_where_it_must() {
+    let here = file!();
+    for (path, text) in files(".rs").iter().filter(|(path, _)| !here.ends_with(path.as_str())) {
+        let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        let code: Vec<&str> = code.collect();
+        let words = |line: &&&str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
+        let uses = code.iter().filter(words).count();
+        let allows = code.iter().filter(|line| line.contains("(unsafe_code")).count();
+        let may = UNSAFE.iter().any(|(room, _)| path.starts_with(room));
+        assert!(may || uses == 0 && allows == 0, "{path} has unsafe code; see UNSAFE");
+    }
+    let lints = std::fs::read_to_string(latchwork_house::root().join("Cargo.toml")).expect("Cargo.toml");
+    assert!(lints.contains("unsafe_code = \"deny\""), "the lint that asks for each exception by name is gone");
+}
+
 /// The switches that turn a check of rs-lib off exist for one test. No feature, no build script and no manifest may reach them.
 #[test]
 fn no_feature_turns_a_check_off() {

@@ -13,7 +13,7 @@ mod transfer;
 
 use core::hash::{Hash, Hasher};
 
-pub use block::Block;
+pub use block::{Block, BlockBytes};
 pub use check::{Known, Refusal, check, check_response};
 pub use observe::{Notification, Observer, Observers, observe_wish};
 pub use server::{Download, Pending, Server, Step, Upload};

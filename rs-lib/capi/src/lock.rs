@@ -1,0 +1,320 @@
+//! A lock in memory of the firmware, and the functions on it.
+
+use crate::board::Board;
+use crate::config::{Config, Secrets};
+use crate::event::Event;
+use crate::serve::Served;
+use crate::{LATCHWORK_ALIGN, LATCHWORK_DATAGRAM, LATCHWORK_HASH, LATCHWORK_ISSUERS, LATCHWORK_SIZE};
+use core::ffi::c_void;
+use core::mem::{align_of, size_of};
+use core::slice;
+use latchwork_coap::Kind;
+use latchwork_coap::endpoint::Millis;
+use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
+use latchwork_coap::endpoint::request::Refusal;
+use latchwork_crypto::{Random, RustCrypto};
+use latchwork_rs_lib::nonce::Nonces;
+use latchwork_rs_lib::{Event as Happened, NoEdhoc, ResourceServer, Revoked, Room, Sessions, TokenHash, revoked};
+
+/// How a call ended.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Well.
+    Ok = 0,
+    /// Well, and there is nothing to send.
+    Silent = 1,
+    /// A pointer is null that must not be.
+    Null = 2,
+    /// The memory is smaller than `latchwork_size`, or not aligned to `latchwork_align`.
+    BadMemory = 3,
+    /// The board lacks a function that it must have.
+    BadBoard = 4,
+    /// The config has a text that is no UTF-8, a key of the wrong length, an AIF that is none, no issuer, or too many of something.
+    BadConfig = 5,
+    /// There were no random numbers.
+    NoRandom = 6,
+    /// Called from within a callback of the same lock.
+    Nested = 7,
+    /// The flash failed; what was to be written is over until the next reboot only.
+    FlashFailed = 8,
+    /// `out` is too small for the answer, which is lost.
+    NoRoom = 9,
+}
+
+/// A lock. What is in it is nobody's business; `latchwork_start` makes it.
+pub struct Lock {
+    /// A call is under way. Looked at before anything else is borrowed.
+    entered: bool,
+    inner: Inner,
+}
+
+struct Inner {
+    config: *const Config,
+    board: Board,
+    secrets: Secrets,
+    nonces: Option<Nonces>,
+    sessions: Sessions<INSIDE, DOORSTEP, LATCHWORK_ISSUERS>,
+    revoked: Revoked<[Option<revoked::Entry>; REVOKED]>,
+    exchanges: FixedExchanges<u64, REMEMBERED, 1, MAX_RESPONSE>,
+    room: Room<u64, LATCHWORK_DATAGRAM, 1>,
+}
+
+const _: () = assert!(size_of::<Lock>() <= LATCHWORK_SIZE && align_of::<Lock>() <= LATCHWORK_ALIGN);
+
+/// How many bytes of memory a lock takes on this processor.
+#[unsafe(no_mangle)]
+pub extern "C" fn latchwork_size() -> usize {
+    size_of::<Lock>()
+}
+
+/// To how many bytes that memory has to be aligned.
+#[unsafe(no_mangle)]
+pub extern "C" fn latchwork_align() -> usize {
+    align_of::<Lock>()
+}
+
+/// Makes a lock in `memory`, with nobody inside; once per boot. On `Ok`, `lock` is where it is.
+///
+/// # Safety
+/// `memory` points to `size` bytes that are the lock's until `latchwork_stop`. `config` keeps its promises until then, all functions
+/// of `board`, which is copied, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_start(
+    memory: *mut c_void,
+    size: usize,
+    config: *const Config,
+    board: *const Board,
+    lock: *mut *mut Lock,
+) -> Status {
+    // SAFETY: the caller's.
+    let (Some(settings), Some(board)) = (unsafe { (config.as_ref(), board.as_ref()) }) else { return Status::Null };
+    let place = memory.cast::<Lock>();
+    if place.is_null() || lock.is_null() {
+        return Status::Null;
+    }
+    if size < size_of::<Lock>() || !place.is_aligned() {
+        return Status::BadMemory;
+    }
+    if !board.is_whole() {
+        return Status::BadBoard;
+    }
+    // SAFETY: the caller's.
+    match unsafe { started(config, settings, *board) } {
+        Ok(inner) => {
+            // SAFETY: not null, aligned, long enough and the caller's to give; so is the place for the pointer.
+            unsafe {
+                place.write(Lock { entered: false, inner });
+                lock.write(place);
+            }
+            Status::Ok
+        }
+        Err(status) => status,
+    }
+}
+
+/// # Safety
+/// Both are one config, which keeps its promises.
+unsafe fn started(config: *const Config, settings: &Config, mut board: Board) -> Result<Inner, Status> {
+    let mut seed = [0; 8];
+    board.fill(&mut seed).map_err(|_| Status::NoRandom)?;
+    let (fresh, rights) = (settings.nonce_fresh, settings.nonce_rights);
+    let nonces = match fresh {
+        0 => None,
+        _ => Some(Nonces::new(&mut board, fresh, rights).map_err(|_| Status::NoRandom)?),
+    };
+    let mut sessions = Sessions::new();
+    // SAFETY: the caller's.
+    let secrets = unsafe {
+        let secrets = settings.secrets()?;
+        settings.paths()?;
+        // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
+        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &RustCrypto).is_ok())?;
+        secrets
+    };
+    Ok(Inner {
+        config,
+        board,
+        secrets,
+        nonces,
+        sessions,
+        revoked: Revoked::new(),
+        exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
+        room: Room::new(),
+    })
+}
+
+/// Takes in a datagram of `len` bytes from `peer`, whatever number the firmware gives to an address. On `Ok`, `out_len` bytes of
+/// `out` are to be sent back to it. `event`, if not null, says what happened.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped. `datagram` points to `len` bytes, `out` to `out_size` others;
+/// `LATCHWORK_DATAGRAM` are enough for any answer. `out_len` is a place for a number, `event` null or a place for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_receive(
+    lock: *mut Lock,
+    peer: u64,
+    datagram: *const u8,
+    len: usize,
+    out: *mut u8,
+    out_size: usize,
+    out_len: *mut usize,
+    event: *mut Event,
+) -> Status {
+    if datagram.is_null() || out.is_null() || out_len.is_null() || len.max(out_size) > isize::MAX as usize {
+        return Status::Null;
+    }
+    // SAFETY: the caller's.
+    let (datagram, out) = unsafe { (slice::from_raw_parts(datagram, len), slice::from_raw_parts_mut(out, out_size)) };
+    // SAFETY: the caller's.
+    let received = unsafe { enter(lock, |inner| inner.receive(peer, datagram, out)) };
+    let (status, length, happened) = match received {
+        Ok((Some(length), happened)) => (Status::Ok, length, happened),
+        Ok((None, happened)) => (Status::Silent, 0, happened),
+        Err(status) => (status, 0, Event::NONE),
+    };
+    // SAFETY: the caller's.
+    unsafe {
+        out_len.write(length);
+        if !event.is_null() {
+            event.write(happened);
+        }
+    }
+    status
+}
+
+/// What time brings about: sessions and pending uploads end. To be called every few seconds.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_tick(lock: *mut Lock) -> Status {
+    let tick = |inner: &mut Inner| {
+        let now = inner.board.now();
+        inner.sessions.sweep(&now);
+        inner.sessions.sweep_revoked(&mut inner.revoked, &mut inner.board, &now).map_err(|_| Status::FlashFailed)
+    };
+    // SAFETY: the caller's.
+    unsafe { enter(lock, tick) }.map_or_else(|status| status, |_| Status::Ok)
+}
+
+/// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+/// hash, without the leading 0x01.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped; `token` points to that many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> Status {
+    // SAFETY: the caller's.
+    let Some(token) = (unsafe { token.cast::<[u8; LATCHWORK_HASH]>().as_ref() }) else { return Status::Null };
+    let revoke = |inner: &mut Inner| {
+        let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board);
+        revoked.map_err(|_| Status::FlashFailed)
+    };
+    // SAFETY: the caller's.
+    unsafe { enter(lock, revoke) }.map_or_else(|status| status, |()| Status::Ok)
+}
+
+/// Ends a lock and wipes every key in it. Its memory is the firmware's again.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_stop(lock: *mut Lock) -> Status {
+    // SAFETY: the caller's.
+    match unsafe { enter(lock, |_| Ok(())) } {
+        // SAFETY: it is one, and nobody is in it.
+        Ok(()) => unsafe { core::ptr::drop_in_place(lock) },
+        Err(status) => return status,
+    }
+    Status::Ok
+}
+
+/// Runs `call` unless one is under way.
+///
+/// # Safety
+/// `lock` is null, or one that was started and not stopped.
+unsafe fn enter<T>(lock: *mut Lock, call: impl FnOnce(&mut Inner) -> Result<T, Status>) -> Result<T, Status> {
+    if lock.is_null() || !lock.is_aligned() {
+        return Err(Status::Null);
+    }
+    // SAFETY: a lock that was started; of what lies beside `inner`, nobody has a reference.
+    unsafe {
+        let entered = &raw mut (*lock).entered;
+        if entered.read() {
+            return Err(Status::Nested);
+        }
+        entered.write(true);
+        let result = call(&mut (*lock).inner);
+        entered.write(false);
+        result
+    }
+}
+
+impl Inner {
+    /// The length of the answer, if there is one, and what happened.
+    fn receive(&mut self, peer: u64, datagram: &[u8], out: &mut [u8]) -> Result<(Option<usize>, Event), Status> {
+        let millis = Millis(self.board.millis());
+        let (exchange, message) = match self.exchanges.receive(millis, peer, datagram) {
+            Received::Request(exchange, message) => (exchange, message),
+            Received::Reply(reply) => {
+                out.get_mut(..reply.len()).ok_or(Status::NoRoom)?.copy_from_slice(reply);
+                return Ok((Some(reply.len()), Event::NONE));
+            }
+            _ => return Ok((None, Event::NONE)),
+        };
+        let head = self.exchanges.head(&exchange);
+        // SAFETY: whoever started the lock promised that the config stays as it is.
+        let config = unsafe { &*self.config };
+        // SAFETY: the same.
+        let paths = unsafe { config.paths() }?;
+        let mut served = Served { board: self.board, paths, paths_len: config.paths_len };
+        let (mut flash, mut random) = (self.board, self.board);
+        let (sessions, revoked, room) = (&mut self.sessions, &mut self.revoked, &mut self.room);
+        let now = self.board.now();
+        let answer = |trust: &latchwork_rs_lib::Trust<'_>| {
+            let mut server = ResourceServer {
+                trust,
+                sessions,
+                edhoc: &mut NoEdhoc,
+                flash: &mut flash,
+                revoked,
+                introspect: None,
+                now,
+                crypto: &RustCrypto,
+                random: &mut random,
+            };
+            let answer = server.answer(peer, &message, head, &mut served, room, out);
+            answer.map(|answer| (answer.datagram.len(), answer.event))
+        };
+        // SAFETY: the same.
+        let answer = unsafe { config.trust(&self.secrets, self.nonces.as_ref(), answer) }?;
+        let Ok((length, happened)) = answer else {
+            self.exchanges.refused(exchange);
+            return Err(Status::NoRoom);
+        };
+        let event = Event::of(&happened);
+        // A non-confirmable message with an unknown critical option is rejected (RFC 7252 §5.4.1).
+        if head.kind == Kind::Non && matches!(happened, Happened::BadRequest(Refusal::BadOption(_))) {
+            self.exchanges.refused(exchange);
+            return Ok((None, event));
+        }
+        let datagram = out.get(..length).ok_or(Status::NoRoom)?;
+        // The only failure is a response too long to be remembered: sent once.
+        let _ = self.exchanges.answered(millis, exchange, datagram, 0);
+        Ok((Some(length), event))
+    }
+}
+
+/// How many people can be inside, and how many on the doorstep.
+const INSIDE: usize = 4;
+const DOORSTEP: usize = 2;
+
+/// How many revoked tokens a lock knows at a time.
+const REVOKED: usize = 32;
+
+/// How many requests are remembered to answer their repetitions.
+const REMEMBERED: usize = 8;
+
+/// The longest answer that is remembered; hints with long addresses.
+const MAX_RESPONSE: usize = 384;

@@ -1,0 +1,403 @@
+//! The functions that C calls, called as C does: a lock opens for a token, and for nothing else.
+#![allow(unsafe_code, reason = "the functions are C's")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use core::ffi::c_void;
+use latchwork::*;
+use latchwork_coap::{Code, Message};
+use latchwork_crypto::RustCrypto;
+use latchwork_rs_lib::Event as Happened;
+use std::ptr::{null, null_mut};
+use support::mint::*;
+use support::{Phone, Response as Came, request, upload_payload};
+
+const SECRET: &[u8] = b"sixteen secrets!";
+
+/// What the functions of the board work on.
+struct Bench {
+    date: Option<i64>,
+    uptime: u64,
+    drawn: u64,
+    has_random: bool,
+    flash: Vec<([u8; 8], u64)>,
+    served: Vec<(u8, usize, Vec<u8>)>,
+    /// Calls back into the lock from within `serve`, and what came of it.
+    nested: Option<(*mut Lock, Option<Status>)>,
+}
+
+/// SAFETY of all below: `context` is the bench of the test, which has no reference to it while a lock is called.
+unsafe fn bench<'b>(context: *mut c_void) -> &'b mut Bench {
+    unsafe { &mut *context.cast() }
+}
+
+unsafe extern "C" fn random(context: *mut c_void, out: *mut u8, len: usize) -> bool {
+    let bench = unsafe { bench(context) };
+    bench.drawn += 1;
+    for at in 0..len {
+        unsafe { out.add(at).write((bench.drawn >> (8 * (len - 1 - at).min(7))) as u8) };
+    }
+    bench.has_random
+}
+
+unsafe extern "C" fn uptime(context: *mut c_void) -> u64 {
+    unsafe { bench(context) }.uptime
+}
+
+unsafe extern "C" fn clock(context: *mut c_void, earliest: *mut i64, latest: *mut i64) -> bool {
+    let date = unsafe { bench(context) }.date;
+    unsafe {
+        earliest.write(date.unwrap_or_default());
+        latest.write(date.unwrap_or_default());
+    }
+    date.is_some()
+}
+
+unsafe extern "C" fn read(context: *mut c_void, series: *const u8, number: *mut u64) -> i32 {
+    let series = unsafe { *series.cast::<[u8; 8]>() };
+    match unsafe { bench(context) }.flash.iter().find(|(name, _)| *name == series) {
+        Some((_, found)) => {
+            unsafe { number.write(*found) };
+            1
+        }
+        None => 0,
+    }
+}
+
+unsafe extern "C" fn write(context: *mut c_void, series: *const u8, number: u64) -> bool {
+    let series = unsafe { *series.cast::<[u8; 8]>() };
+    let flash = &mut unsafe { bench(context) }.flash;
+    flash.retain(|(name, _)| *name != series);
+    flash.push((series, number));
+    true
+}
+
+unsafe extern "C" fn serve(context: *mut c_void, request: *const Request, response: *mut Response) {
+    let bench = unsafe { bench(context) };
+    let (request, response) = unsafe { (&*request, &mut *response) };
+    let mut value = Bytes { data: null(), len: 0 };
+    assert!(unsafe { latchwork_request_option(request, 11, 0, &raw mut value) });
+    let segment = unsafe { std::slice::from_raw_parts(value.data, value.len) }.to_vec();
+    assert!(!unsafe { latchwork_request_option(request, 11, 9, null_mut()) });
+    bench.served.push((request.method, request.path, segment));
+    if let Some((lock, came)) = &mut bench.nested {
+        *came = Some(unsafe { latchwork_tick(*lock) });
+    }
+    response.code = 0x44;
+    response.format = 0;
+    unsafe { response.payload.write(b'!') };
+    response.payload_len = 1;
+}
+
+fn bytes_of(text: &[u8]) -> Bytes {
+    Bytes { data: text.as_ptr(), len: text.len() }
+}
+
+/// A lock, its memory, and all that it points to.
+struct Stand {
+    lock: *mut Lock,
+    bench: *mut Bench,
+    _memory: Vec<u128>,
+}
+
+/// How a config or a board may be wrong.
+type Change = fn(&mut Config, &mut Board);
+
+fn start(bench: Bench, change: Change) -> Result<Stand, Status> {
+    let door = b"\x81\x82\x65/door\x02";
+    let leak = |bytes: &[u8]| bytes_of(bytes.to_vec().leak());
+    let keys = vec![
+        Key { kind: KeyKind::AesCcm as u8, retired: false, kid: leak(KID), key: leak(&KEY) },
+        Key { kind: KeyKind::AesCcm as u8, retired: true, kid: leak(b"front-0"), key: leak(&[2; 16]) },
+    ]
+    .leak();
+    let issuers = vec![Issuer {
+        name: leak(ISSUER.as_bytes()),
+        token_uri: leak(b"https://as.example/token"),
+        keys: keys.as_ptr(),
+        keys_len: keys.len(),
+        ceiling: Bytes { data: null(), len: 0 },
+    }]
+    .leak();
+    let scopes = vec![Scope { name: leak(b"door:open"), grants: leak(door) }].leak();
+    let paths = vec![leak(b"/light"), leak(b"/door")].leak();
+    let mut config = Config {
+        audience: leak(LOCK.as_bytes()),
+        groups: null(),
+        groups_len: 0,
+        issuers: issuers.as_ptr(),
+        issuers_len: 1,
+        scopes: scopes.as_ptr(),
+        scopes_len: 1,
+        paths: paths.as_ptr(),
+        paths_len: 2,
+        nonce_fresh: 0,
+        nonce_rights: 0,
+    };
+    let bench = Box::into_raw(Box::new(bench));
+    let mut board = Board {
+        context: bench.cast(),
+        random: Some(random),
+        uptime: Some(uptime),
+        clock: Some(clock),
+        flash_read: Some(read),
+        flash_write: Some(write),
+        serve: Some(serve),
+    };
+    change(&mut config, &mut board);
+    let config = Box::leak(Box::new(config));
+    let mut memory = vec![0u128; LATCHWORK_SIZE / 16];
+    let mut lock = null_mut();
+    let at = memory.as_mut_ptr().cast();
+    match unsafe { latchwork_start(at, LATCHWORK_SIZE, config, &raw const board, &raw mut lock) } {
+        Status::Ok => Ok(Stand { lock, bench, _memory: memory }),
+        status => Err(status),
+    }
+}
+
+fn bench_of(date: Option<i64>) -> Bench {
+    Bench { date, uptime: 1_000_000, drawn: 0, has_random: true, flash: vec![], served: vec![], nested: None }
+}
+
+impl Stand {
+    fn new() -> Self {
+        start(bench_of(Some(NOW)), |_, _| {}).unwrap()
+    }
+
+    fn receive(&mut self, datagram: &[u8]) -> (Status, Vec<u8>, Event) {
+        // Message IDs differ, so that nothing is a repetition.
+        let mut datagram = datagram.to_vec();
+        let bench = unsafe { &mut *self.bench };
+        bench.uptime += 1;
+        datagram[2..4].copy_from_slice(&(bench.uptime as u16).to_be_bytes());
+        self.receive_again(&datagram)
+    }
+
+    fn receive_again(&mut self, datagram: &[u8]) -> (Status, Vec<u8>, Event) {
+        let mut out = [0; LATCHWORK_DATAGRAM];
+        let (mut length, mut event) = (7, Event { kind: EventKind::Busy, code: 0, token: [0; 32] });
+        let status = unsafe {
+            let (from, to) = (datagram.as_ptr(), out.as_mut_ptr());
+            latchwork_receive(self.lock, 5, from, datagram.len(), to, out.len(), &raw mut length, &raw mut event)
+        };
+        (status, out[..length].to_vec(), event)
+    }
+
+    fn upload(&mut self, token: &[u8]) -> (Code, Came, Event) {
+        let payload = upload_payload(token, Some(&[1; 8]), Some(b"me"));
+        let (status, datagram, event) = self.receive(&request(Code::POST, "/authz-info", support::FORMAT_19, &payload));
+        assert_eq!(status, Status::Ok);
+        let came = Came { datagram, event: Happened::Block };
+        (came.code(), came, event)
+    }
+
+    fn enter(&mut self, token: &[u8]) -> Phone {
+        let (_, came, event) = self.upload(token);
+        assert_eq!(event.kind, EventKind::Uploaded);
+        Phone::derive(&came, &[], b"me", SECRET, None)
+    }
+
+    fn ask(&mut self, phone: &mut Phone, code: Code, path: &str) -> (Code, Vec<u8>, EventKind) {
+        let (datagram, mut sent) = phone.protect(&request(code, path, &[], &[]));
+        let (_, datagram, event) = self.receive(&datagram);
+        let (code, payload) = phone.open(&mut sent, &Came { datagram, event: Happened::Block });
+        (code, payload, event.kind)
+    }
+
+    fn served(&self) -> usize {
+        unsafe { &*self.bench }.served.len()
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        assert_eq!(unsafe { latchwork_stop(self.lock) }, Status::Ok);
+        drop(unsafe { Box::from_raw(self.bench) });
+    }
+}
+
+fn token() -> Claims {
+    good(osc(b"7", SECRET))
+}
+
+#[test]
+fn a_token_opens() {
+    let mut stand = Stand::new();
+    let mut phone = stand.enter(&encrypted(&token()));
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door"), (Code::CHANGED, b"!".to_vec(), EventKind::Served));
+    assert_eq!(unsafe { &*stand.bench }.served, [(2, 1, b"door".to_vec())]);
+    for (method, path, code) in [
+        (Code::GET, "/door", Code::METHOD_NOT_ALLOWED),
+        (Code::POST, "/light", Code::FORBIDDEN),
+        (Code::POST, "/Door", Code::FORBIDDEN),
+    ] {
+        let (got, _, event) = stand.ask(&mut phone, method, path);
+        assert_eq!((got, event), (code, EventKind::Denied), "{method:?} {path}");
+    }
+    assert_eq!(stand.served(), 1);
+}
+
+#[test]
+fn nothing_else_does() {
+    let mut stand = Stand::new();
+    let forged = encrypted_with(header(KID, &[9; 13]), &[8; 16], &token().encode());
+    for (what, token, code) in [
+        ("forged", forged, Code::UNAUTHORIZED),
+        ("retired", encrypted_with(header(b"front-0", &[9; 13]), &[2; 16], &token().encode()), Code::UNAUTHORIZED),
+        ("expired", encrypted(&token().set(EXP, NOW)), Code::UNAUTHORIZED),
+        ("for another", encrypted(&token().set(AUD, "urn:latchwork:lock:back")), Code::FORBIDDEN),
+        ("noise", vec![0x5a; 40], Code::BAD_REQUEST),
+    ] {
+        let (got, _, event) = stand.upload(&token);
+        assert_eq!((got, event.kind, event.code), (code, EventKind::Refused, code.0), "{what}");
+    }
+    let (_, datagram, event) = stand.receive(&request(Code::POST, "/door", &[], &[]));
+    assert_eq!(event.kind, EventKind::Unauthorized);
+    Came { datagram, event: Happened::Block }.assert_hints();
+    let mut thief = {
+        let (_, came, _) = stand.upload(&encrypted(&token()));
+        Phone::derive(&came, &[], b"me", b"a guessed secret", None)
+    };
+    assert_eq!(stand.ask(&mut thief, Code::POST, "/door").2, EventKind::NotVerified);
+    assert_eq!(stand.served(), 0);
+    for noise in [&b"\x40"[..], b"\x00\x00\x00\x00", &[0xff; 1200]] {
+        assert_eq!(stand.receive_again(noise).0, Status::Silent, "{noise:02x?}");
+    }
+}
+
+#[test]
+fn a_repetition_runs_nothing() {
+    let mut stand = Stand::new();
+    let mut phone = stand.enter(&encrypted(&token()));
+    let (datagram, _) = phone.protect(&request(Code::POST, "/door", &[], &[]));
+    let first = stand.receive_again(&datagram);
+    let again = stand.receive_again(&datagram);
+    assert_eq!((first.0, &first.1), (again.0, &again.1));
+    assert_eq!((again.2.kind, stand.served()), (EventKind::None, 1));
+}
+
+#[test]
+fn revoked_lapsed_and_rebooted() {
+    let mut stand = Stand::new();
+    let mut phone = stand.enter(&encrypted(&token()));
+    let (_, _, event) = stand.upload(&encrypted(&token()));
+    assert_eq!(unsafe { latchwork_revoke(stand.lock, event.token.as_ptr()) }, Status::Ok);
+    assert_eq!(stand.upload(&encrypted(&token())).0, Code::UNAUTHORIZED);
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Unauthorized);
+
+    let mut stand = Stand::new();
+    let mut phone = stand.enter(&encrypted(&token()));
+    unsafe { &mut *stand.bench }.date = None;
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Lapsed, "the clock was lost");
+    assert_eq!(unsafe { latchwork_tick(stand.lock) }, Status::Ok);
+
+    // A token that counts from receipt runs once, whatever happens to the lock in between.
+    let numbered = |number: u64| {
+        let cti = [LOCK.as_bytes(), &number.to_be_bytes()].concat();
+        encrypted(&token().without(EXP).set(EXI, 600).set(CTI, bytes(&cti)))
+    };
+    let mut stand = start(bench_of(None), |_, _| {}).unwrap();
+    let mut phone = stand.enter(&numbered(3));
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Served);
+    let flash = unsafe { &*stand.bench }.flash.clone();
+    assert_eq!(flash.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [3]);
+    drop(stand);
+    let mut stand = start(Bench { flash, ..bench_of(None) }, |_, _| {}).unwrap();
+    assert_eq!(stand.upload(&numbered(3)).0, Code::UNAUTHORIZED);
+    assert_eq!(stand.upload(&numbered(4)).0, Code::CREATED);
+    let without = start(bench_of(None), |_, board| (board.flash_read, board.flash_write) = (None, None));
+    assert_eq!(without.unwrap().upload(&numbered(4)).0, Code::UNAUTHORIZED);
+}
+
+#[test]
+fn a_lock_without_a_clock() {
+    let mut stand = start(bench_of(None), |config, board| {
+        (config.nonce_fresh, config.nonce_rights) = (600, 3600);
+        board.clock = None;
+    })
+    .unwrap();
+    let (_, datagram, _) = stand.receive(&request(Code::POST, "/door", &[], &[]));
+    let message = Message::parse(&datagram).unwrap();
+    let nonce = latchwork_ace::Hints::decode(message.payload).unwrap().cnonce.unwrap();
+    let fresh = encrypted(&token().without(EXP).set(CNONCE, bytes(nonce)));
+    let mut phone = stand.enter(&fresh);
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Served);
+    assert_eq!(stand.upload(&encrypted(&token())).0, Code::UNAUTHORIZED);
+}
+
+#[test]
+fn what_does_not_start() {
+    for (what, change, status) in [
+        ("random", (|_, board| board.random = None) as Change, Status::BadBoard),
+        ("uptime", |_, board| board.uptime = None, Status::BadBoard),
+        ("serve", |_, board| board.serve = None, Status::BadBoard),
+        ("half a flash", |_, board| board.flash_write = None, Status::BadBoard),
+        ("no issuer", |config, _| config.issuers_len = 0, Status::BadConfig),
+        ("null issuers", |config, _| config.issuers = null(), Status::BadConfig),
+        ("too many paths", |config, _| config.paths_len = 9, Status::BadConfig),
+        ("too many scopes", |config, _| config.scopes_len = 9, Status::BadConfig),
+        ("a scope that is none", |config, _| config.scopes = Box::leak(Box::new(no_scope())), Status::BadConfig),
+        ("no text", |config, _| config.audience = bytes_of(&[0xff]), Status::BadConfig),
+    ] {
+        assert_eq!(start(bench_of(None), change).err(), Some(status), "{what}");
+    }
+    let silent = Bench { has_random: false, ..bench_of(None) };
+    assert_eq!(start(silent, |_, _| {}).err(), Some(Status::NoRandom));
+    for kind in [0, 2, 3, 4] {
+        let key = Key { kind, retired: false, kid: bytes_of(b"k"), key: bytes_of(&[0; 16]) };
+        let issuer = Issuer {
+            name: bytes_of(b"i"),
+            token_uri: bytes_of(b"u"),
+            keys: &raw const key,
+            keys_len: 1,
+            ceiling: bytes_of(b""),
+        };
+        let issuer: &Issuer = Box::leak(Box::new(Issuer { keys: Box::leak(Box::new(key)), ..issuer }));
+        ISSUER_OF.with(|of| of.set(issuer));
+        let wrong = start(bench_of(None), |config, _| config.issuers = ISSUER_OF.with(std::cell::Cell::get));
+        assert_eq!(wrong.err(), Some(Status::BadConfig), "{kind}");
+    }
+}
+
+thread_local! {
+    static ISSUER_OF: std::cell::Cell<*const Issuer> = const { std::cell::Cell::new(null()) };
+}
+
+fn no_scope() -> Scope {
+    Scope { name: bytes_of(b"door"), grants: bytes_of(b"\x01") }
+}
+
+#[test]
+fn calls_that_are_wrong() {
+    let stand = Stand::new();
+    let (mut out, mut length) = ([0u8; 8], 0);
+    let to = out.as_mut_ptr();
+    unsafe {
+        assert_eq!(latchwork_receive(null_mut(), 0, to, 0, to, 8, &raw mut length, null_mut()), Status::Null);
+        assert_eq!(latchwork_receive(stand.lock, 0, null(), 0, to, 8, &raw mut length, null_mut()), Status::Null);
+        assert_eq!(latchwork_receive(stand.lock, 0, to, 0, null_mut(), 8, &raw mut length, null_mut()), Status::Null);
+        assert_eq!(latchwork_receive(stand.lock, 0, to, 0, to, 8, null_mut(), null_mut()), Status::Null);
+        let hello = request(Code::GET, "/", &[], &[]);
+        let small = latchwork_receive(stand.lock, 0, hello.as_ptr(), hello.len(), to, 8, &raw mut length, null_mut());
+        assert_eq!((small, length), (Status::NoRoom, 0));
+        assert_eq!(latchwork_tick(null_mut()), Status::Null);
+        assert_eq!(latchwork_stop(null_mut()), Status::Null);
+        assert_eq!(latchwork_revoke(stand.lock, null()), Status::Null);
+        let board = null();
+        assert_eq!(latchwork_start(to.cast(), 8, null(), board, null_mut()), Status::Null);
+    }
+    assert!(latchwork_size() <= LATCHWORK_SIZE && latchwork_align() <= LATCHWORK_ALIGN);
+    let _ = RustCrypto;
+}
+
+#[test]
+fn a_call_within_a_call() {
+    let mut stand = Stand::new();
+    unsafe { &mut *stand.bench }.nested = Some((stand.lock, None));
+    let mut phone = stand.enter(&encrypted(&token()));
+    assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Served);
+    assert_eq!(unsafe { &*stand.bench }.nested.unwrap().1, Some(Status::Nested));
+    assert_eq!(unsafe { latchwork_tick(stand.lock) }, Status::Ok);
+}
