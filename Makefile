@@ -9,7 +9,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 10
 export CARGO_NET_RETRY ?= 5
 
-.PHONY: setup demo test check unit end-to-end interop mutation no-alloc image portable fuzz bench nightly
+.PHONY: setup demo test check unit end-to-end interop mutation no-alloc no-panic image portable fuzz bench nightly
 
 setup:
 	examples/building/setup test firmware
@@ -20,7 +20,7 @@ demo:
 	$(if $(LOCK),examples/door-lock/cortex-m/build)
 	target/debug/demo $(if $(KEEP),--keep) $(if $(LOCK),--lock=$(LOCK))
 
-test: setup check unit end-to-end interop mutation fuzz
+test: setup check no-panic unit end-to-end interop mutation fuzz
 
 check: no-alloc
 	$(CARGO) fmt --all --check
@@ -47,6 +47,10 @@ mutation:
 # Debian's compiler builds core from source: nothing here may want an allocator.
 no-alloc:
 	tests/house/no-alloc
+
+# Nothing of ours can panic: an image that could would not link.
+no-panic:
+	tests/firmware/no-panic
 
 # The lock of a microcontroller.
 image:

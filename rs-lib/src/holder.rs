@@ -75,7 +75,7 @@ impl KeyName {
 
     pub(crate) fn new(issuer: IssuerId, name: &[u8]) -> Option<Self> {
         let mut id = [0; Self::MAX_LEN];
-        id.get_mut(..name.len())?.copy_from_slice(name);
+        id.get_mut(..name.len())?.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
         let len = u8::try_from(name.len()).ok()?;
         Some(Self { issuer, len, id })
     }
@@ -110,7 +110,7 @@ impl TokenSeries {
 
     pub(crate) fn new(issuer: IssuerId, session_id: &[u8]) -> Option<Self> {
         let mut id = [0; Self::MAX_LEN];
-        id.get_mut(..session_id.len())?.copy_from_slice(session_id);
+        id.get_mut(..session_id.len())?.iter_mut().zip(session_id).for_each(|(to, from)| *to = *from);
         Some(Self { issuer, len: u8::try_from(session_id.len()).ok()?, id })
     }
 }
@@ -136,7 +136,7 @@ impl HeldScope {
 
     pub(crate) fn new(scope: &[u8]) -> Option<Self> {
         let mut aif = [0; Self::MAX_LEN];
-        aif.get_mut(..scope.len())?.copy_from_slice(scope);
+        aif.get_mut(..scope.len())?.iter_mut().zip(scope).for_each(|(to, from)| *to = *from);
         let len = u8::try_from(scope.len()).ok()?;
         Some(Self { len, aif })
     }

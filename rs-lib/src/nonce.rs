@@ -28,7 +28,7 @@ impl Nonces {
     pub fn make(&self, now: Uptime, crypto: &impl Symmetric) -> Result<[u8; LEN], CryptoError> {
         let mut nonce = [0; LEN];
         let (moment, mac) = nonce.split_at_mut(MOMENT_LEN);
-        moment.copy_from_slice(&now.0.to_be_bytes());
+        moment.iter_mut().zip(&now.0.to_be_bytes()).for_each(|(to, from)| *to = *from);
         let full = crypto.hmac_sha256(self.key.expose(), &[moment])?;
         for (place, byte) in mac.iter_mut().zip(full) {
             *place = byte;

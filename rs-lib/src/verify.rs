@@ -120,7 +120,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             Token::Sign1(signed) => {
                 let issuer = self.check_signature(&signed)?;
                 let claims = room.get_mut(..signed.payload.len()).ok_or(Refusal::TooLong)?;
-                claims.copy_from_slice(signed.payload);
+                claims.iter_mut().zip(signed.payload).for_each(|(to, from)| *to = *from);
                 (issuer, &*claims, Envelope::Signed)
             }
             Token::Mac0(_) => return Err(Refusal::WrongAlgorithm.into()),
@@ -265,7 +265,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             refusal = match candidate.key {
                 _ if candidate.retired && !cfg!(latchwork_disable = "retired") => Refusal::RetiredKey,
                 Key::AesCcm(key) if token.alg == Alg::AES_CCM_16_128_128 => {
-                    plaintext.copy_from_slice(ciphertext);
+                    plaintext.iter_mut().zip(ciphertext).for_each(|(to, from)| *to = *from);
                     match self.decrypt(key.expose(), iv, aad, plaintext, tag) {
                         Ok(()) => return Ok((issuer, plaintext)),
                         Err(error) => error.into(),

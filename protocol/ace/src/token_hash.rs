@@ -11,21 +11,20 @@ pub const LEN: usize = 33;
 
 /// Hands the text over piece by piece, for a hash that takes pieces.
 pub fn stream(token: &[u8], mut update: impl FnMut(&[u8])) {
-    for group in token.chunks(3) {
+    let mut rest = token;
+    while !rest.is_empty() {
+        let (group, after) = rest.split_at_checked(3).unwrap_or((rest, &[]));
         let (text, len) = encode_group(group);
         update(text.get(..len).unwrap_or_default());
+        rest = after;
     }
 }
 
 /// Writes the text into `out`, which must hold [`input_len`] bytes.
 pub fn input<'o>(token: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Full> {
     let out = out.get_mut(..input_len(token.len())).ok_or(Full)?;
-    for (group, place) in token.chunks(3).zip(out.chunks_mut(4)) {
-        let (text, _) = encode_group(group);
-        for (to, from) in place.iter_mut().zip(text) {
-            *to = from;
-        }
-    }
+    let mut places = out.iter_mut();
+    stream(token, |text| text.iter().zip(places.by_ref()).for_each(|(from, to)| *to = *from));
     Ok(out)
 }
 

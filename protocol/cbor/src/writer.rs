@@ -116,8 +116,8 @@ impl<'w> Writer<'w> {
         let free = self.buffer.get_mut(self.length..).unwrap_or_default();
         let (head_place, free) = free.split_at_mut_checked(head.len()).ok_or(Full)?;
         let (content_place, _) = free.split_at_mut_checked(content.len()).ok_or(Full)?;
-        head_place.copy_from_slice(head);
-        content_place.copy_from_slice(content);
+        head_place.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        content_place.iter_mut().zip(content).for_each(|(to, from)| *to = *from);
         self.length += head.len() + content.len();
         Ok(self)
     }

@@ -23,7 +23,7 @@ impl ConnectionId {
     /// `None` if it is too long. The empty string is one.
     pub fn new(id: &[u8]) -> Option<Self> {
         let mut bytes = [0; Self::MAX_LEN];
-        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        bytes.get_mut(..id.len())?.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
         Some(Self { bytes, length: u8::try_from(id.len()).ok()? })
     }
 

@@ -22,7 +22,7 @@ impl<const MAX: usize> Short<MAX> {
     /// `None` when there are more than `MAX` bytes.
     pub fn new(id: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX];
-        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        bytes.get_mut(..id.len())?.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
         Some(Self { len: u8::try_from(id.len()).ok()?, bytes })
     }
 

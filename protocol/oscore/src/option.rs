@@ -55,7 +55,7 @@ impl<'m> OscoreOption<'m> {
         let mut at = 1;
         let mut put = |bytes: &[u8]| {
             let end = at + bytes.len();
-            out.get_mut(at..end)?.copy_from_slice(bytes);
+            out.get_mut(at..end)?.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             at = end;
             Some(())
         };

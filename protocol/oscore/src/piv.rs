@@ -32,7 +32,7 @@ impl PartialIv {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut padded = [0; Self::MAX_LEN];
         let pad = Self::MAX_LEN.checked_sub(bytes.len())?;
-        padded.get_mut(pad..)?.copy_from_slice(bytes);
+        padded.get_mut(pad..)?.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         let piv = Self { padded };
         (piv.as_bytes() == bytes).then_some(piv)
     }

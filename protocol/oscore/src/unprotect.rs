@@ -129,7 +129,7 @@ impl Context {
         let (ciphertext, tag) = payload.split_last_chunk::<TAG_LEN>().ok_or(Error::DecryptionFailed)?;
         let start = out.len().checked_sub(ciphertext.len()).ok_or(Error::NoRoom)?;
         let (room, plaintext) = out.split_at_mut_checked(start).ok_or(Error::NoRoom)?;
-        plaintext.copy_from_slice(ciphertext);
+        plaintext.iter_mut().zip(ciphertext).for_each(|(to, from)| *to = *from);
         match crypto.ccm_open(self.recipient_key.expose(), nonce, aad.as_bytes(), plaintext, tag) {
             Ok(()) => Ok(Opened { room, plaintext }),
             Err(CryptoError::Forged) => Err(Error::DecryptionFailed),
@@ -177,8 +177,9 @@ impl<'o> Inner<'o> {
         } else {
             let mut writer = Writer::body(room, code);
             for (number, value) in inner {
-                while let Some((number, value)) = survivors.next_if(|(outer, _)| *outer < number) {
-                    writer.option(number, value)?;
+                while let Some(&(outer, value)) = survivors.peek().filter(|(outer, _)| *outer < number) {
+                    survivors.next();
+                    writer.option(outer, value)?;
                 }
                 writer.option(number, value)?;
             }

@@ -198,7 +198,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
 
 fn copied<'s>(payload: &[u8], scratch: &'s mut [u8]) -> Result<&'s mut [u8], Error> {
     let copy = scratch.get_mut(..payload.len()).ok_or(Error::NoRoom)?;
-    copy.copy_from_slice(payload);
+    copy.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
     Ok(copy)
 }
 

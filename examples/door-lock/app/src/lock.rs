@@ -88,7 +88,7 @@ where
             Received::Request(exchange, message) => (exchange, message),
             Received::Reply(datagram) => {
                 let datagram = out.get_mut(..datagram.len()).map(|out| {
-                    out.copy_from_slice(datagram);
+                    out.iter_mut().zip(datagram).for_each(|(to, from)| *to = *from);
                     &*out
                 })?;
                 return Some(Sent { datagram, event: None });

@@ -7,20 +7,21 @@ pub(crate) use unspoken::OwnKey;
 
 #[cfg(feature = "edhoc")]
 mod spoken {
+    use crate::backend::Private;
     use core::net::SocketAddrV4;
-    use latchwork_crypto::{CryptoError, P256Private};
+    use latchwork_crypto::CryptoError;
     use latchwork_door_lock_app::page::Page;
     use latchwork_edhoc::{Identity, Method};
 
     type Handshakes<'k> =
-        Option<latchwork_rs_lib::Handshakes<'k, P256Private, SocketAddrV4, { crate::guard::DOORSTEP }>>;
+        Option<latchwork_rs_lib::Handshakes<'k, Private, SocketAddrV4, { crate::guard::DOORSTEP }>>;
 
     /// The key, where enrolment wrote one.
-    pub(crate) struct OwnKey(Option<P256Private>);
+    pub(crate) struct OwnKey(Option<Private>);
 
     impl OwnKey {
         pub(crate) fn of(page: &Page<'_>) -> Result<Self, CryptoError> {
-            let key = page.own_key.as_ref().map(|(key, _)| P256Private::new(key.clone()));
+            let key = page.own_key.as_ref().map(|(key, _)| Private::new(key.clone()));
             Ok(Self(key.transpose()?))
         }
 

@@ -1,7 +1,8 @@
 //! Random numbers for a board that has no source of them: HMAC over a secret of the factory and a number that never
 //! comes twice. A board with a hardware source uses that instead.
 
-use latchwork_crypto::{CryptoError, Random, RustCrypto, Secret, Symmetric};
+use crate::backend::Backend;
+use latchwork_crypto::{CryptoError, Random, Secret, Symmetric};
 
 /// The generator.
 pub(crate) struct Entropy {
@@ -21,7 +22,7 @@ impl Random for Entropy {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
         for chunk in out.chunks_mut(32) {
             let number = [&self.boot.to_be_bytes()[..], &self.drawn.to_be_bytes()];
-            let block = RustCrypto.hmac_sha256(self.seed.expose(), &number)?;
+            let block = Backend.hmac_sha256(self.seed.expose(), &number)?;
             self.drawn = self.drawn.checked_add(1).ok_or(CryptoError::Backend)?;
             chunk.iter_mut().zip(block).for_each(|(to, from)| *to = from);
         }

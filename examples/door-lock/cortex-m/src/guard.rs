@@ -1,11 +1,11 @@
 //! Guards the door: takes datagrams from the line until the power goes.
 
+use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::edhoc::OwnKey;
 use crate::entropy::Entropy;
 use crate::flash::Flash;
 use crate::{board, console, measure};
-use latchwork_crypto::RustCrypto;
 use latchwork_door_lock_app::counters::Counters;
 use latchwork_door_lock_app::page::Page;
 use latchwork_door_lock_app::{Bolt, Lock, MAX_DATAGRAM, Sent, Stuck};
@@ -45,7 +45,7 @@ fn run() -> Result<core::convert::Infallible, Fault> {
     let own_key = OwnKey::of(&page).map_err(bad_key)?;
     let edhoc = own_key.handshakes(&page).map_err(bad_key)?;
     let lock =
-        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, entropy, edhoc, counters, Solenoid);
+        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, Backend, entropy, edhoc, counters, Solenoid);
     let mut lock = lock.map_err(|_| Fault("no random numbers"))?;
     if page.counts && !lock.remembers() {
         return Err(Fault("the flash cannot be read"));

@@ -6,6 +6,7 @@
 #![no_std]
 #![no_main]
 
+mod backend;
 mod board;
 mod clock;
 mod console;
@@ -21,6 +22,8 @@ mod panic;
 fn main() -> ! {
     board::start();
     measure::paint();
+    #[cfg(a_panic)]
+    assert_ne!(board::ticks(), 1);
     console::line(guard::guard().0);
     board::exit(false)
 }

@@ -50,7 +50,7 @@ impl<'p> Packet<'p> {
         *ip = with(checksum(&with([0; 2])).to_be_bytes());
         let ([from_high, from_low], [to_high, to_low]) = (self.from.port().to_be_bytes(), self.to.port().to_be_bytes());
         *header = [from_high, from_low, to_high, to_low, length_high, length_low, 0, 0];
-        payload.copy_from_slice(self.payload);
+        payload.iter_mut().zip(self.payload).for_each(|(to, from)| *to = *from);
         Some(out)
     }
 }

@@ -74,7 +74,7 @@ impl<const N: usize> Default for Buf<N> {
 impl<const N: usize> Keep for Buf<N> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), crate::Full> {
         let end = self.len.saturating_add(bytes.len());
-        self.bytes.get_mut(self.len..end).ok_or(crate::Full)?.copy_from_slice(bytes);
+        self.bytes.get_mut(self.len..end).ok_or(crate::Full)?.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         self.len = end;
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Token {
     /// None if `bytes` is longer than 8.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut token = Self::EMPTY;
-        token.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        token.bytes.get_mut(..bytes.len())?.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         token.len = u8::try_from(bytes.len()).ok()?;
         Some(token)
     }

@@ -85,7 +85,7 @@ impl<'m> Iterator for Options<'m> {
 
 /// The segments of an absolute path, as Uri-Path carries them.
 #[derive(Clone, Debug)]
-pub struct Path<'p>(Option<core::str::Split<'p, char>>);
+pub struct Path<'p>(Option<&'p str>);
 
 impl<'p> Path<'p> {
     /// None if `path` does not begin with a slash; the empty text counts as `/`.
@@ -94,7 +94,7 @@ impl<'p> Path<'p> {
             return Some(Self(None));
         }
         let rest = path.strip_prefix('/')?;
-        Some(Self((!rest.is_empty()).then(|| rest.split('/'))))
+        Some(Self((!rest.is_empty()).then_some(rest)))
     }
 }
 
@@ -102,7 +102,11 @@ impl<'p> Iterator for Path<'p> {
     type Item = &'p str;
 
     fn next(&mut self) -> Option<&'p str> {
-        self.0.as_mut()?.next()
+        let path = self.0?;
+        let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
+        let (segment, rest) = path.split_at_checked(end)?;
+        self.0 = rest.strip_prefix('/');
+        Some(segment)
     }
 }
 

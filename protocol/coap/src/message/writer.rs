@@ -122,7 +122,7 @@ impl<'b> Writer<'b> {
         }
         let end = self.at.saturating_add(bytes.len());
         match self.buf.get_mut(self.at..end) {
-            Some(place) => place.copy_from_slice(bytes),
+            Some(place) => place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from),
             None => return self.fail(),
         }
         self.at = end;

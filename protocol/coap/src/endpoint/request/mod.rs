@@ -56,8 +56,9 @@ pub fn merge<'o>(
 ) -> Result<(), Full> {
     let mut pending = more.clone().peekable();
     for (number, value) in options {
-        while let Some((number, value)) = pending.next_if(|&(new, _)| new <= number) {
-            writer.option(number, value)?;
+        while let Some(&(new, value)) = pending.peek().filter(|(new, _)| *new <= number) {
+            writer.option(new, value)?;
+            pending.next();
         }
         if !more.clone().any(|(replaced, _)| replaced == number) {
             writer.option(number, value)?;

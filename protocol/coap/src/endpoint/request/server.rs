@@ -303,7 +303,7 @@ fn write<'o, P>(
         None => (rest, false),
     };
     let in_blocks = more || offset > 0;
-    let number = u32::try_from(offset / size).map_err(|_| Full)?;
+    let number = u32::try_from(offset.checked_div(size).ok_or(Full)?).map_err(|_| Full)?;
     let block2 = Block::new(number, more, exponent).ok_or(Full)?.to_bytes();
     let block1 = pending.block1.map(Block::to_bytes);
     let etag = etag(&body);

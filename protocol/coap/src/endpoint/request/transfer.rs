@@ -172,7 +172,7 @@ impl<'p, K: Keep> Transfer<'p, K> {
             return Ok(Part { block1: None, block2: None });
         }
         let size = 16usize << self.exponent;
-        let number = u32::try_from(self.sent / size).map_err(|_| Full)?;
+        let number = u32::try_from(self.sent.checked_div(size).ok_or(Full)?).map_err(|_| Full)?;
         let more = self.request.payload.len() > self.sent + size;
         Ok(Part { block1: Some(Block::new(number, more, self.exponent).ok_or(Full)?), block2: None })
     }
@@ -191,7 +191,7 @@ impl<'p, K: Keep> Transfer<'p, K> {
 
 fn fixed(etag: &[u8]) -> Option<([u8; 8], usize)> {
     let mut bytes = [0; 8];
-    bytes.get_mut(..etag.len())?.copy_from_slice(etag);
+    bytes.get_mut(..etag.len())?.iter_mut().zip(etag).for_each(|(to, from)| *to = *from);
     Some((bytes, etag.len()))
 }
 
