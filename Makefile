@@ -9,7 +9,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 10
 export CARGO_NET_RETRY ?= 5
 
-.PHONY: setup demo test check unit end-to-end interop mutation no-alloc no-panic image portable fuzz bench nightly
+.PHONY: setup demo test check unit end-to-end interop mutation no-alloc no-panic image firmware portable fuzz bench nightly
 
 setup:
 	examples/building/setup test firmware
@@ -20,7 +20,7 @@ demo:
 	$(if $(LOCK),examples/door-lock/cortex-m/build)
 	target/debug/demo $(if $(KEEP),--keep) $(if $(LOCK),--lock=$(LOCK))
 
-test: setup check no-panic unit end-to-end interop mutation fuzz
+test: setup check no-panic unit end-to-end firmware interop mutation fuzz
 
 check: no-alloc
 	$(CARGO) fmt --all --check
@@ -52,9 +52,16 @@ no-alloc:
 no-panic:
 	tests/firmware/no-panic
 
-# The lock of a microcontroller.
+# The lock of a microcontroller: the variant that opens every door.
 image:
 	examples/door-lock/cortex-m/build
+
+# What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
+firmware:
+	examples/building/setup demo firmware
+	for variant in symmetric eddsa-small es256-p256; do examples/door-lock/cortex-m/build $$variant; done
+	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin footprint
+	target/debug/footprint $(if $(RECORD),--record)
 
 # The server without AWS-LC passes the same suite.
 portable:

@@ -98,10 +98,15 @@ impl Attacker {
 
     /// Runs EDHOC by method 1 as the holder of `key`, with a token that may be somebody else's, and says how message_3 was answered.
     pub fn edhoc(&mut self, lock: &[u8], key: &P256Private, token: &[u8]) -> Outcome<Answer> {
+        self.edhoc_by(Method::SignatureStaticDh, lock, key, token)
+    }
+
+    /// The same by either method.
+    pub fn edhoc_by(&mut self, method: Method, lock: &[u8], key: &P256Private, token: &[u8]) -> Outcome<Answer> {
         let wrong = |error: latchwork_edhoc::Error| error.to_string();
         let (c, mut buffer, mut out) = (&RustCrypto, [0; 1024], [0; 1280]);
         let c_i = ConnectionId::new(&[0x77]).ok_or("no identifier")?;
-        let offer = Offer { method: Method::SignatureStaticDh, prefer: &[], c_i, eads: &[] };
+        let offer = Offer { method, prefer: &[], c_i, eads: &[] };
         let (sent, message_1) = initiator::start(c, &mut System, &offer, &mut buffer).map_err(wrong)?;
         let payload = [&[0xf5], message_1].concat();
         let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
@@ -120,7 +125,11 @@ impl Attacker {
         let cose = CoseKey { kid: Some(&[1]), ..CoseKey::p256(&public.x, &public.y) };
         let claims = Claims { cnf: Some(Cnf::CoseKey(cose)), ..Claims::default() };
         let mut ccs = [0; 96];
-        let identity = Identity::ccs(claims.encode(&mut ccs).map_err(|e| format!("{e:?}"))?, Key::Sign(key))?;
+        let key = match method {
+            Method::SignatureStaticDh => Key::Sign(key),
+            Method::StaticDhStaticDh => Key::Agree(key),
+        };
+        let identity = Identity::ccs(claims.encode(&mut ccs).map_err(|e| format!("{e:?}"))?, key)?;
         let mut prefix = [0; 16];
         let length = correlation::prefix(Some(&verified.c_r()), &mut prefix).map_err(wrong)?;
         let eads = [Ead::critical(EAD_ACCESS_TOKEN, token)];

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::board::{EVERYTHING, Pace};
 use crate::{Browser, Lock, Outcome, Phone, Process};
 
 /// What the company runs.
@@ -39,6 +40,13 @@ pub enum Body {
     /// Microcontrollers in QEMU, without a clock: the front door knows by this mode (`nonce`, `exi`) that a token is
     /// recent, the side door by `exi`.
     Board(&'static str),
+    /// The same with `exi`, where their timers count instructions, and with the images of these variants.
+    Measured {
+        /// The front door's.
+        front: &'static str,
+        /// The side door's.
+        side: &'static str,
+    },
 }
 
 /// The doors that have a running lock.
@@ -92,16 +100,19 @@ impl Building {
         for name in LOCKS {
             let (locks, logs) = (building.path("locks"), building.path("logs"));
             let key = EDHOC.contains(&name).then(|| building.lock_key(name));
-            let lock = match (body, name) {
-                (Body::Board(_), "side") => {
-                    let file = building.enroll_with(name, &["--clock", "exi"])?;
-                    Lock::on_board(name, &file, key.as_deref(), &locks, &logs)?
-                }
-                (Body::Board(mode), "front") => {
+            let board = match (body, name) {
+                (Body::Board(mode), "front") => Some((mode, EVERYTHING, Pace::Real)),
+                (Body::Board(_), "side") => Some(("exi", EVERYTHING, Pace::Real)),
+                (Body::Measured { front, .. }, "front") => Some(("exi", front, Pace::Instructions)),
+                (Body::Measured { side, .. }, "side") => Some(("exi", side, Pace::Instructions)),
+                _ => None,
+            };
+            let lock = match board {
+                Some((mode, image, pace)) => {
                     let file = building.enroll_with(name, &["--clock", mode])?;
-                    Lock::on_board(name, &file, None, &locks, &logs)?
+                    Lock::on_board(name, &file, key.as_deref(), (&locks, &logs), (image, pace))?
                 }
-                _ => Lock::start(name, &building.enroll(name)?, key.as_deref(), &locks, &logs, filter)?,
+                None => Lock::start(name, &building.enroll(name)?, key.as_deref(), &locks, &logs, filter)?,
             };
             building.locks.insert(name.to_owned(), lock);
         }
@@ -205,7 +216,7 @@ impl Building {
     pub fn reboot(&mut self, name: &str) -> Outcome<()> {
         drop(self.locks.remove(name));
         let (file, locks, logs) = (self.path(&format!("locks/{name}.lock")), self.path("locks"), self.path("logs"));
-        let lock = Lock::on_board(name, &file, None, &locks, &logs)?;
+        let lock = Lock::on_board(name, &file, None, (&locks, &logs), (EVERYTHING, Pace::Real))?;
         self.locks.insert(name.to_owned(), lock);
         Ok(())
     }

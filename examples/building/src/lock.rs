@@ -56,13 +56,18 @@ impl Lock {
     }
 
     /// Starts the same lock on a microcontroller. Its chip is kept in `directory`: a second start is a reboot.
-    pub fn on_board(name: &str, file: &Path, key: Option<&Path>, directory: &Path, logs: &Path) -> Outcome<Self> {
+    pub fn on_board(
+        name: &str,
+        file: &Path,
+        key: Option<&Path>,
+        (directory, logs): (&Path, &Path),
+        (variant, pace): (&str, Pace),
+    ) -> Outcome<Self> {
         let chip = directory.join(format!("{name}.chip"));
         if !chip.exists() {
             board::write_chip(file, key, &chip)?;
         }
-        let image = board::image(board::EVERYTHING)?;
-        let board = Board::start(&format!("lock-{name}"), &image, &chip, logs, Pace::Real)?;
+        let board = Board::start(&format!("lock-{name}"), &board::image(variant)?, &chip, logs, pace)?;
         let (address, record) = (board.address(), board.process.log().to_owned());
         let corridor = Sniffer::before(address)?;
         let _body = Body::Board { _board: board };
@@ -72,6 +77,12 @@ impl Lock {
     /// Whether it knows the date.
     pub fn has_clock(&self) -> bool {
         self.clock.is_some()
+    }
+
+    /// What it did and what each step cost, as a board says it on its console: `did WHAT ticks N stack N held N`.
+    pub fn costs(&self) -> Outcome<Vec<String>> {
+        let said = fs::read_to_string(&self.record)?;
+        Ok(said.lines().filter(|line| line.starts_with("did ")).map(str::to_owned).collect())
     }
 
     /// How often the bolt was drawn back, as its actuator wrote it down.

@@ -404,7 +404,7 @@ fn counted(building: &mut Building) -> Outcome<Scene> {
 }
 
 /// The key of somebody's phone.
-fn key_of(building: &Building, who: &str) -> Outcome<P256Private> {
+pub fn key_of(building: &Building, who: &str) -> Outcome<P256Private> {
     let scalar = fs::read(building.phone(who).home().join("installation.key"))?;
     let scalar = scalar.try_into().map_err(|_| "no key in this phone")?;
     Ok(P256Private::new(Secret::new(scalar))?)
@@ -414,7 +414,7 @@ fn key_of(building: &Building, who: &str) -> Outcome<P256Private> {
 const EDHOC_ERROR: [u8; 2] = [1, 0x60];
 
 /// The token for a lock in somebody's phone.
-fn token_of(building: &Building, who: &str, audience: &str) -> Outcome<Vec<u8>> {
+pub fn token_of(building: &Building, who: &str, audience: &str) -> Outcome<Vec<u8>> {
     let state: serde_json::Value = serde_json::from_slice(&fs::read(building.phone(who).home().join("tokens.json"))?)?;
     let token = state["permissions"][audience]["token"].as_str().ok_or("no token in this phone")?;
     Ok(URL_SAFE_NO_PAD.decode(token)?)
