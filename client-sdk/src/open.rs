@@ -260,7 +260,9 @@ pub(crate) fn silent(error: latchwork_transport::Error) -> Error {
     use latchwork_transport::Error as Coap;
     match error {
         Coap::Io(_) | Coap::Timeout | Coap::Reset => Error::LockSilent,
-        Coap::Oscore(_) | Coap::Transfer(_) | Coap::BadOption(_) | Coap::Unfit => Error::Nonsense("the lock's answer"),
+        Coap::Oscore(_) | Coap::Transfer(_) | Coap::BadOption(_) | Coap::Unfit | Coap::Unobserved => {
+            Error::Nonsense("the lock's answer")
+        }
     }
 }
 
