@@ -27,7 +27,7 @@ check: no-alloc
 	$(CARGO) clippy --locked --workspace --all-targets --quiet -- -D warnings
 	$(CARGO) test --locked --quiet -p latchwork-house
 
-unit:
+unit: image
 	$(CARGO) test --locked --quiet --workspace --exclude latchwork-house --exclude latchwork-end-to-end
 
 # The programs are built first: the tests start them as a user would.
@@ -52,9 +52,10 @@ no-alloc:
 no-panic:
 	tests/firmware/no-panic
 
-# The lock of a microcontroller: the variant that opens every door.
+# The locks of a microcontroller: in Rust, the variant that opens every door, and in C.
 image:
 	examples/door-lock/cortex-m/build
+	examples/door-lock/c/build
 
 # What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
 firmware:

@@ -1,0 +1,150 @@
+//! The lock in C (`examples/door-lock/c`), on a Cortex-M4 in QEMU: a token opens it, a forged one does not. `make image` builds it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use latchwork_coap::{Code, Message};
+use latchwork_door_lock_slip::{Decoder, Packet, encode};
+use latchwork_rs_lib::Event as Happened;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, SystemTime};
+use support::mint::*;
+use support::{Phone, Response, request, upload_payload};
+
+const SECRET: &[u8] = b"sixteen secrets!";
+
+/// The board, what it says on its console, and the line to it.
+struct Board {
+    qemu: Child,
+    console: BufReader<ChildStderr>,
+    line: UnixStream,
+    sent: u16,
+}
+
+impl Board {
+    fn start(image: &Path) -> Self {
+        let socket = std::env::temp_dir().join(format!("latchwork-c-{}.line", std::process::id()));
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let mut qemu = Command::new("qemu-system-arm");
+        qemu.args(["-machine", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"]);
+        qemu.args(["-semihosting-config", "enable=on,target=native", "-icount", "shift=0"]);
+        qemu.arg("-serial").arg(format!("unix:{}", socket.display())).arg("-kernel").arg(image);
+        let mut qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let console = BufReader::new(qemu.stderr.take().unwrap());
+        let (line, _) = listener.accept().unwrap();
+        line.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let _ = std::fs::remove_file(&socket);
+        let mut board = Self { qemu, console, line, sent: 0 };
+        assert_eq!(board.said(), "locked, and waiting");
+        board
+    }
+
+    /// The next line on the console.
+    fn said(&mut self) -> String {
+        let mut line = String::new();
+        self.console.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// What the lock answers, and what it says that it did.
+    fn exchange(&mut self, datagram: &[u8]) -> (Response, String) {
+        let (us, them) = ("10.0.2.2:40000".parse().unwrap(), "10.0.2.15:5683".parse().unwrap());
+        let mut datagram = datagram.to_vec();
+        self.sent += 1;
+        datagram[2..4].copy_from_slice(&self.sent.to_be_bytes());
+        let (mut room, mut bytes) = ([0; 2048], Vec::new());
+        let packet = Packet { from: us, to: them, payload: &datagram }.write(&mut room).unwrap();
+        encode(packet, |byte| bytes.push(byte));
+        self.line.write_all(&bytes).unwrap();
+        let mut decoder = Decoder::<2048>::new();
+        let datagram = loop {
+            let mut byte = [0];
+            self.line.read_exact(&mut byte).unwrap();
+            if let Some(packet) = decoder.push(byte[0]).and_then(Packet::parse) {
+                assert_eq!((packet.from, packet.to), (them, us));
+                break packet.payload.to_vec();
+            }
+        };
+        let mut did = self.said();
+        while !did.starts_with("did ") {
+            did = format!("{did}; {}", self.said());
+            if did.contains("; did ") {
+                break;
+            }
+        }
+        (Response { datagram, event: Happened::Block }, did)
+    }
+
+    fn upload(&mut self, token: &[u8]) -> (Response, String) {
+        let payload = upload_payload(token, Some(&[1; 8]), Some(b"me"));
+        self.exchange(&request(Code::POST, "/authz-info", support::FORMAT_19, &payload))
+    }
+
+    fn ask(&mut self, phone: &mut Phone, code: Code) -> (Code, Vec<u8>, String) {
+        let (datagram, mut sent) = phone.protect(&request(code, "/door", &[], &[]));
+        let (response, did) = self.exchange(&datagram);
+        let (code, payload) = phone.open(&mut sent, &response);
+        (code, payload, did)
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn image() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let found = here.ancestors().map(|target| target.join("capi/door-lock")).find(|path| path.is_file());
+    found.expect("the image is not built: make image")
+}
+
+/// A token for the next ten minutes of the host, whose clock the board reads.
+fn token() -> Claims {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let scope = aif(&[("/door", 3)]);
+    good(osc(b"7", SECRET)).set(EXP, i64::try_from(now).unwrap() + 600).set(SCOPE, scope)
+}
+
+#[test]
+fn a_lock_in_c_on_a_microcontroller() {
+    let mut board = Board::start(&image());
+
+    let forged = encrypted_with(header(KID, &[9; 13]), &[8; 16], &token().encode());
+    let expired = encrypted(&token().set(EXP, 1_700_000_000));
+    for (what, token, code) in [
+        ("forged", &forged[..], Code::UNAUTHORIZED),
+        ("expired", &expired, Code::UNAUTHORIZED),
+        ("for another", &encrypted(&token().set(AUD, "urn:latchwork:lock:back")), Code::FORBIDDEN),
+        ("noise", &[0x5a; 40], Code::BAD_REQUEST),
+    ] {
+        let (response, did) = board.upload(token);
+        assert_eq!(response.code(), code, "{what}");
+        assert!(did.starts_with("did refused "), "{what}: {did}");
+    }
+    let (response, did) = board.exchange(&request(Code::POST, "/door", &[], &[]));
+    response.assert_hints();
+    assert!(did.starts_with("did unauthorized "), "{did}");
+
+    let (response, did) = board.upload(&encrypted(&token()));
+    assert!(did.starts_with("did uploaded "), "{did}");
+    let mut thief = Phone::derive(&response, &[], b"me", b"a guessed secret", None);
+    let mut phone = Phone::derive(&response, &[], b"me", SECRET, None);
+    let (code, _, did) = board.ask(&mut thief, Code::POST);
+    assert_eq!(code, Code::BAD_REQUEST, "{did}");
+    assert!(did.starts_with("did not-verified "), "{did}");
+
+    assert_eq!(board.ask(&mut phone, Code::GET).1, b"locked");
+    let (code, payload, did) = board.ask(&mut phone, Code::POST);
+    assert_eq!((code, &payload[..]), (Code::CHANGED, &b""[..]), "{did}");
+    assert!(did.starts_with("bolt unlocked ") && did.contains("; did served ticks "), "{did}");
+    assert_eq!(board.ask(&mut phone, Code::GET).1, b"unlocked");
+    assert!(Message::parse(&response.datagram).is_ok());
+}
