@@ -6,10 +6,12 @@ mod common;
 
 use common::hex;
 use latchwork_ace::{
-    Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, OscMaterial, Scope, TokenRequest, TokenResponse, authz_info,
+    Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, IntrospectionRequest, IntrospectionResponse, OscMaterial, Scope,
+    TokenRequest, TokenResponse, authz_info,
     claims::Audience,
     cose::{self, Envelope, Kind, Token},
     cose_key::Key,
+    introspection::Hint,
     registry::{Alg, ErrorCode, GrantType, Profile, TokenType},
     token_hash,
     token_request::AskedProfile,
@@ -38,6 +40,41 @@ fn hints_of_rfc_9200_figure_3() {
     assert_eq!(Hints::decode(&bytes).unwrap(), hints);
     assert_eq!(hints.encode(&mut [0; 128]).unwrap(), bytes);
     assert!(hints.encode(&mut [0; 20]).is_err(), "too small a buffer");
+}
+
+/// Figures 9 and 10, in the order of RFC 8949 §4.2; a key of 15 bytes as printed. R9200-5.9.2-01, R9201-4-01
+#[test]
+fn introspection_of_rfc_9200_figures_9_and_10() {
+    let bytes = hex("a20b48ee08f4757250e375182102");
+    let request = IntrospectionRequest::decode(&bytes).unwrap();
+    assert_eq!((request.token, request.hint), (&hex("ee08f4757250e375")[..], Some(Hint::Number(2))));
+    assert_eq!(request.encode(&mut [0; 64]).unwrap(), bytes);
+    let text = IntrospectionRequest { token: b"t", hint: Some(Hint::Text("access_token")) };
+    let mut buffer = [0; 64];
+    let read = IntrospectionRequest::decode(text.encode(&mut buffer).unwrap()).unwrap();
+    assert_eq!((read.token, read.hint), (&b"t"[..], text.hint));
+
+    let printed = hex("a40af509647265616418260108a101a3010402 44dfd1aa9720 4f849b5786457c1491be3a76dcea6c42");
+    let response = IntrospectionResponse::decode(&printed).unwrap();
+    assert!(response.active);
+    assert_eq!(response.claims.scope, Some(Scope::Text("read")));
+    assert_eq!(response.claims.ace_profile, Some(Profile::COAP_DTLS));
+    assert!(
+        matches!(response.claims.cnf, Some(Cnf::CoseKey(CoseKey { key: Key::Symmetric { k }, .. })) if k.len() == 15)
+    );
+    let canonical = hex("a408a101a301040244dfd1aa97204f849b5786457c1491be3a76dcea6c4209647265616 40af5182601");
+    assert_eq!(response.encode(&mut [0; 64]).unwrap(), canonical);
+
+    let inactive = IntrospectionResponse::default();
+    assert_eq!(inactive.encode(&mut [0; 8]).unwrap(), hex("a10af4"));
+    for (what, bytes) in [("no active", "a10964726561 64"), ("active twice", "a20af50af4"), ("active 1", "a10a01")] {
+        assert!(IntrospectionResponse::decode(&hex(bytes)).is_err(), "{what}");
+    }
+    for (what, bytes) in
+        [("no token", "a1182102"), ("token as text", "a10b6174"), ("a hint as bytes", "a20b4174182141 74")]
+    {
+        assert!(IntrospectionRequest::decode(&hex(bytes)).is_err(), "{what}");
+    }
 }
 
 /// R9200-5.8.1-01, R9200-5.8.5-01

@@ -114,6 +114,17 @@ registry! {
 }
 
 registry! {
+    /// A parameter of `/introspect` that is no claim of the token (RFC 9200 §8.12, Table 6); the others have the numbers of [`Claim`].
+    Introspection(i64);
+    ACTIVE = 10, "active";
+    TOKEN = 11, "token";
+    CLIENT_ID = 24, "client_id";
+    TOKEN_TYPE_HINT = 33, "token_type_hint";
+    TOKEN_TYPE = 34, "token_type";
+    USERNAME = 35, "username";
+}
+
+registry! {
     /// How a token is to be used (RFC 9200 §8.7). Texts compare without case; see [`TokenType::from_text`].
     TokenType(i64);
     BEARER = 1, "Bearer";
@@ -314,7 +325,7 @@ mod tests {
                     }
                 )* };
             }
-            check!(Param HintMember ErrorCode TokenType Profile Claim CnfMember OscMember EdhocInfoMember Alg Header KeyParam KeyType Curve);
+            check!(Param HintMember Introspection ErrorCode TokenType Profile Claim CnfMember OscMember EdhocInfoMember Alg Header KeyParam KeyType Curve);
         }
         assert_eq!(GrantType::from_name("refresh_token"), Some(GrantType::REFRESH_TOKEN));
         assert_eq!(GrantType::from_name("Refresh_Token"), None);
