@@ -35,6 +35,7 @@ fn client(keys: &Keys) -> Client {
         grants: BTreeSet::from([GrantKind::ClientCredentials]),
         pushed_only: false,
         ceiling: Scope::default(),
+        profiles: BTreeSet::new(),
         attributes: BTreeMap::from([("role".into(), "cleaning".into())]),
     }
 }
@@ -50,10 +51,13 @@ fn target(keys: &Keys, key: &PublicKey) -> Target {
         token_kid: Blob(vec![1, 2, 3, 4]),
         token_key: Sealed(Blob(Vec::new())),
         token_key_wear: 0,
+        mac: None,
         signed: false,
         credential: Some(Blob(ccs)),
         address: "127.0.0.1:5683".into(),
         scopes: ScopeMap::from([("door:open".parse().unwrap(), vec![AifEntry("/door".into(), 2)])]),
+        default_scope: Scope::default(),
+        abilities: Default::default(),
         lifetime: Seconds(3600),
     };
     lock.token_key = Sealed(Blob(keys.storage.seal(&lock.key_label(), &[7; 16]).unwrap()));
@@ -121,7 +125,7 @@ fn mint(c: &mut Criterion) {
         audience: vec![audience.to_string()],
         scope: Some(ScopeAsked::Text("door:open".parse().unwrap())),
         req_cnf: None,
-        ace_profile: false,
+        ace_profile: None,
         cnonce: None,
         series: None,
     };

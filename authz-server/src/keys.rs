@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -33,11 +34,13 @@ pub use ring::Ring;
 pub use signer::{Ed25519Signer, P256Signer};
 
 /// A signature algorithm of the server's own tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Alg {
     /// ECDSA on P-256 with SHA-256; COSE -7.
+    #[serde(rename = "ES256")]
     Es256,
     /// Ed25519; COSE -8.
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 

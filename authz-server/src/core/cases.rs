@@ -95,6 +95,7 @@ impl Case {
             grants: BTreeSet::new(),
             pushed_only: false,
             ceiling: Scope::default(),
+            profiles: BTreeSet::new(),
             attributes: self.attributes.clone(),
         };
         let person = match (&self.person, &self.client) {

@@ -114,6 +114,17 @@ pub enum OnConflict {
     Refuse(Refusal),
 }
 
+impl OnConflict {
+    /// The refusal, where a decision is not made anew.
+    #[must_use]
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Refuse(refusal) => refusal,
+            Self::Retry => Refusal::Busy,
+        }
+    }
+}
+
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident($ty:ty), $key:ident($key_ty:ty), $pat:pat => $made:expr, $expires:expr;)*) => {
         /// A record of any kind.

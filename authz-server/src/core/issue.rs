@@ -2,29 +2,28 @@
 
 use super::api_token;
 use super::authenticate::{self, Authenticated};
-use super::bytes::{Blob, Hash32};
+use super::bytes::{Hash32, Sealed};
 use super::change::{Change, Key};
 use super::entropy::Entropy;
 use super::entry::{Entry, Outcome};
 use super::facts::{self, Facts, Target};
 use super::grant::{self, InUse, Lifetimes, Stop};
-use super::jwk::PublicKey;
-use super::mint::{self, Claims, Life, Osc, PublicCnf, SharedCnf};
+use super::mint::{self, Claims, Life};
 use super::names::Audience;
 use super::policy::{Policy, Who};
-use super::records::{ClientAuth, ClientKind, ClockMode, ExiCounter, Grant, GrantKind, LiveContext, Lock, TokenRecord};
-use super::refusal::{AudienceFault, GrantFault, KeyFault, ProofFault, Refusal, ServerFault};
-use super::request::{Face, GrantAsked, Presented, ReqCnf, TokenRequest};
-use super::response::{IssuedResponse, RsCnf, Token};
+use super::records::{AceProfile, ClientAuth, ClientKind, ClockMode, ExiCounter, Grant, GrantKind, Lock, TokenRecord};
+use super::refusal::{AudienceFault, GrantFault, ProofFault, Refusal, ServerFault};
+use super::request::{Face, GrantAsked, Presented, TokenRequest};
+use super::response::{IssuedResponse, Token};
 use super::rights::{self, Rights};
 use super::scope::{self, Scope, ScopeAsked};
-use super::series::{self, Series};
 use super::subject;
 use super::time::{Seconds, Timestamp};
 use crate::keys::{Alg, Keys, Signer};
-use latchwork_ace::registry::Profile;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+mod form;
 
 /// What the server mints with.
 #[derive(Clone, Copy)]
@@ -125,14 +124,9 @@ struct Made {
     scope: Scope,
     expires: Timestamp,
     grant: Option<super::names::GrantId>,
-}
-
-/// Which kind of token, settled before anything is minted.
-enum Form {
-    Shared(SharedCnf),
-    Public(PublicCnf, Option<RsCnf>),
-    /// An update in a token series: the credential of its first token.
-    Series(Series),
+    profile: Option<AceProfile>,
+    /// What a reference stands for.
+    claims: Option<Sealed>,
 }
 
 impl Decision<'_> {
@@ -166,6 +160,8 @@ impl Decision<'_> {
             audience,
             grant: made.grant,
             revoked: None,
+            profile: made.profile,
+            claims: made.claims.take(),
         }));
         // Else a client that is removed at this moment would leave with a token that nobody finds.
         made.changes.extend(
@@ -251,6 +247,8 @@ impl Decision<'_> {
             scope: Scope::default(),
             expires: self.now + life,
             grant: Some(grant.id),
+            profile: None,
+            claims: None,
         })
     }
 
@@ -276,22 +274,24 @@ impl Decision<'_> {
             Some(grant) => Who::Person { person: &grant.person, app: who.client() },
             None => Who::Machine(who.client()),
         };
-        let form = self.form(who, grant, audience, lock, entropy)?;
+        let form = self.form(who, grant, audience, targets, entropy)?;
         let rights = rights::decide(asker, self.request.scope.as_ref(), consented, targets, policy, self.now, by)?;
         let scope = scope::encode(&rights.aif).ok_or(ServerFault::Records)?;
         let life = self.life(grant, &rights, targets)?;
         let mut changes = Vec::new();
-        let told = self.told(lock, life, &mut changes)?;
+        let told = self.told(lock, form.speaks_for_itself(), life, &mut changes)?;
         let sub = match grant {
             Some(grant) => subject::of_person(&keys.pairwise, &grant.person.id, audience),
             None => subject::of_client(&keys.pairwise, &who.client().id, audience),
         };
         let cnonce = self.request.cnonce.as_ref();
-        let series = match &form {
-            Form::Series(series) => Some(series.id.clone()),
-            Form::Public(PublicCnf::Kccs(_), _) => Some(series::fresh_id(entropy)?),
-            Form::Public(PublicCnf::Key(_), _) | Form::Shared(_) => None,
-        };
+        let in_transit = if matches!(told, Life::FromArrival { .. } | Life::Nonce) { IN_TRANSIT } else { Seconds(0) };
+        let expires = self.now + life + in_transit;
+        self.remember(who, grant, lock, audience, &form, expires, &mut changes);
+        if form.uses_token_key() {
+            self.wear(lock, entropy, &mut changes)?;
+        }
+        let (profile, series) = (form.profile(), form.series().cloned());
         let claims = Claims {
             iss: issuer,
             sub: &sub,
@@ -301,67 +301,35 @@ impl Decision<'_> {
             cnonce,
             series: series.as_ref(),
         };
-        let expires = self.now + life + if lock.clock == ClockMode::Clock { Seconds(0) } else { IN_TRANSIT };
-        let mut new_series = None;
-        let (token, cnf, rs_cnf, profile) = match form {
-            Form::Shared(cnf) => {
-                let signer = lock.signed.then(|| self.signer()).transpose()?;
-                let token = mint::encrypted(&claims, &cnf, lock, &keys.storage, signer.as_deref(), entropy)?;
-                self.remember(who, grant, lock, &cnf, expires, &mut changes);
-                self.wear(lock, entropy, &mut changes)?;
-                let osc = match cnf {
-                    SharedCnf::Osc(osc) => Some(osc),
-                    SharedCnf::Kid(_) => None,
-                };
-                (token, osc, None, Profile::COAP_OSCORE)
-            }
-            Form::Public(cnf, rs_cnf) => {
-                let profile = match (&cnf, &series) {
-                    (PublicCnf::Kccs(ccs), Some(id)) => {
-                        let (client, grant) = (who.client().id.clone(), grant.map(|grant| grant.id));
-                        let (audience, id, ccs) = (audience.clone(), id.clone(), ccs.clone());
-                        new_series = Some(id.clone());
-                        changes.push(Change::create(Series { client, audience, id, grant, ccs, expires }));
-                        Profile::COAP_EDHOC_OSCORE
-                    }
-                    _ => Profile::COAP_DTLS,
-                };
-                (mint::signed(&claims, &cnf, &*self.signer()?, entropy)?, None, rs_cnf, profile)
-            }
-            // Neither rs_cnf nor edhoc_info in the answer (draft-ietf-ace-edhoc-oscore-profile §3.3.3).
-            Form::Series(series) => {
-                let cnf = PublicCnf::Kccs(series.ccs.clone());
-                changes.push(Change::put(Series { expires, ..series }));
-                (mint::signed(&claims, &cnf, &*self.signer()?, entropy)?, None, None, Profile::COAP_EDHOC_OSCORE)
-            }
-        };
+        let minted = self.mint(&claims, form, lock, entropy)?;
         let said = match self.request.scope {
             Some(ScopeAsked::Aif(_)) => ScopeAsked::Aif(scope),
             _ => ScopeAsked::Text(rights.words.clone()),
         };
         Ok(Made {
-            hash: mint::token_hash(&token),
+            hash: mint::token_hash(&minted.token),
             response: IssuedResponse {
-                token: Token::Cwt(token),
+                token: Token::Cwt(minted.token),
                 expires_in: life.0,
                 scope: Some(said),
-                cnf,
-                rs_cnf,
-                profile: Some(profile),
-                series: new_series,
+                cnf: minted.cnf,
+                rs_cnf: minted.rs_cnf,
+                profile: Some(profile.number()),
+                series: minted.series,
                 refresh_token: None,
             },
             changes,
             scope: rights.words,
             expires,
             grant: grant.map(|grant| grant.id),
+            profile: Some(profile),
+            claims: minted.claims,
         })
     }
 
     /// What signs CWTs at this moment.
-    fn signer(&self) -> Result<Arc<dyn Signer>, Refusal> {
-        let Minting { keys, alg, .. } = *self.minting;
-        keys.signer(alg, self.now).map_err(|_| ServerFault::Signing.into())
+    fn signer(&self, alg: Alg) -> Result<Arc<dyn Signer>, ServerFault> {
+        self.minting.keys.signer(alg, self.now).map_err(|_| ServerFault::Signing)
     }
 
     /// The locks of the audience. A fact about another one is no fact about this.
@@ -389,67 +357,6 @@ impl Decision<'_> {
         Ok(targets)
     }
 
-    /// Which token, by the key that the client wants it bound to and has shown to possess.
-    fn form(
-        &self,
-        who: &Authenticated<'_>,
-        grant: Option<&Grant>,
-        audience: &Audience,
-        lock: &Lock,
-        entropy: &mut dyn Entropy,
-    ) -> Result<Form, Refusal> {
-        let group = matches!(audience, Audience::Group(_));
-        let shown = |key: &PublicKey| {
-            if who.client().auth == ClientAuth::Oscore {
-                Err(KeyFault::OscOnly)
-            } else if who.possesses(key) {
-                Ok(())
-            } else {
-                Err(KeyFault::NotProven)
-            }
-        };
-        let credential = || lock.credential.as_ref().ok_or(KeyFault::NoLockCredential);
-        if self.request.series.is_some() {
-            let living = self.facts.series.as_ref().filter(|series| {
-                series.client == who.client().id
-                    && series.audience == *audience
-                    && Some(&series.id) == self.request.series.as_ref()
-                    && series.grant == grant.map(|grant| grant.id)
-                    && series.expires > self.now
-            });
-            let series = living.filter(|_| self.request.req_cnf.is_none()).ok_or(KeyFault::UnknownSeries)?;
-            shown(&credential_key(&series.ccs)?)?;
-            return Ok(Form::Series(series.clone()));
-        }
-        match &self.request.req_cnf {
-            Some(ReqCnf::Unsupported) => Err(KeyFault::Unsupported.into()),
-            Some(ReqCnf::Kccs { .. }) if self.request.face == Face::Form => Err(Refusal::CborOnly),
-            Some(ReqCnf::Kccs { ccs, key }) => {
-                shown(key)?;
-                let rs_cnf = if group { None } else { Some(RsCnf::Kccs(credential()?.clone())) };
-                Ok(Form::Public(PublicCnf::Kccs(ccs.clone()), rs_cnf))
-            }
-            Some(ReqCnf::Key(key)) => {
-                shown(key)?;
-                // RFC 9201 §5: a group has no one key of its own.
-                let rs_cnf = if group { None } else { Some(RsCnf::Key(credential_key(credential()?)?)) };
-                Ok(Form::Public(PublicCnf::Key(key.clone()), rs_cnf))
-            }
-            _ if group => Err(KeyFault::GroupNeedsPublicKey.into()),
-            Some(ReqCnf::Kid(kid)) => {
-                let live = self.facts.context.as_ref().is_some_and(|context| {
-                    context.lock == lock.name
-                        && context.id == *kid
-                        && context.client == who.client().id
-                        && context.grant == grant.map(|grant| grant.id)
-                        && context.expires > self.now
-                });
-                if live { Ok(Form::Shared(SharedCnf::Kid(kid.clone()))) } else { Err(KeyFault::UnknownContext.into()) }
-            }
-            None => Ok(Form::Shared(SharedCnf::Osc(Osc::fresh(entropy)?))),
-        }
-    }
-
     /// How long the token lives: no longer than the shortest of its locks' lifetimes, its grant, and the consent it hangs on.
     fn life(&self, grant: Option<&Grant>, rights: &Rights, targets: &[Target]) -> Result<Seconds, Refusal> {
         let locks = targets.iter().map(|target| target.lock.lifetime.0).min().unwrap_or(0);
@@ -470,11 +377,20 @@ impl Decision<'_> {
     }
 
     /// How the lock is told. A sequence number is used up by a change that only one request can make.
-    fn told(&self, lock: &Lock, life: Seconds, changes: &mut Vec<Change>) -> Result<Life, Refusal> {
+    ///
+    /// What a reference means the lock hears from us, who have a clock.
+    fn told(
+        &self,
+        lock: &Lock,
+        speaks_for_itself: bool,
+        life: Seconds,
+        changes: &mut Vec<Change>,
+    ) -> Result<Life, Refusal> {
         if self.request.cnonce.as_ref().is_some_and(|nonce| !CNONCE.contains(&nonce.0.len())) {
             return Err(Refusal::Cnonce);
         }
         match lock.clock {
+            _ if !speaks_for_itself => Ok(Life::Until { iat: self.now, exp: self.now + life }),
             ClockMode::Clock => Ok(Life::Until { iat: self.now, exp: self.now + life }),
             ClockMode::Nonce if self.request.cnonce.is_none() => Err(Refusal::Cnonce),
             ClockMode::Nonce => Ok(Life::Nonce),
@@ -493,50 +409,6 @@ impl Decision<'_> {
             }
         }
     }
-
-    /// Remembers that a context lives, without its secret, so that a later request may name it.
-    fn remember(
-        &self,
-        who: &Authenticated<'_>,
-        grant: Option<&Grant>,
-        lock: &Lock,
-        cnf: &SharedCnf,
-        expires: Timestamp,
-        changes: &mut Vec<Change>,
-    ) {
-        let context = |id: &Blob| LiveContext {
-            lock: lock.name.clone(),
-            id: id.clone(),
-            client: who.client().id.clone(),
-            grant: grant.map(|grant| grant.id),
-            expires,
-        };
-        changes.push(match cnf {
-            SharedCnf::Osc(osc) => Change::create(context(&osc.id)),
-            SharedCnf::Kid(kid) => Change::put(context(kid)),
-        });
-    }
-
-    fn wear(&self, lock: &Lock, entropy: &mut dyn Entropy, changes: &mut Vec<Change>) -> Result<(), Refusal> {
-        if mint::wears(entropy)?
-            && let Some(target) = self.facts.targets.first()
-        {
-            let worn = Lock { token_key_wear: lock.token_key_wear.saturating_add(1), ..lock.clone() };
-            changes.push(Change::replace(worn, target.rev));
-        }
-        Ok(())
-    }
-}
-
-/// The COSE_Key in a CCS.
-fn credential_key(ccs: &Blob) -> Result<PublicKey, Refusal> {
-    let claims = latchwork_ace::Claims::decode(&ccs.0).map_err(|_| ServerFault::Records)?;
-    let Some(latchwork_ace::Cnf::CoseKey(key)) = claims.cnf else { return Err(ServerFault::Records.into()) };
-    if let Some((x, y)) = key.as_p256() {
-        return Ok(PublicKey::P256 { x: *x, y: *y });
-    }
-    let x = key.as_ed25519().ok_or(KeyFault::NoLockCredential)?;
-    Ok(PublicKey::Ed25519 { x: *x })
 }
 
 /// Enough of a foreign text for the log.

@@ -1,6 +1,7 @@
 //! Public keys as they come in JWK form (RFC 7517, RFC 8037), the two kinds we take: P-256 and Ed25519.
 
 use super::bytes::{Hash32, base64url, from_base64url};
+use super::lock::KeyKind;
 use super::names::Jkt;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,15 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> KeyKind {
+        match self {
+            Self::P256 { .. } => KeyKind::P256,
+            Self::Ed25519 { .. } => KeyKind::Ed25519,
+        }
+    }
+
     /// The RFC 7638 thumbprint: SHA-256 over the required members in their fixed order.
     #[must_use]
     pub fn thumbprint(&self) -> Jkt {

@@ -1,20 +1,25 @@
 //! Tokens, byte for byte as RFC 9770 §3 wants them: CWT tag, COSE tag, everything in the protected header.
 //!
-//! The types say which key may be in which token: what is secret ([`SharedCnf`]) goes only into [`encrypted`], a public key
-//! ([`PublicCnf`]) only into [`signed`].
+//! The types say which key may be in which token: what is secret ([`SharedCnf`]) goes only into [`encrypted`]; what everybody may
+//! see ([`PublicCnf`]: a public key, or a symmetric one that [`wrap`] encrypted) into [`signed`] and [`maced`]. A [`reference()`] says nothing.
 
-use super::bytes::{Blob, Hash32, Hidden, base64url};
+use super::bytes::{Blob, Hash32, Hidden, Sealed, base64url};
 use super::entropy::{Entropy, fresh};
 use super::jwk::PublicKey;
 use super::names::Audience;
-use super::records::Lock;
+use super::records::{Lock, TokenRecord};
 use super::refusal::ServerFault;
 use super::time::Timestamp;
 use crate::keys::seal::StorageKey;
 use crate::keys::{Alg, Signer};
 use ciborium::Value;
-use coset::{CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana};
-use latchwork_ace::registry::{Claim, CnfMember, EdhocInfoMember, OscMember};
+use coset::{
+    AsCborValue, CoseEncrypt0, CoseEncrypt0Builder, CoseMac0Builder, CoseSign1Builder, Header, HeaderBuilder,
+    TaggedCborSerializable, iana,
+};
+use latchwork_ace::CoseKey;
+use latchwork_ace::cose_key::Key;
+use latchwork_ace::registry::{Claim, CnfMember, EdhocInfoMember, KeyParam, KeyType, OscMember};
 use latchwork_crypto::{RustCrypto, Symmetric};
 use zeroize::Zeroizing;
 
@@ -63,7 +68,9 @@ pub enum Life {
 pub enum SharedCnf {
     /// A new OSCORE context (RFC 9203 §3.2).
     Osc(Osc),
-    /// A live one's id: its rights are updated.
+    /// A new key for DTLS (RFC 9202 §3.3).
+    Key(SharedKey),
+    /// A live key's name: its rights are updated.
     Kid(Blob),
 }
 
@@ -74,6 +81,41 @@ pub enum PublicCnf {
     Key(PublicKey),
     /// A CCS as it came, for EDHOC.
     Kccs(Blob),
+    /// A symmetric key that only the lock can read (RFC 8747 §3.3).
+    Wrapped(WrappedKey),
+}
+
+/// A symmetric COSE_Key encrypted for one lock; only [`wrap`] makes one.
+#[derive(Clone, Debug)]
+pub struct WrappedKey(Value);
+
+/// A symmetric key that the server made for a client and a lock.
+#[derive(Clone, Debug)]
+pub struct SharedKey {
+    /// Its name at the lock.
+    pub kid: Blob,
+    /// Its 16 bytes.
+    pub k: Hidden,
+}
+
+impl SharedKey {
+    /// A fresh one.
+    pub fn fresh(entropy: &mut dyn Entropy) -> Result<Self, ServerFault> {
+        let failed = |_| ServerFault::Entropy;
+        let kid = Blob(fresh::<8>(entropy).map_err(failed)?.to_vec());
+        Ok(Self { kid, k: Hidden::new(fresh::<16>(entropy).map_err(failed)?.to_vec()) })
+    }
+
+    /// As a COSE_Key.
+    #[must_use]
+    pub fn cose(&self) -> CoseKey<'_> {
+        CoseKey { kid: Some(&self.kid.0), alg: None, key: Key::Symmetric { k: self.k.expose() } }
+    }
+
+    fn value(&self) -> Value {
+        let kty = (int(KeyParam::KTY.0), int(KeyType::SYMMETRIC.0));
+        Value::Map(vec![kty, (int(KeyParam::KID.0), bytes(&self.kid.0)), (int(-1), bytes(self.k.expose()))])
+    }
 }
 
 /// OSCORE input material (RFC 9203 §3.2.1). Algorithms are the defaults: AES-CCM-16-64-128 and HKDF with SHA-256.
@@ -108,33 +150,47 @@ pub fn encrypted(
     signer: Option<&dyn Signer>,
     entropy: &mut dyn Entropy,
 ) -> Result<Vec<u8>, ServerFault> {
-    if lock.token_key_wear >= WORN_OUT {
-        return Err(ServerFault::TokenKeyWornOut);
-    }
-    let cnf = match cnf {
-        SharedCnf::Osc(osc) => member(
-            CnfMember::OSC.0,
-            Value::Map(vec![
-                (int(OscMember::ID.0), bytes(&osc.id.0)),
-                (int(OscMember::MS.0), bytes(osc.ms.expose())),
-                (int(OscMember::SALT.0), bytes(&osc.salt.0)),
-            ]),
-        ),
-        SharedCnf::Kid(kid) => member(CnfMember::KID.0, bytes(&kid.0)),
-    };
-    let mut plaintext = payload(claims, cnf, entropy)?;
+    let mut plaintext = payload(claims, cnf.value(), entropy)?;
     if let Some(signer) = signer {
         plaintext = Zeroizing::new(sign(plaintext.to_vec(), signer)?);
+    }
+    tagged(for_lock(&plaintext, lock, storage, entropy)?)
+}
+
+/// Encrypts a symmetric key for a lock, so that a token may carry it that others can read (RFC 8747 §3.3). An OSCORE secret is no
+/// COSE_Key and cannot be wrapped.
+pub fn wrap(
+    key: &SharedKey,
+    lock: &Lock,
+    storage: &StorageKey,
+    entropy: &mut dyn Entropy,
+) -> Result<WrappedKey, ServerFault> {
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(64));
+    ciborium::into_writer(&key.value(), &mut *plaintext).map_err(|_| ServerFault::Records)?;
+    let wrapped = for_lock(&plaintext, lock, storage, entropy)?;
+    wrapped.to_cbor_value().map(WrappedKey).map_err(|_| ServerFault::Records)
+}
+
+/// COSE_Encrypt0 under the lock's key.
+fn for_lock(
+    plaintext: &[u8],
+    lock: &Lock,
+    storage: &StorageKey,
+    entropy: &mut dyn Entropy,
+) -> Result<CoseEncrypt0, ServerFault> {
+    if lock.token_key_wear >= WORN_OUT {
+        return Err(ServerFault::TokenKeyWornOut);
     }
     let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
     let key: &[u8; 16] = key.as_slice().try_into().map_err(|_| ServerFault::Records)?;
     let iv = fresh::<13>(entropy).map_err(|_| ServerFault::Entropy)?;
     let header = HeaderBuilder::new().algorithm(iana::Algorithm::AES_CCM_16_128_128).key_id(lock.token_kid.0.clone());
-    let token = CoseEncrypt0Builder::new()
-        .protected(header.iv(iv.to_vec()).build())
-        .try_create_ciphertext(&plaintext, &[], |plaintext, aad| seal(key, &iv, aad, plaintext))?
-        .build();
-    tagged(token)
+    let object = CoseEncrypt0Builder::new().protected(header.iv(iv.to_vec()).build()).try_create_ciphertext(
+        plaintext,
+        &[],
+        |plaintext, aad| seal(key, &iv, aad, plaintext),
+    )?;
+    Ok(object.build())
 }
 
 /// A token whose signature any lock checks that knows this server: for a lock or a group of them.
@@ -144,14 +200,84 @@ pub fn signed(
     signer: &dyn Signer,
     entropy: &mut dyn Entropy,
 ) -> Result<Vec<u8>, ServerFault> {
+    sign(payload(claims, cnf.value()?, entropy)?.to_vec(), signer)
+}
+
+/// A token for one lock that costs it no public-key operation: HMAC 256/256 under a key that only it and the server have.
+pub fn maced(
+    claims: &Claims<'_>,
+    cnf: &PublicCnf,
+    lock: &Lock,
+    storage: &StorageKey,
+    entropy: &mut dyn Entropy,
+) -> Result<Vec<u8>, ServerFault> {
+    let mac = lock.mac.as_ref().ok_or(ServerFault::Records)?;
+    let key = storage.open(&lock.mac_label(), &mac.key.0.0).map_err(|_| ServerFault::Seal)?;
+    let header = HeaderBuilder::new().algorithm(iana::Algorithm::HMAC_256_256).key_id(mac.kid.0.clone()).build();
+    let token = CoseMac0Builder::new()
+        .protected(header)
+        .payload(payload(claims, cnf.value()?, entropy)?.to_vec())
+        .try_create_tag(&[], |to_mac| RustCrypto.hmac_sha256(&key, &[to_mac]).map(|tag| tag.to_vec()))
+        .map_err(|_| ServerFault::Signing)?
+        .build();
+    tagged(token)
+}
+
+/// What a reference stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyCnf<'c> {
+    /// Only the lock will hear it.
+    Shared(&'c SharedCnf),
+    /// Everybody might.
+    Public(&'c PublicCnf),
+}
+
+/// A token that says nothing: 32 random bytes, and the claims that they stand for, sealed for its record.
+pub fn reference(
+    claims: &Claims<'_>,
+    cnf: AnyCnf<'_>,
+    storage: &StorageKey,
+    entropy: &mut dyn Entropy,
+) -> Result<(Vec<u8>, Sealed), ServerFault> {
+    let token = fresh::<32>(entropy).map_err(|_| ServerFault::Entropy)?.to_vec();
     let cnf = match cnf {
-        PublicCnf::Key(key) => member(CnfMember::COSE_KEY.0, cose_key(key)),
-        PublicCnf::Kccs(ccs) => {
-            let ccs: Value = ciborium::from_reader(ccs.0.as_slice()).map_err(|_| ServerFault::Records)?;
-            member(CnfMember::KCCS.0, ccs)
-        }
+        AnyCnf::Shared(cnf) => cnf.value(),
+        AnyCnf::Public(cnf) => cnf.value()?,
     };
-    sign(payload(claims, cnf, entropy)?.to_vec(), signer)
+    let claims = payload(claims, cnf, entropy)?;
+    let label = TokenRecord::claims_label(&token_hash(&token));
+    let sealed = storage.seal(&label, &claims).map_err(|_| ServerFault::Seal)?;
+    Ok((token, Sealed(Blob(sealed))))
+}
+
+impl SharedCnf {
+    fn value(&self) -> Value {
+        match self {
+            Self::Osc(osc) => member(
+                CnfMember::OSC.0,
+                Value::Map(vec![
+                    (int(OscMember::ID.0), bytes(&osc.id.0)),
+                    (int(OscMember::MS.0), bytes(osc.ms.expose())),
+                    (int(OscMember::SALT.0), bytes(&osc.salt.0)),
+                ]),
+            ),
+            Self::Key(key) => member(CnfMember::COSE_KEY.0, key.value()),
+            Self::Kid(kid) => member(CnfMember::KID.0, bytes(&kid.0)),
+        }
+    }
+}
+
+impl PublicCnf {
+    fn value(&self) -> Result<Value, ServerFault> {
+        Ok(match self {
+            Self::Key(key) => member(CnfMember::COSE_KEY.0, cose_key(key)),
+            Self::Kccs(ccs) => {
+                let ccs: Value = ciborium::from_reader(ccs.0.as_slice()).map_err(|_| ServerFault::Records)?;
+                member(CnfMember::KCCS.0, ccs)
+            }
+            Self::Wrapped(WrappedKey(object)) => member(CnfMember::ENCRYPTED_COSE_KEY.0, object.clone()),
+        })
+    }
 }
 
 /// Whether this token is the one in 65,536 that adds to the key's wear: a count without a write for every token.

@@ -3,11 +3,12 @@
 use super::bytes::{Blob, Hash32, Sealed};
 use super::channel::CertificateName;
 use super::jwk::PublicKey;
-use super::names::{Audience, ClientId, DoorName, GrantId, GroupName, Jkt, LockName, PersonId};
+pub use super::lock::{Abilities, AceProfile, ClockMode, KeyKind, Lock, MacKey, Protection, TokenForm};
+use super::names::{Audience, ClientId, DoorName, GrantId, Jkt, LockName, PersonId};
 pub use super::revoke::Revocation;
-use super::scope::{Scope, ScopeMap};
+use super::scope::Scope;
 pub use super::series::Series;
-use super::time::{Seconds, Timestamp};
+use super::time::Timestamp;
 pub use super::trl::{Collection, ListEntry, Listed, SeriesItem};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,9 @@ pub struct Client {
     /// The most it may ever ask for; empty means whatever policy allows.
     #[serde(default)]
     pub ceiling: Scope,
+    /// The ACE profiles that it speaks; empty means any.
+    #[serde(default)]
+    pub profiles: BTreeSet<AceProfile>,
     /// What policy may look at, such as `role = "cleaning"`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
@@ -139,65 +143,6 @@ pub enum GrantKind {
     ClientCredentials,
     /// RFC 6749 §6.
     RefreshToken,
-}
-
-/// A resource server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lock {
-    /// Its name; its audience follows from it.
-    pub name: LockName,
-    /// The door it moves.
-    pub door: DoorName,
-    /// Groups whose signed tokens it takes too.
-    #[serde(default)]
-    pub groups: BTreeSet<GroupName>,
-    /// What it knows of the time.
-    pub clock: ClockMode,
-    /// The kid of its token key.
-    pub token_kid: Blob,
-    /// The token key, AES-CCM-16-128-128, sealed with [`Lock::key_label`].
-    pub token_key: Sealed,
-    /// About how many times 65,536 tokens were minted under this key (`mint::Wear`); rotation sets it to 0.
-    #[serde(default)]
-    pub token_key_wear: u32,
-    /// Whether its encrypted tokens are signed inside, so that its own token key makes none.
-    #[serde(default)]
-    pub signed: bool,
-    /// Its CCS (a CBOR map `{8: {1: COSE_Key}}`), for signed tokens.
-    #[serde(default)]
-    pub credential: Option<Blob>,
-    /// Where its door's people reach it: `host:port`.
-    pub address: String,
-    /// What its scope words mean.
-    pub scopes: ScopeMap,
-    /// How long its tokens live.
-    pub lifetime: Seconds,
-}
-
-impl Lock {
-    /// The lock's audience.
-    #[must_use]
-    pub fn audience(&self) -> Audience {
-        Audience::Lock(self.name.clone())
-    }
-
-    /// What the token key is sealed for, so that a sealed key of another lock does not fit.
-    #[must_use]
-    pub fn key_label(&self) -> String {
-        format!("lock {}", self.name)
-    }
-}
-
-/// What a lock knows of the time (RFC 9200 §5.10.3, §5.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockMode {
-    /// A clock: tokens carry `exp`.
-    Clock,
-    /// None, but it counts seconds: tokens carry `exi` and a sequence number in `cti`.
-    Exi,
-    /// None: the client brings the lock's `cnonce`.
-    Nonce,
 }
 
 /// A door.
@@ -408,7 +353,7 @@ pub enum Answer {
     },
 }
 
-/// All that is kept of a token: no part of its content.
+/// All that is kept of a token: no part of its content, unless it is a reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// The RFC 9770 §4.2 token hash, without its leading 0x01.
@@ -424,15 +369,32 @@ pub struct TokenRecord {
     /// When it was revoked: it is on the revocation list until it expires.
     #[serde(default)]
     pub revoked: Option<Timestamp>,
+    /// How its holder speaks to the lock; none for the people API.
+    #[serde(default)]
+    pub profile: Option<AceProfile>,
+    /// What a reference stands for: its claims, sealed with [`TokenRecord::claims_label`]. A token that says so itself has none here.
+    #[serde(default)]
+    pub claims: Option<Sealed>,
 }
 
-/// An OSCORE input material that lives at a lock, so that `req_cnf` may name it (RFC 9203 §3.1). No secret.
+impl TokenRecord {
+    /// What the claims of a reference are sealed for.
+    #[must_use]
+    pub fn claims_label(hash: &Hash32) -> String {
+        format!("token {hash}")
+    }
+}
+
+/// A symmetric key that lives at a lock, so that `req_cnf` may name it (RFC 9203 §3.1, RFC 9202 §4). No secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveContext {
     /// At which lock.
     pub lock: LockName,
-    /// The `id` of its `osc`.
+    /// The `id` of its `osc`, or the `kid` of its COSE_Key.
     pub id: Blob,
+    /// By which protocol it is used.
+    #[serde(default)]
+    pub profile: AceProfile,
     /// Whose.
     pub client: ClientId,
     /// Under which grant; another installation of the same app may not touch it.

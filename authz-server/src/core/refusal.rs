@@ -33,6 +33,9 @@ pub enum Refusal {
     /// The DPoP proof does not hold (RFC 9449 §4.3).
     #[error("DPoP proof refused: {0}")]
     Proof(#[from] ProofFault),
+    /// It asks about a token and is no resource server.
+    #[error("client {0} is no resource server")]
+    NotAResourceServer(ClientId),
     /// The client may not use this grant.
     #[error("client {0} may not use this grant")]
     GrantNotAllowed(ClientId),
@@ -214,6 +217,9 @@ pub enum AudienceFault {
     /// Some of its locks have no clock.
     #[error("{0} has locks without a clock")]
     GroupWithoutClock(Audience),
+    /// No token would do for all of its locks.
+    #[error("no form of token or signature does for all locks of {0}")]
+    NothingInCommon(Audience),
 }
 
 /// What is wrong with a confirmation key.
@@ -222,6 +228,15 @@ pub enum KeyFault {
     /// A form of key we do not take, or malformed.
     #[error("unsupported form of key")]
     Unsupported,
+    /// A lock of the audience cannot work with this kind of key.
+    #[error("a lock of the audience cannot work with this kind of key")]
+    NotAtThisLock,
+    /// `kid` names a key of somebody else, or one that has ended.
+    #[error("kid names a key of somebody else, or one that has ended")]
+    ForeignKey,
+    /// Client, request and locks have no profile in common.
+    #[error("client, request and locks have no profile in common")]
+    NoCommonProfile,
     /// Its possession was not shown in this request.
     #[error("possession not shown")]
     NotProven,
@@ -339,6 +354,8 @@ impl OAuthError {
     pub const INVALID_DPOP_PROOF: Self = Self::new("invalid_dpop_proof", 1);
     /// RFC 9449 §8; no number: the `DPoP-Nonce` header says it.
     pub const USE_DPOP_NONCE: Self = Self::new("use_dpop_nonce", 1);
+    /// RFC 9200 §5.9.3: no right to ask. It goes out by its status alone; the name is for our log.
+    pub const FORBIDDEN: Self = Self { name: "forbidden", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const ACCESS_DENIED: Self = Self { name: "access_denied", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
@@ -374,10 +391,16 @@ impl Refusal {
             Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,
             Self::UnknownScope(_) | Self::NothingGranted => OAuthError::INVALID_SCOPE,
-            Self::Key(KeyFault::Unsupported) => OAuthError::UNSUPPORTED_POP_KEY,
-            Self::Key(KeyFault::NoLockCredential | KeyFault::GroupNeedsPublicKey | KeyFault::OscOnly) => {
-                OAuthError::INCOMPATIBLE_ACE_PROFILES
+            Self::NotAResourceServer(_) => OAuthError::FORBIDDEN,
+            Self::Key(KeyFault::Unsupported | KeyFault::NotAtThisLock | KeyFault::ForeignKey) => {
+                OAuthError::UNSUPPORTED_POP_KEY
             }
+            Self::Key(
+                KeyFault::NoLockCredential
+                | KeyFault::GroupNeedsPublicKey
+                | KeyFault::OscOnly
+                | KeyFault::NoCommonProfile,
+            ) => OAuthError::INCOMPATIBLE_ACE_PROFILES,
             Self::Key(_) => OAuthError::INVALID_REQUEST,
             Self::Authorization(AuthorizationFault::PersonRefused | AuthorizationFault::OwnerRefused) => {
                 OAuthError::ACCESS_DENIED

@@ -3,8 +3,10 @@
 use super::bytes::{Blob, Hash32, Hidden, from_base64url};
 use super::channel::ChannelIdentity;
 use super::jwk::PublicKey;
+use super::lock::AceProfile;
 use super::names::{ClientId, GrantId, Jkt};
 use super::scope::{Scope, ScopeAsked};
+use latchwork_ace::registry::Profile;
 use serde::{Deserialize, Serialize};
 
 /// How the message came, and how the answer goes out.
@@ -32,12 +34,38 @@ pub struct TokenRequest {
     pub scope: Option<ScopeAsked>,
     /// The key to bind to (RFC 9201 §3.1).
     pub req_cnf: Option<ReqCnf>,
-    /// Whether `ace_profile` came (null): the answer must name the profile.
-    pub ace_profile: bool,
+    /// What `ace_profile` said.
+    pub ace_profile: Option<ProfileAsked>,
     /// The lock's nonce (RFC 9200 §5.8.4.4).
     pub cnonce: Option<Blob>,
     /// The token series whose rights are to change (draft-ietf-ace-edhoc-oscore-profile §3.1).
     pub series: Option<Blob>,
+}
+
+/// The `ace_profile` of a request (RFC 9200 §5.8.4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileAsked {
+    /// Null or empty: the answer must say which.
+    Tell,
+    /// This one and no other; `None` is one that we do not know. A request of ours: RFC 9200 gives a named one no meaning.
+    Only(Option<AceProfile>),
+}
+
+impl ProfileAsked {
+    /// What a number asks for.
+    #[must_use]
+    pub fn only(number: Profile) -> Self {
+        Self::Only(AceProfile::ALL.into_iter().find(|known| known.number() == number))
+    }
+
+    /// Whether the profile may be this one.
+    #[must_use]
+    pub fn admits(self, profile: AceProfile) -> bool {
+        match self {
+            Self::Tell => true,
+            Self::Only(only) => only == Some(profile),
+        }
+    }
 }
 
 /// The grant a client uses.

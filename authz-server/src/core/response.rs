@@ -1,8 +1,9 @@
 //! The answer of `/token`, in both its faces (RFC 9200 §5.8.2, RFC 9201 §3.2).
 
 use super::bytes::{Blob, Hidden, base64url};
+use super::cnf;
 use super::jwk::PublicKey;
-use super::mint::Osc;
+use super::mint::{Osc, SharedKey};
 use super::scope::ScopeAsked;
 use latchwork_ace::registry::{Profile, TokenType};
 use latchwork_ace::{Cnf, CoseKey, EdhocInfo, OscMaterial, Scope, TokenResponse};
@@ -17,8 +18,8 @@ pub struct IssuedResponse {
     pub expires_in: u32,
     /// What it says, in the form asked.
     pub scope: Option<ScopeAsked>,
-    /// The new OSCORE context's material; absent for updates and public keys.
-    pub cnf: Option<Osc>,
+    /// The secret that the server made; absent for updates and public keys.
+    pub cnf: Option<NewKey>,
     /// The lock's own key, when it has to be known.
     pub rs_cnf: Option<RsCnf>,
     /// How the lock is spoken to.
@@ -36,6 +37,37 @@ pub enum Token {
     Cwt(Vec<u8>),
     /// For the people API; its type is DPoP.
     Jwt(String),
+}
+
+/// A secret made for the client and the lock.
+#[derive(Clone, Debug)]
+pub enum NewKey {
+    /// For OSCORE.
+    Osc(Osc),
+    /// For DTLS.
+    Key(SharedKey),
+}
+
+impl NewKey {
+    /// What a later request calls it.
+    #[must_use]
+    pub fn id(&self) -> &Blob {
+        match self {
+            Self::Osc(osc) => &osc.id,
+            Self::Key(key) => &key.kid,
+        }
+    }
+
+    /// As the answer says it.
+    #[must_use]
+    pub fn cnf(&self) -> Cnf<'_> {
+        match self {
+            Self::Osc(osc) => {
+                Cnf::Osc(OscMaterial { salt: Some(&osc.salt.0), ..OscMaterial::new(&osc.id.0, osc.ms.expose()) })
+            }
+            Self::Key(key) => Cnf::CoseKey(key.cose()),
+        }
+    }
 }
 
 /// A lock's key.
@@ -77,10 +109,8 @@ impl IssuedResponse {
                 },
             );
         }
-        if let Some(osc) = &self.cnf {
-            let osc =
-                json!({ "id": base64url(&osc.id.0), "ms": base64url(osc.ms.expose()), "salt": base64url(&osc.salt.0) });
-            body.insert("cnf".into(), json!({ "osc": osc }));
+        if let Some(key) = self.cnf.as_ref().and_then(|key| cnf::to_json(&key.cnf())) {
+            body.insert("cnf".into(), key);
         }
         match &self.rs_cnf {
             Some(RsCnf::Key(key)) => drop(body.insert("rs_cnf".into(), json!({ "jwk": key }))),
@@ -110,9 +140,7 @@ impl IssuedResponse {
             ScopeAsked::Text(_) => Scope::Text(&words),
             ScopeAsked::Aif(aif) => Scope::Bytes(&aif.0),
         });
-        response.cnf = self.cnf.as_ref().map(|osc| {
-            Cnf::Osc(OscMaterial { salt: Some(&osc.salt.0), ..OscMaterial::new(&osc.id.0, osc.ms.expose()) })
-        });
+        response.cnf = self.cnf.as_ref().map(NewKey::cnf);
         response.rs_cnf = self.rs_cnf.as_ref().map(|key| match key {
             RsCnf::Key(PublicKey::P256 { x, y }) => Cnf::CoseKey(CoseKey::p256(x, y)),
             RsCnf::Key(PublicKey::Ed25519 { x }) => Cnf::CoseKey(CoseKey::ed25519(x)),

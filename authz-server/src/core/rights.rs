@@ -36,8 +36,9 @@ pub fn decide(
         Who::Person { app, .. } => app,
         Who::Machine(client) => client,
     };
-    let map = &targets.first().ok_or(Refusal::NothingGranted)?.lock.scopes;
-    let named = named(asked, map)?;
+    let first = &targets.first().ok_or(Refusal::NothingGranted)?.lock;
+    let map = &first.scopes;
+    let named = named(asked, map, &first.default_scope)?;
     let common = |word: &ScopeName| targets.iter().all(|target| target.lock.scopes.get(word) == map.get(word));
     let mut words = named
         .only(|word| consented.is_none_or(|consented| consented.contains(word)) && below(client, word) && common(word));
@@ -127,9 +128,10 @@ fn standing_consent<'t>(target: &'t Target, who: Who<'_>, now: Timestamp) -> Opt
     stands.then_some(consent)
 }
 
-/// The lock's words that the request names; all of them if it names none.
-fn named(asked: Option<&ScopeAsked>, map: &ScopeMap) -> Result<Scope, Refusal> {
+/// The lock's words that the request names; if it names none, the lock's default, and all of them where that is empty.
+fn named(asked: Option<&ScopeAsked>, map: &ScopeMap, default: &Scope) -> Result<Scope, Refusal> {
     match asked {
+        None if !default.is_empty() => Ok(default.clone()),
         None => Ok(map.keys().cloned().collect()),
         Some(ScopeAsked::Text(words)) => match words.iter().find(|word| !map.contains_key(*word)) {
             Some(unknown) => Err(Refusal::UnknownScope(unknown.to_string())),

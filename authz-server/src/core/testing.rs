@@ -25,6 +25,7 @@ pub(crate) const SECRET: &[u8] = b"a secret drawn at random";
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:49152/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const LOCK_KEY: [u8; 16] = [0x42; 16];
+pub(crate) const MAC_KEY: [u8; 32] = [0x43; 32];
 
 /// Parameters like these, but for the changes: a value replaces every one of that name, `None` removes them.
 pub(crate) fn varied(good: &[(&str, &str)], change: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
@@ -46,6 +47,7 @@ pub(crate) fn native(id: &str, redirects: &[&str]) -> Client {
         grants: BTreeSet::from([GrantKind::AuthorizationCode, GrantKind::RefreshToken]),
         pushed_only: false,
         ceiling: Scope::default(),
+        profiles: BTreeSet::new(),
         attributes: BTreeMap::new(),
     }
 }
@@ -59,6 +61,7 @@ pub(crate) fn machine(id: &str, auth: ClientAuth) -> Client {
         grants: BTreeSet::from([GrantKind::ClientCredentials]),
         pushed_only: false,
         ceiling: Scope::default(),
+        profiles: BTreeSet::new(),
         attributes: BTreeMap::from([("role".into(), "cleaning".into())]),
     }
 }
@@ -176,6 +179,7 @@ impl House {
             token_kid: Blob(vec![1, 2, 3]),
             token_key: Sealed(Blob(Vec::new())),
             token_key_wear: 0,
+            mac: None,
             signed: false,
             credential: (name != "back").then(|| ccs(&Pair::new(77).public())),
             address: "127.0.0.1:5683".into(),
@@ -183,8 +187,12 @@ impl House {
                 (word("door:open"), vec![AifEntry("/door".into(), 2)]),
                 (word("door:state"), vec![AifEntry("/door".into(), 1)]),
             ]),
+            default_scope: Scope::default(),
+            abilities: Abilities::default(),
             lifetime: Seconds(3600),
         };
+        let key = Sealed(Blob(self.keys.storage.seal(&lock.mac_label(), &MAC_KEY).unwrap()));
+        lock.mac = Some(MacKey { kid: Blob(vec![4, 5, 6]), key });
         lock.token_key = Sealed(Blob(self.keys.storage.seal(&lock.key_label(), &LOCK_KEY).unwrap()));
         self.put(lock);
         self.put(Door {
@@ -367,6 +375,28 @@ pub(crate) fn app(proof: Proof) -> Presented {
     Presented { credential: Credential::Public { id: "app".parse().unwrap() }, proof: Some(proof) }
 }
 
+/// The claims of a token, opened with what only the lock has.
+pub(crate) fn claims_of(token: &[u8]) -> Vec<u8> {
+    use latchwork_ace::cose::{Token, join};
+    use latchwork_crypto::{RustCrypto, Symmetric};
+    match Token::parse(token).unwrap() {
+        Token::Sign1(token) => token.payload.to_vec(),
+        Token::Mac0(token) => {
+            let expected = RustCrypto.hmac_sha256(&MAC_KEY, &token.maced()).unwrap();
+            assert_eq!((token.tag, token.alg.0, token.kid), (&expected[..], 5, &[4_u8, 5, 6][..]));
+            token.payload.to_vec()
+        }
+        Token::Encrypt0(token) => {
+            let mut aad = [0; 256];
+            let aad = join(&token.aad_parts(), &mut aad).unwrap();
+            let (ciphertext, tag) = token.ciphertext.split_last_chunk::<16>().unwrap();
+            let mut plaintext = ciphertext.to_vec();
+            RustCrypto.ccm_open(&LOCK_KEY, token.iv.try_into().unwrap(), aad, &mut plaintext, tag).unwrap();
+            plaintext
+        }
+    }
+}
+
 /// A request for one lock, to be varied.
 pub(crate) fn request(grant: GrantAsked, lock: &str) -> TokenRequest {
     TokenRequest {
@@ -375,7 +405,7 @@ pub(crate) fn request(grant: GrantAsked, lock: &str) -> TokenRequest {
         audience: vec![format!("urn:latchwork:lock:{lock}")],
         scope: Some(ScopeAsked::Text("door:open".parse().unwrap())),
         req_cnf: None,
-        ace_profile: false,
+        ace_profile: None,
         cnonce: None,
         series: None,
     }

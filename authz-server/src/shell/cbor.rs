@@ -3,12 +3,13 @@
 
 use latchwork_ace as ace;
 use latchwork_ace::registry::GrantType;
+use latchwork_ace::token_request::AskedProfile;
 
 use crate::core::bytes::{Blob, Hidden};
 use crate::core::jwk::PublicKey;
 use crate::core::names::ClientId;
 use crate::core::refusal::Refusal;
-use crate::core::request::{Credential, Face, GrantAsked, ReqCnf, TokenRequest};
+use crate::core::request::{Credential, Face, GrantAsked, ProfileAsked, ReqCnf, TokenRequest};
 use crate::core::scope::ScopeAsked;
 
 /// Reads a payload into what is asked and who says so.
@@ -37,7 +38,10 @@ pub fn token_request(face: Face, payload: &[u8]) -> Result<(TokenRequest, Creden
         audience: message.audience.map(str::to_owned).into_iter().collect(),
         scope,
         req_cnf: message.req_cnf.as_ref().map(req_cnf),
-        ace_profile: message.ace_profile.is_some(),
+        ace_profile: message.ace_profile.map(|asked| match asked {
+            AskedProfile::Tell => ProfileAsked::Tell,
+            AskedProfile::Named(profile) => ProfileAsked::only(profile),
+        }),
         cnonce: message.cnonce.map(|nonce| Blob(nonce.to_vec())),
         series: message.edhoc_info.and_then(|info| info.session_id).map(|id| Blob(id.to_vec())),
     };

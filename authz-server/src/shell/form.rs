@@ -2,13 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use latchwork_ace::registry::Profile;
 use serde::Deserialize;
 
 use crate::core::bytes::{Blob, Hidden, from_base64url};
 use crate::core::jwk::PublicKey;
 use crate::core::names::ClientId;
 use crate::core::refusal::Refusal;
-use crate::core::request::{Credential, Face, GrantAsked, ReqCnf, TokenRequest, refresh_from_text};
+use crate::core::request::{Credential, Face, GrantAsked, ProfileAsked, ReqCnf, TokenRequest, refresh_from_text};
 use crate::core::scope::ScopeAsked;
 
 /// Decoded parameters, none of them twice.
@@ -82,7 +83,10 @@ impl Form {
             audience: self.all("audience").map(str::to_owned).collect(),
             scope,
             req_cnf: self.value("req_cnf").map(req_cnf).transpose()?,
-            ace_profile: self.has("ace_profile"),
+            ace_profile: self.has("ace_profile").then(|| match self.value("ace_profile") {
+                None => ProfileAsked::Tell,
+                Some(name) => Profile::from_name(name).map_or(ProfileAsked::Only(None), ProfileAsked::only),
+            }),
             series: None,
             cnonce: self
                 .value("cnonce")

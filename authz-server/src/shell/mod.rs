@@ -18,6 +18,7 @@ pub mod coap;
 pub mod declaration;
 pub mod form;
 pub mod http;
+mod introspect;
 pub mod oidc;
 pub mod revocation;
 pub mod revoke;

@@ -69,6 +69,22 @@ impl Shell {
         Denied::Refused(refusal)
     }
 
+    /// The same for a client that authenticated itself before anything of its request was read.
+    ///
+    /// # Errors
+    /// Always; it may have to wait, too.
+    pub fn unread_by<T>(
+        &self,
+        face: Face,
+        client: ClientId,
+        from: Option<IpAddr>,
+        refusal: Refusal,
+    ) -> Result<T, Denied> {
+        self.admit(from, Some(client.as_str())).map_err(Denied::Slow)?;
+        self.authenticated(from, Some(client.as_str()), true);
+        Err(self.unread(face, Some(client), refusal))
+    }
+
     async fn decide(&self, presented: &Presented, request: &TokenRequest) -> Result<IssuedResponse, Refusal> {
         let lifetimes = Lifetimes {
             grant: Seconds(self.lifetimes.grant),

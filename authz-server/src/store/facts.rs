@@ -301,6 +301,8 @@ fn decode<T: Kept>(key: &Key, value: &[u8]) -> Result<T, StoreError> {
     ciborium::from_reader(value).map_err(|_| StoreError::Record(key.clone()))
 }
 
+mod introspection;
+
 /// Records read at once while listing.
 const PAGE: usize = 256;
 

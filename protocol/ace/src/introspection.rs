@@ -139,12 +139,6 @@ impl<'a> IntrospectionResponse<'a> {
     }
 }
 
-impl Put for bool {
-    fn put(&self, w: &mut Writer<'_>) -> Result<(), Full> {
-        w.bool(*self).map(drop)
-    }
-}
-
 impl fmt::Debug for IntrospectionRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntrospectionRequest").field("token", &Hidden(self.token)).field("hint", &self.hint).finish()

@@ -6,8 +6,8 @@ mod common;
 
 use common::hex;
 use latchwork_ace::{
-    Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, IntrospectionRequest, IntrospectionResponse, OscMaterial, Scope,
-    TokenRequest, TokenResponse, authz_info,
+    Claims, Cnf, CoseKey, EdhocInfo, ErrorResponse, Hints, IntrospectionRequest, IntrospectionResponse, OscMaterial,
+    Scope, TokenRequest, TokenResponse, authz_info,
     claims::Audience,
     cose::{self, Envelope, Kind, Token},
     cose_key::Key,

@@ -2,15 +2,17 @@
 
 use super::*;
 use crate::core::api_token;
-use crate::core::bytes::{Hidden, from_base64url};
+use crate::core::bytes::{Blob, Hidden, from_base64url};
 use crate::core::change::Key;
 use crate::core::change::{Guard, Record, Write};
 use crate::core::entropy::{NoEntropy, Os};
 use crate::core::records::{AdvanceConsent, RevokedWhy};
-use crate::core::refusal::AssertionFault;
-use crate::core::request::Credential;
+use crate::core::refusal::{AssertionFault, KeyFault};
+use crate::core::request::{Credential, ProfileAsked, ReqCnf};
+use crate::core::response::NewKey;
 use crate::core::testing::*;
 
+mod forms;
 mod minted;
 mod property;
 mod refresh;
@@ -370,7 +372,7 @@ fn keys() {
         assert!(issued.response.cnf.is_none() && issued.response.rs_cnf.is_some());
     }
     let first = house.ask(&robot(), &machine_request("front")).unwrap();
-    let id = first.response.cnf.unwrap().id;
+    let id = first.response.cnf.unwrap().id().clone();
     let update = with(ReqCnf::Kid(id.clone()), Face::Form);
     assert!(house.ask(&robot(), &update).unwrap().response.cnf.is_none());
     assert_eq!(refused(&house, &signer("3"), &update), KeyFault::UnknownContext.into(), "another client's context");

@@ -39,6 +39,8 @@ fn token(text: &str, client: &str, grant: Option<GrantId>) -> TokenRecord {
         audience: "urn:latchwork:lock:front".parse().unwrap(),
         grant,
         revoked: None,
+        profile: None,
+        claims: None,
     }
 }
 

@@ -251,6 +251,8 @@ fn portions_of_a_token() {
         audience: audience.parse().unwrap(),
         grant,
         revoked: None,
+        profile: None,
+        claims: None,
     };
     let lock = |name: &str| Portion::Lock(name.parse().unwrap());
     let members = BTreeMap::from([("g".parse().unwrap(), vec!["a".parse().unwrap(), "b".parse().unwrap()])]);

@@ -1,8 +1,9 @@
-//! The CoAP face: `POST /token` and `GET /trl` under OSCORE, and nothing else.
+//! The CoAP face: `POST /token`, `POST /introspect` and `GET /trl` under OSCORE, and nothing else.
 //!
 //! Without OSCORE there is only `/.well-known/core`. Whoever asks for the others unprotected gets the same 4.01 whatever it sends.
 
 mod contexts;
+mod introspect;
 mod token;
 mod trl;
 
@@ -14,6 +15,7 @@ use latchwork_transport::{Resources, Server};
 
 use super::Shell;
 use contexts::Contexts;
+use introspect::Introspect;
 use token::Token;
 use trl::Trl;
 
@@ -32,16 +34,13 @@ impl Coap {
     pub async fn bind(shell: Arc<Shell>, address: SocketAddr, body: usize) -> io::Result<Self> {
         let server = Server::bind(address).await?;
         let token = Token::new(Arc::clone(&shell), body);
+        let introspect = Introspect::new(Arc::clone(&shell), body);
         let trl = Trl::new(Arc::clone(&shell));
-        Ok(Self {
-            server: server.with_contexts(Arc::new(Contexts::new(Arc::clone(&shell)))),
-            resources: Resources::new().resource("/token", Some("ct=19;osc"), token).resource(
-                trl::PATH,
-                Some("ct=262;obs;osc"),
-                trl,
-            ),
-            shell,
-        })
+        let resources = Resources::new()
+            .resource("/token", Some("ct=19;osc"), token)
+            .resource("/introspect", Some("ct=19;osc"), introspect)
+            .resource(trl::PATH, Some("ct=262;obs;osc"), trl);
+        Ok(Self { server: server.with_contexts(Arc::new(Contexts::new(Arc::clone(&shell)))), resources, shell })
     }
 
     /// Where it listens.

@@ -32,19 +32,13 @@ impl Token {
 impl Handler for Token {
     async fn handle(&self, request: Request) -> Response {
         let Some(client) = client(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
-        if let Err(refused) = self.fits(&request) {
+        if let Err(refused) = fits(&request, self.body) {
             return refused;
         }
         let from = Some(request.peer.addr.ip());
         let decided = match read(&client, &request.payload) {
             Ok((presented, asked)) => self.shell.token(&presented, &asked, from).await,
-            Err(refusal) => {
-                let admitted = self.shell.admit(from, Some(client.as_str())).map_err(Denied::Slow);
-                admitted.and_then(|()| {
-                    self.shell.authenticated(from, Some(client.as_str()), true);
-                    Err(self.shell.unread(Face::CborCoap, Some(client), refusal))
-                })
-            }
+            Err(refusal) => self.shell.unread_by(Face::CborCoap, client, from, refusal),
         };
         match decided {
             Ok(issued) => granted(&issued),
@@ -54,21 +48,19 @@ impl Handler for Token {
     }
 }
 
-impl Token {
-    /// Whether method, formats and size are those of `/token`.
-    fn fits(&self, request: &Request) -> Result<(), Response> {
-        let size = u32::try_from(self.body).unwrap_or(u32::MAX).to_be_bytes();
-        if request.method != Code::POST {
-            Err(Response::new(Code::METHOD_NOT_ALLOWED))
-        } else if request.content_format != Some(ContentFormat::ACE_CBOR) {
-            Err(Response::new(Code::UNSUPPORTED_CONTENT_FORMAT))
-        } else if request.accept.is_some_and(|format| format != ContentFormat::ACE_CBOR) {
-            Err(Response::new(Code::NOT_ACCEPTABLE))
-        } else if request.payload.len() > self.body {
-            Err(Response::new(Code::REQUEST_ENTITY_TOO_LARGE).option(OptionNumber::SIZE1, shortest(&size)))
-        } else {
-            Ok(())
-        }
+/// Whether method, formats and size are those of a question in CBOR.
+pub(super) fn fits(request: &Request, body: usize) -> Result<(), Response> {
+    let size = u32::try_from(body).unwrap_or(u32::MAX).to_be_bytes();
+    if request.method != Code::POST {
+        Err(Response::new(Code::METHOD_NOT_ALLOWED))
+    } else if request.content_format != Some(ContentFormat::ACE_CBOR) {
+        Err(Response::new(Code::UNSUPPORTED_CONTENT_FORMAT))
+    } else if request.accept.is_some_and(|format| format != ContentFormat::ACE_CBOR) {
+        Err(Response::new(Code::NOT_ACCEPTABLE))
+    } else if request.payload.len() > body {
+        Err(Response::new(Code::REQUEST_ENTITY_TOO_LARGE).option(OptionNumber::SIZE1, shortest(&size)))
+    } else {
+        Ok(())
     }
 }
 
@@ -103,7 +95,7 @@ fn granted(issued: &IssuedResponse) -> Response {
     }
 }
 
-fn refused(error: &OAuthError) -> Response {
+pub(super) fn refused(error: &OAuthError) -> Response {
     let mut buffer = [0; 16];
     let body = ErrorResponse::new(ErrorCode(error.number.into())).encode(&mut buffer).unwrap_or_default().to_vec();
     Response::with(Code(error.coap), ContentFormat::ACE_CBOR, body)

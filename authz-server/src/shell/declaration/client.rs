@@ -8,7 +8,7 @@ use super::{Undeclarable, wrong};
 use crate::core::bytes::{Hash32, unhex};
 use crate::core::channel::CertificateName;
 use crate::core::names::{ClientId, LockName};
-use crate::core::records::{Client, ClientAuth, ClientKey, ClientKind, GrantKind};
+use crate::core::records::{AceProfile, Client, ClientAuth, ClientKey, ClientKind, GrantKind};
 use crate::core::redirect;
 use crate::core::scope::Scope;
 use crate::core::secret;
@@ -41,6 +41,9 @@ pub struct DeclaredClient {
     /// SHA-256 of its own certificates, in hexadecimal.
     #[serde(default)]
     certificates: Vec<String>,
+    /// The ACE profiles that it speaks; none means any.
+    #[serde(default)]
+    profiles: BTreeSet<AceProfile>,
     /// The locks a resource server speaks for.
     #[serde(default)]
     locks: BTreeSet<LockName>,
@@ -159,6 +162,7 @@ impl DeclaredClient {
             grants,
             pushed_only: self.require_pushed_authorization_requests,
             ceiling: self.ceiling,
+            profiles: self.profiles,
             attributes: self.attributes,
         })
     }

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use super::{Undeclarable, wrong};
 use crate::core::bytes::{Blob, Sealed};
 use crate::core::names::{DoorName, GroupName, LockName};
-use crate::core::records::{ClockMode, Lock};
-use crate::core::scope::{self, AifEntry, ScopeMap};
+use crate::core::records::{Abilities, ClockMode, Lock, MacKey};
+use crate::core::scope::{self, AifEntry, Scope, ScopeMap};
 use crate::core::time::Seconds;
 use crate::keys::Keys;
+use zeroize::Zeroizing;
 
 /// A lock. Its token key is made here and handed out once, by `lock enroll`.
 #[derive(Debug, Deserialize)]
@@ -25,6 +26,10 @@ pub struct DeclaredLock {
     lifetime: Option<Seconds>,
     /// Whether its tokens are signed inside; it then needs the server's public keys.
     signed: Option<bool>,
+    /// What a request without a scope asks for.
+    default_scope: Option<Scope>,
+    /// Which tokens and keys it can work with.
+    tokens: Option<Abilities>,
 }
 
 impl DeclaredLock {
@@ -71,6 +76,16 @@ impl DeclaredLock {
             lock.lifetime = lifetime;
         }
         lock.signed = self.signed.unwrap_or(lock.signed);
+        lock.default_scope = self.default_scope.unwrap_or(lock.default_scope);
+        if !lock.default_scope.iter().all(|word| lock.scopes.contains_key(word)) {
+            return Err(wrong("lock", &self.name, "default_scope: words of the lock's scopes"));
+        }
+        if let Some(tokens) = self.tokens {
+            if tokens.profiles.is_empty() || tokens.pop_keys.is_empty() || tokens.algs.is_empty() {
+                return Err(wrong("lock", &self.name, "tokens: profiles, pop_keys and algs have one or more each"));
+            }
+            lock.abilities = tokens;
+        }
         Ok(lock)
     }
 }
@@ -89,10 +104,13 @@ pub fn fresh_lock(name: LockName, keys: &Keys) -> Result<Lock, Undeclarable> {
         token_kid: Blob::default(),
         token_key: Sealed(Blob::default()),
         token_key_wear: 0,
+        mac: None,
         signed: false,
         credential: None,
         address: String::new(),
         scopes: default_scopes(),
+        default_scope: Scope::default(),
+        abilities: Abilities::default(),
         lifetime: Seconds(DEFAULT_LIFETIME),
     };
     rekey(&mut lock, keys)?;
@@ -100,19 +118,30 @@ pub fn fresh_lock(name: LockName, keys: &Keys) -> Result<Lock, Undeclarable> {
     Ok(lock)
 }
 
-/// A new token key and kid for a lock; the key itself, for the lock's file.
+/// New keys and kids for a lock; the keys themselves, for the lock's file.
 ///
 /// # Errors
 /// No randomness.
-pub fn rekey(lock: &mut Lock, keys: &Keys) -> Result<zeroize::Zeroizing<[u8; 16]>, Undeclarable> {
-    let mut key = zeroize::Zeroizing::new([0_u8; 16]);
-    let mut kid = [0_u8; 8];
-    getrandom::fill(key.as_mut()).map_err(|_| crate::keys::KeyError::Random)?;
-    getrandom::fill(&mut kid).map_err(|_| crate::keys::KeyError::Random)?;
-    lock.token_key = Sealed(Blob(keys.storage.seal(&lock.key_label(), key.as_ref())?));
+pub fn rekey(lock: &mut Lock, keys: &Keys) -> Result<LockKeys, Undeclarable> {
+    let mut made = LockKeys { token: Zeroizing::new([0; 16]), mac: Zeroizing::new([0; 32]) };
+    let (mut kid, mut mac_kid) = ([0_u8; 8], [0_u8; 8]);
+    for out in [&mut made.token[..], &mut made.mac[..], &mut kid, &mut mac_kid] {
+        getrandom::fill(out).map_err(|_| crate::keys::KeyError::Random)?;
+    }
+    lock.token_key = Sealed(Blob(keys.storage.seal(&lock.key_label(), made.token.as_ref())?));
     lock.token_kid = Blob(kid.to_vec());
     lock.token_key_wear = 0;
-    Ok(key)
+    let key = Sealed(Blob(keys.storage.seal(&lock.mac_label(), made.mac.as_ref())?));
+    lock.mac = Some(MacKey { kid: Blob(mac_kid.to_vec()), key });
+    Ok(made)
+}
+
+/// A lock's keys in the clear, on their way into its file.
+pub struct LockKeys {
+    /// Decrypts its tokens.
+    pub token: Zeroizing<[u8; 16]>,
+    /// Checks its MACed tokens.
+    pub mac: Zeroizing<[u8; 32]>,
 }
 
 /// `HOST:PORT`, as far as a text can tell.

@@ -51,6 +51,7 @@ pub fn online(
         grants: BTreeSet::new(),
         pushed_only: false,
         ceiling: Scope::default(),
+        profiles: BTreeSet::new(),
         attributes: BTreeMap::new(),
     };
     let mut changes = Vec::new();

@@ -12,7 +12,9 @@ use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict, Record};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
-use crate::core::records::{AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, RevokedWhy};
+use crate::core::records::{
+    AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, Protection, RevokedWhy,
+};
 use crate::core::revoke::{Target, end};
 use crate::keys::Public;
 use crate::shell::declaration::{
@@ -200,6 +202,9 @@ pub struct LockFile {
     door: DoorName,
     clock: ClockMode,
     token_key: TokenKey,
+    /// For a lock whose tokens are MACed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac_key: Option<TokenKey>,
     as_keys: Vec<AsKey>,
     scopes: Vec<NamedScope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,7 +301,12 @@ async fn enroll(
         as_uri: format!("{}/token", shell.issuer),
         door: lock.door.clone(),
         clock: lock.clock,
-        token_key: TokenKey { kid: hex(&lock.token_kid.0), key: hex(key.as_ref()) },
+        token_key: TokenKey { kid: hex(&lock.token_kid.0), key: hex(key.token.as_ref()) },
+        mac_key: lock
+            .mac
+            .as_ref()
+            .filter(|_| lock.abilities.protection == Protection::Maced)
+            .map(|mac| TokenKey { kid: hex(&mac.kid.0), key: hex(key.mac.as_ref()) }),
         as_keys: shell.keys.published(shell.now()).iter().map(as_key).collect(),
         scopes: lock
             .scopes

@@ -8,6 +8,7 @@ mod channel;
 mod doors;
 mod grants;
 pub mod guard;
+mod introspect;
 mod meta;
 mod nonce;
 mod par;
@@ -88,6 +89,7 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(meta::routes)
         .configure(admin::routes)
         .configure(token::routes)
+        .configure(introspect::routes)
         .configure(par::routes)
         .configure(sign_in::routes)
         .configure(authorize::routes)

@@ -55,7 +55,12 @@ pub(super) fn posted(
 }
 
 /// The form that was posted; `otherwise` is what to say of any other content.
-fn form_of(request: &HttpRequest, body: &[u8], repeatable: &[&str], otherwise: &'static str) -> Result<Form, Refusal> {
+pub(super) fn form_of(
+    request: &HttpRequest,
+    body: &[u8],
+    repeatable: &[&str],
+    otherwise: &'static str,
+) -> Result<Form, Refusal> {
     match content_type(request).as_str() {
         FORM => Form::parse(body, repeatable),
         _ => Err(Refusal::Malformed(otherwise)),
@@ -63,7 +68,7 @@ fn form_of(request: &HttpRequest, body: &[u8], repeatable: &[&str], otherwise: &
 }
 
 /// What cannot be read counts for its address all the same.
-fn unread(request: &HttpRequest, shell: &Shell, face: Face, refusal: Refusal) -> Denied {
+pub(super) fn unread(request: &HttpRequest, shell: &Shell, face: Face, refusal: Refusal) -> Denied {
     match shell.admit(peer(request), None) {
         Ok(()) => shell.unread(face, None, refusal),
         Err(wait) => Denied::Slow(wait),
@@ -78,7 +83,7 @@ pub(super) fn refused(denied: &Denied, in_cbor: bool) -> HttpResponse {
     }
 }
 
-fn authorization(request: &HttpRequest) -> Result<Option<&str>, Refusal> {
+pub(super) fn authorization(request: &HttpRequest) -> Result<Option<&str>, Refusal> {
     one_header(request, header::AUTHORIZATION.as_str())
         .map_err(|()| Refusal::Malformed("Authorization is not one line of text"))
 }
@@ -135,7 +140,7 @@ pub(super) fn peer(request: &HttpRequest) -> Option<IpAddr> {
     forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok()).or(direct)
 }
 
-fn content_type(request: &HttpRequest) -> String {
+pub(super) fn content_type(request: &HttpRequest) -> String {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -26,7 +26,7 @@ fn ask(audience: &[&str]) -> TokenRequest {
         audience: audience.iter().map(|audience| (*audience).to_owned()).collect(),
         scope: None,
         req_cnf: None,
-        ace_profile: false,
+        ace_profile: None,
         cnonce: None,
         series: None,
     }
@@ -81,6 +81,7 @@ fn tells_the_core_what_its_tests_told_it() {
     }
     house.put(ExiCounter { lock: "shed".parse().unwrap(), last: 41 });
     house.put(LiveContext {
+        profile: AceProfile::default(),
         lock: "front".parse().unwrap(),
         id: Blob(vec![0, 1]),
         client: "app".parse().unwrap(),

@@ -3,6 +3,7 @@
 use super::*;
 use coset::{CoseEncrypt0, CoseSign1, TaggedCborSerializable};
 use latchwork_ace::cose::{Token as Strict, join};
+use latchwork_ace::registry::Profile;
 use latchwork_ace::{Aif, Claims as StrictClaims, Cnf, TokenResponse};
 use latchwork_crypto::{RustCrypto, Symmetric};
 
@@ -35,7 +36,8 @@ fn open(token: &[u8]) -> Vec<u8> {
 #[test]
 fn encrypted_for_a_lock_with_a_clock() {
     let house = House::new();
-    let issued = house.decide(&robot(), &machine_request("front")).unwrap();
+    let asked = TokenRequest { ace_profile: Some(ProfileAsked::Tell), ..machine_request("front") };
+    let issued = house.decide(&robot(), &asked).unwrap();
     let plaintext = open(token(&issued));
     let claims = StrictClaims::decode(&plaintext).unwrap();
     assert_eq!((claims.iss, claims.exp, claims.iat), (Some(ISSUER), Some(NOW.0 + 3600), Some(NOW.0)));
@@ -44,7 +46,7 @@ fn encrypted_for_a_lock_with_a_clock() {
     assert_eq!(aud, "urn:latchwork:lock:front");
     let Some(latchwork_ace::Scope::Bytes(scope)) = claims.scope else { panic!() };
     assert_eq!(Aif::parse(scope).unwrap().as_bytes(), [0x81, 0x82, 0x65, b'/', b'd', b'o', b'o', b'r', 2]);
-    let (Some(Cnf::Osc(inside)), Some(outside)) = (claims.cnf, &issued.response.cnf) else { panic!() };
+    let (Some(Cnf::Osc(inside)), Some(NewKey::Osc(outside))) = (claims.cnf, &issued.response.cnf) else { panic!() };
     assert_eq!(
         (inside.id, inside.ms, inside.salt),
         (&outside.id.0[..], outside.ms.expose(), Some(&outside.salt.0[..]))
@@ -66,7 +68,8 @@ fn encrypted_for_a_lock_with_a_clock() {
     assert_eq!((json["cnf"]["osc"]["ms"].as_str(), json["scope"].as_str()), (Some(ms.as_str()), Some("door:open")));
 
     let again = house.decide(&robot(), &machine_request("front")).unwrap();
-    assert_ne!(again.response.cnf.unwrap().ms.expose(), outside.ms.expose(), "fresh material for every token");
+    let Some(NewKey::Osc(other)) = again.response.cnf else { panic!() };
+    assert_ne!(other.ms.expose(), outside.ms.expose(), "fresh material for every token");
 }
 
 /// R9200-6.1-03, R9203-3.2-06
@@ -81,7 +84,7 @@ fn every_secret_is_its_own() {
     {
         let face = if matches!(who.credential, Credential::Channel { .. }) { Face::CborCoap } else { Face::Form };
         let asked = TokenRequest { face, ..machine_request(lock) };
-        let osc = house.decide(&who, &asked).unwrap().response.cnf.unwrap();
+        let Some(NewKey::Osc(osc)) = house.decide(&who, &asked).unwrap().response.cnf else { panic!() };
         assert!(seen.insert(osc.ms.expose().to_vec()) && seen.insert(osc.id.0.clone()), "{who:?} {lock}");
     }
 }
@@ -151,7 +154,7 @@ fn no_clock_counts_and_a_nonce_is_copied() {
 #[test]
 fn an_update_names_the_context_and_carries_no_secret() {
     let mut house = House::new();
-    let id = house.ask(&robot(), &machine_request("front")).unwrap().response.cnf.unwrap().id.clone();
+    let id = house.ask(&robot(), &machine_request("front")).unwrap().response.cnf.unwrap().id().clone();
     let update = TokenRequest { req_cnf: Some(ReqCnf::Kid(id.clone())), ..machine_request("front") };
     let plaintext = open(token(&house.decide(&robot(), &update).unwrap()));
     assert!(matches!(StrictClaims::decode(&plaintext).unwrap().cnf, Some(Cnf::Kid(kid)) if kid == id.0));

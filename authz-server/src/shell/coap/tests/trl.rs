@@ -34,6 +34,8 @@ async fn tokens(world: &World, door: &str, count: u32) -> Vec<Hash32> {
         audience: format!("urn:latchwork:lock:{door}").parse().unwrap(),
         grant: None,
         revoked: None,
+        profile: None,
+        claims: None,
     };
     let changes: Vec<_> = (0..count).map(|n| Change::put(token(n))).collect();
     world.shell.records.commit(&changes).await.unwrap();
