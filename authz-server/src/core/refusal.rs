@@ -15,6 +15,9 @@ pub enum Refusal {
     /// No credential came.
     #[error("the client presented nothing")]
     NotPresented,
+    /// `Authorization` of a scheme that is none of clients, such as `Bearer`.
+    #[error("Authorization is not Basic")]
+    OtherScheme,
     /// Nobody enrolled this client.
     #[error("unknown client {0}")]
     UnknownClient(ClientId),
@@ -378,6 +381,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) | Self::Repeated(_) | Self::Cnonce | Self::CborOnly => OAuthError::INVALID_REQUEST,
             Self::NotPresented
+            | Self::OtherScheme
             | Self::UnknownClient(_)
             | Self::OtherMethod(_)
             | Self::WrongSecret(_)

@@ -167,7 +167,7 @@ pub(crate) fn basic_credentials(header: &str) -> Result<(ClientId, Hidden), Refu
     let malformed = || Refusal::Malformed("Authorization is not Basic");
     let (scheme, encoded) = header.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("Basic") {
-        return Err(malformed());
+        return Err(Refusal::OtherScheme);
     }
     let plain = zeroize::Zeroizing::new(STANDARD.decode(encoded.trim()).map_err(|_| malformed())?);
     let plain = std::str::from_utf8(&plain).map_err(|_| malformed())?;

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::Shell;
 use super::token::Denied;
+use super::{Shell, failed};
 use crate::core::introspect::{Answer, Question, introspect};
-use crate::core::refusal::{OAuthError, Refusal, ServerFault};
+use crate::core::refusal::{Refusal, ServerFault};
 use crate::core::request::Presented;
 use crate::store::facts::Committed;
 
@@ -21,41 +21,32 @@ impl Shell {
         from: Option<IpAddr>,
     ) -> Result<Answer, Denied> {
         let claimed = presented.claimed_client();
-        let claimed = claimed.as_ref().map(|id| id.as_str());
-        self.admit(from, claimed).map_err(Denied::Slow)?;
+        self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
         let decided = self.look(presented, question).await;
-        let known = !matches!(&decided, Err(refusal) if refusal.error() == OAuthError::INVALID_CLIENT);
-        self.authenticated(from, claimed, known);
+        self.counted(presented, from, decided.as_ref().err());
         decided.map_err(Denied::Refused)
     }
 
     async fn look(&self, presented: &Presented, question: &Question) -> Result<Answer, Refusal> {
-        let store_failed = |cause| {
-            tracing::error!(%cause, "the store failed");
-            Refusal::Server(ServerFault::Store)
-        };
-        let facts = self.records.introspection(presented, question).await.map_err(store_failed)?;
-        match introspect(presented, question, &facts, &self.keys, &self.issuer, self.now()) {
+        let facts = self.records.introspection(presented, question).await.map_err(failed)?;
+        let answered = match introspect(presented, question, &facts, &self.keys, &self.issuer, self.now()) {
+            Ok(answered) => answered,
             Err(refused) => {
                 let (refusal, entry) = *refused;
                 self.audit.record(&entry);
-                Err(refusal)
+                return Err(refusal);
             }
-            Ok(answered) => {
-                if !answered.changes.is_empty() {
-                    match self.records.commit(&answered.changes).await.map_err(store_failed)? {
-                        Committed::Done(_) => {}
-                        // What an assertion is good for it is good for once.
-                        Committed::Conflict(conflict) => {
-                            let refusal = conflict.refusal();
-                            self.audit.record(&answered.entry.refused(&refusal));
-                            return Err(refusal);
-                        }
-                    }
-                }
-                self.audit.record(&answered.entry);
-                Ok(answered.answer)
-            }
+        };
+        // What an assertion is good for it is good for once.
+        if !answered.changes.is_empty()
+            && let Committed::Conflict(conflict) = self.records.commit(&answered.changes).await.map_err(failed)?
+        {
+            let refusal = conflict.refusal();
+            self.audit.record(&answered.entry.refused(&refusal));
+            return Err(refusal);
         }
+        // Nothing is told of which the log does not tell.
+        self.audit.record_first(&answered.entry).map_err(|_| ServerFault::Audit)?;
+        Ok(answered.answer)
     }
 }

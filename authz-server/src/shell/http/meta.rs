@@ -29,6 +29,8 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
         return HttpResponse::NotFound().finish();
     }
     let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    // A resource server always shows who it is.
+    let [_, asking @ ..] = methods;
     let algorithms = ["ES256", "EdDSA"];
     let mut metadata = json!({
         "issuer": issuer,
@@ -36,6 +38,9 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
         "pushed_authorization_request_endpoint": format!("{issuer}/par"),
         "token_endpoint": format!("{issuer}/token"),
         "revocation_endpoint": format!("{issuer}/revoke"),
+        "introspection_endpoint": format!("{issuer}/introspect"),
+        "introspection_endpoint_auth_methods_supported": asking,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "jwks_uri": format!("{issuer}/jwks.json"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -59,11 +64,15 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
                 "token_endpoint": format!("{alias}/token"),
                 "pushed_authorization_request_endpoint": format!("{alias}/par"),
                 "revocation_endpoint": format!("{alias}/revoke"),
+                "introspection_endpoint": format!("{alias}/introspect"),
             }),
         );
         members.insert("tls_client_certificate_bound_access_tokens".into(), false.into());
-        if let Some(Value::Array(methods)) = members.get_mut("token_endpoint_auth_methods_supported") {
-            methods.extend(["tls_client_auth", "self_signed_tls_client_auth"].map(Value::from));
+        for endpoint in ["token", "introspection"] {
+            if let Some(Value::Array(methods)) = members.get_mut(&format!("{endpoint}_endpoint_auth_methods_supported"))
+            {
+                methods.extend(["tls_client_auth", "self_signed_tls_client_auth"].map(Value::from));
+            }
         }
     }
     HttpResponse::Ok().json(metadata)

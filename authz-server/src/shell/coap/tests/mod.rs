@@ -1,6 +1,7 @@
 //! The CoAP face over real sockets, with a memory store.
 
 mod contexts;
+mod introspect;
 mod token;
 mod trl;
 

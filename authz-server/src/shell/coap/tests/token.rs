@@ -178,7 +178,7 @@ async fn requests_that_get_no_token() {
         }
         assert_eq!(world.tokens().await, 0, "{what}");
     }
-    for path in ["/", "/token/", "/token/x", "/tok", "/introspect"] {
+    for path in ["/", "/token/", "/token/x", "/tok", "/introspect/"] {
         let got = client.request(Code::POST, path, ace, None, &good).await.unwrap();
         assert_eq!((got.code, got.payload.len()), (Code::NOT_FOUND, 0), "{path}");
     }
@@ -230,7 +230,7 @@ async fn who_shows_nothing_gets_nothing() {
         let mut client = life.client(context).await;
         let got = client.request(Code::GET, "/.well-known/core", None, None, b"").await.unwrap();
         assert_eq!((got.code, got.content_format()), (Code::CONTENT, Some(ContentFormat::LINK_FORMAT)));
-        assert_eq!(got.payload, b"</token>;ct=19;osc,</trl>;ct=262;obs;osc");
+        assert_eq!(got.payload, b"</token>;ct=19;osc,</introspect>;ct=19;osc,</trl>;ct=262;obs;osc");
     }
 }
 

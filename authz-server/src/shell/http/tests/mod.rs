@@ -3,6 +3,7 @@
 mod admin;
 mod authorize;
 mod doors;
+mod introspect;
 mod keys;
 mod meta;
 mod mtls;
