@@ -331,7 +331,7 @@ fn signing_keys_last_and_rotate() {
     assert_eq!(now["keys"].as_array().unwrap().len(), 7);
 }
 
-/// R9200-6.2-01, R7009-2-03, R8414-3-01
+/// R9200-6.2-01, R7009-2-03, R7662-2-01, R7662-4-03, R8414-3-01
 #[test]
 fn only_answers_by_tls_ask_for_tls() {
     let parent = tempfile::tempdir().unwrap();

@@ -126,7 +126,7 @@ fn every_form_is_told_to_its_lock() {
     }
 }
 
-/// R7662-2.2-02, R7662-4-01, R9200-5.9.3-04, R9200-5.9-02: unknown, expired, revoked, foreign: all the same answer.
+/// R7662-2.2-02, R7662-4-01, R7662-5-01, R9200-5.9.3-04, R9200-5.9-02: unknown, expired, revoked, foreign: all the same answer.
 #[test]
 fn what_is_not_good_is_not_told_why() {
     let mut house = House::new();
@@ -178,6 +178,29 @@ fn what_is_not_good_is_not_told_why() {
     assert!(!active(&ask(&house, &front, &token).unwrap()), "its family is revoked");
     house.records.remove(&Key::Grant(grant.id));
     assert!(!active(&ask(&house, &front, &token).unwrap()), "its grant is gone with its client");
+}
+
+/// R7662-4-01
+#[test]
+fn what_has_not_begun() {
+    for (nbf, good) in [(NOW.0 - 1, true), (NOW.0, true), (NOW.0 + 1, false)] {
+        let mut house = House::new();
+        let mut lock = house.target("front", None).unwrap().lock;
+        lock.abilities.form = TokenForm::Reference;
+        house.put(lock);
+        let front = own(&mut house, "lock:front", &["front"]);
+        let token = bytes(&house.ask(&robot(), &machines("front")).unwrap().response.token);
+        let question = Question::of_bytes(Face::Form, &token);
+        let (Record::Token(mut record), _) = house.find(&Key::Token(question.hash())).unwrap() else { panic!() };
+        let label = TokenRecord::claims_label(&record.hash);
+        let opened = house.keys.storage.open(&label, &record.claims.take().unwrap().0.0).unwrap();
+        let claims = Claims { nbf: Some(nbf), ..Claims::decode(&opened).unwrap() };
+        let mut out = [0; 512];
+        let sealed = house.keys.storage.seal(&label, claims.encode(&mut out).unwrap()).unwrap();
+        record.claims = Some(crate::core::bytes::Sealed(crate::core::bytes::Blob(sealed)));
+        house.put(record);
+        assert_eq!(active(&ask(&house, &front, &token).unwrap()), good, "{}", nbf - NOW.0);
+    }
 }
 
 /// RFC 9200 §5.9: the group's locks, each for itself. R9201-5-04

@@ -93,7 +93,8 @@ fn one_lock() {
     }
 }
 
-/// Groups: whatever all of them can do, always signed, never a shared secret. R9200-6.1-02, R9200-6.9-01
+/// Groups: whatever all of them can do, always signed, never a shared secret.
+/// R9200-5.8.3-04, R9200-5.8.3-05, R9200-6.1-02, R9200-6.9-01
 #[test]
 fn a_group_by_intersection() {
     let group = || "urn:latchwork:group:g".parse().unwrap();

@@ -14,8 +14,8 @@ async fn world(form: &str) -> World {
     let rs = |id: &str, lock: &str| json!({ "id": id, "kind": "resource_server", "oscore": true, "locks": [lock] });
     world
         .declare(json!({
-            "client": [rs("rs", "front"), rs("rs-vault", "vault")],
-            "oscore": [context("rs", "0c", DOOR), context("rs-vault", "0d", VAULT)],
+            "client": [rs("rs", "front"), rs("rs-vault", "vault"), robot("twin")],
+            "oscore": [context("rs", "0c", DOOR), context("rs-vault", "0d", VAULT), context("twin", "0f", OTHER)],
             "lock": [{ "name": "front", "tokens": { "form": form } }],
         }))
         .await;
@@ -85,7 +85,7 @@ async fn a_lock_hears_of_its_own_tokens() {
     }
 }
 
-/// R9200-5.9.3-01, R9200-5.9.3-02, R9200-5.9.3-03, R9200-5.9.1-02
+/// R9200-5.9-01, R9200-5.9.3-01, R9200-5.9.3-02, R9200-5.9.3-03, R9200-5.9.1-02
 #[tokio::test]
 async fn who_hears_nothing() {
     let world = world("self_contained").await;
@@ -96,7 +96,7 @@ async fn who_hears_nothing() {
         ("no protection", None, Code::UNAUTHORIZED, Some(&[0xa1, 0x18, 30, 2][..])),
         ("an unknown kid", Some(clients("0e", DOOR)), Code::UNAUTHORIZED, None),
         ("another key", Some(clients("0c", VAULT)), Code::BAD_REQUEST, None),
-        ("no resource server", Some(clients("0a", SECRET)), Code::FORBIDDEN, Some(&[])),
+        ("no resource server", Some(clients("0f", OTHER)), Code::FORBIDDEN, Some(&[])),
     ] {
         let got = ask(&mut life.client(context).await, &good).await;
         assert_eq!(got.code, code, "{what}: {got:?}");

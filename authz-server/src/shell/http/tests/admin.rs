@@ -336,7 +336,7 @@ async fn nobody_else_administers() {
     // An administrator's token is no client's credential.
     let request = super::form("/token", &[("grant_type", "client_credentials")])
         .insert_header(("authorization", format!("Bearer {ADMIN}")));
-    assert_eq!(world.ask(request).await.status, 400);
+    assert_eq!(world.ask(request).await.status, 401);
 }
 
 /// Whoever applies a file while a lock's key is rotated must not bring the old key back.

@@ -135,7 +135,7 @@ fn issued_audience(door: &str) -> Value {
 }
 
 /// Whatever is wrong with it, the answer is the same, byte for byte, and only the log says why.
-/// R7662-2.2-02, R7662-2.2-03, R7662-4-01, R7662-5-01, R9200-5.9-02, R9200-5.9.3-04
+/// R7662-2.2-01, R7662-2.2-02, R7662-2.2-03, R7662-4-01, R7662-5-01, R9200-5.9-02, R9200-5.9.3-04
 #[actix_web::test]
 async fn what_is_not_good_is_not_told_why() {
     let world = world().await;
@@ -182,7 +182,7 @@ async fn what_is_not_good_is_not_told_why() {
     assert_eq!(by_form(&world, "rs", &[("token", &late)]).await.json()["active"], false);
 }
 
-/// R7662-2-01, R7662-2.1-02, R7662-2.3-01, R7662-4-02, R9200-5.9.3-02, R9200-5.9.3-03
+/// R7662-2-01, R7662-2.1-02, R7662-2.3-01, R7662-4-02, R7662-4-03, R9200-5.9.3-02, R9200-5.9.3-03
 #[actix_web::test]
 async fn who_hears_nothing() {
     let world = world().await;
