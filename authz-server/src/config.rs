@@ -108,6 +108,8 @@ pub struct Lifetimes {
     pub code: u32,
     /// A reference to a pushed request.
     pub pushed_request: u32,
+    /// The codes of a device, from its question to the person's answer.
+    pub device_code: u32,
     /// From `/authorize` to the end of sign-in and consents.
     pub sign_in: u32,
     /// How long an asker waits for a door's owner.
@@ -251,6 +253,7 @@ impl Config {
             Ok(Lifetimes {
                 code: seconds("code", 60, 600)?,
                 pushed_request: seconds("pushed_request", 120, 600)?,
+                device_code: seconds("device_code", 600, 3_600)?,
                 sign_in: seconds("sign_in", 600, 3_600)?,
                 owner_answer: seconds("owner_answer", 600, DAY)?,
                 owner_consent: seconds("owner_consent", 28_800, 365 * DAY)?,

@@ -127,6 +127,7 @@ fn shell(dir: &Path, config: &Config, issuer: String) -> Result<Shell, Failure> 
             per_address: config.limits.per_address,
             per_client: config.limits.per_client,
         })),
+        devices: Default::default(),
         trl: Trl::default(),
     })
 }

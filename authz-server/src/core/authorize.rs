@@ -119,12 +119,13 @@ fn rest(
         jkt,
         audience: locks(query)?,
         scope: scope(query)?,
+        device: None,
     };
     if request.fits() { Ok(request) } else { Err(Refusal::Malformed("the request is too long")) }
 }
 
 /// The scope named, if any.
-fn scope(query: &[(String, String)]) -> Result<Scope, Refusal> {
+pub(super) fn scope(query: &[(String, String)]) -> Result<Scope, Refusal> {
     match only(query, "scope")? {
         Some(text) => text.parse().map_err(|_| Refusal::UnknownScope("(no scope)".into())),
         None => Ok(Scope::default()),
@@ -132,7 +133,7 @@ fn scope(query: &[(String, String)]) -> Result<Scope, Refusal> {
 }
 
 /// The locks named, each once; the people API is in every grant and named in vain.
-fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
+pub(super) fn locks(query: &[(String, String)]) -> Result<Vec<LockName>, Refusal> {
     let mut locks = Vec::new();
     for (_, text) in query.iter().filter(|(name, text)| name == "audience" && !text.is_empty()) {
         match text.parse() {
@@ -228,6 +229,7 @@ pub fn answer(
 }
 
 /// The code that ends a sign-in, good for `life` (RFC 6749 §4.1.2: short): its text for the redirect, and the record to commit before it is sent.
+/// A device has the text of its own already.
 pub fn code(
     request: &AuthorizationRequest,
     person: &Person,
@@ -240,14 +242,16 @@ pub fn code(
     let member =
         |(lock, scope): &(LockName, Scope)| Consented { audience: Audience::Lock(lock.clone()), scope: scope.clone() };
     let record = Code {
-        hash: Hash32::of(&[text.expose()]),
+        hash: request.device.as_ref().map_or_else(|| Hash32::of(&[text.expose()]), |device| device.device_code),
         client: request.client.clone(),
+        by_device: request.device.is_some(),
         redirect_uri: request.redirect_uri.clone(),
         challenge: request.challenge,
         jkt: request.jkt,
         person: person.clone(),
         consented: granted.iter().map(member).collect(),
-        expires: now + life,
+        // A device polls until it gives up.
+        expires: request.device.as_ref().map_or(now + life, |device| device.expires),
         redeemed: None,
     };
     Ok((text, Change::create(record)))

@@ -3,8 +3,8 @@
 use super::bytes::{Blob, Hash32};
 use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
-    AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Door, ExiCounter, Grant,
-    ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series,
+    AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Device, Door, ExiCounter,
+    Grant, ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series,
     SeriesItem, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
@@ -175,6 +175,8 @@ records! {
     Grant(Grant), Grant(GrantId), it => it.id, |it| Some(it.ends);
     /// A code.
     Code(Code), Code(Hash32), it => it.hash, |it| Some(it.expires.plus(CODE_REMEMBERED));
+    /// A device that waits for a person, by its user code.
+    Device(Device), Device(Hash32), it => it.user_code, |it| Some(it.expires.plus(CODE_REMEMBERED));
     /// A sign-in under way.
     Authorization(Authorization), Authorization(Hash32), it => it.id, |it| Some(it.expires);
     /// A question to an owner.

@@ -2,7 +2,7 @@
 
 use super::change::Rev;
 use super::names::{Audience, GrantId, PersonId};
-use super::records::{AdvanceConsent, Client, Code, Door, ExiCounter, Grant, LiveContext, Lock};
+use super::records::{AdvanceConsent, Client, Code, Device, Door, ExiCounter, Grant, LiveContext, Lock};
 use super::request::{Presented, ReqCnf, TokenRequest};
 use super::series::Series;
 
@@ -13,6 +13,8 @@ pub struct Facts {
     pub client: Option<(Client, Rev)>,
     /// The record of [`TokenRequest::code_hash`].
     pub code: Option<(Code, Rev)>,
+    /// The record of [`TokenRequest::device`].
+    pub device: Option<Device>,
     /// The grant of [`TokenRequest::refresh_grant`], or the one the code became ([`Code::redeemed`]).
     pub grant: Option<(Grant, Rev)>,
     /// The lock of [`audience`], or every lock of its group; empty if there is none.

@@ -57,14 +57,27 @@ impl Default for Lifetimes {
     }
 }
 
+/// What comes with a code.
+#[derive(Clone, Copy)]
+pub enum Shown<'s> {
+    /// An app's (RFC 6749 §4.1.3, RFC 7636 §4.5).
+    Redirect {
+        /// The target of the request.
+        uri: Option<&'s str>,
+        /// The PKCE verifier.
+        verifier: Option<&'s [u8]>,
+    },
+    /// Nothing: it is a device's own code (RFC 8628 §3.4).
+    Device,
+}
+
 /// Turns a code into a grant. Who lacks the verifier or the key learns nothing and changes nothing; who has both and comes
 /// twice ends the grant.
 #[allow(clippy::too_many_arguments)] // each is one thing that the decision depends on
 pub fn redeem(
     code: Option<&(Code, Rev)>,
     grant: Option<&(Grant, Rev)>,
-    redirect_uri: Option<&str>,
-    verifier: Option<&[u8]>,
+    shown: Shown<'_>,
     who: &Authenticated<'_>,
     lifetimes: &Lifetimes,
     now: Timestamp,
@@ -77,11 +90,18 @@ pub fn redeem(
     if code.jkt.is_some() && code.jkt != who.jkt() {
         return Err(GrantFault::Key.into());
     }
-    if redirect_uri != Some(&code.redirect_uri) {
-        return Err(GrantFault::Redirect.into());
-    }
-    if !verifier.is_some_and(|verifier| pkce::verify(verifier, &code.challenge)) {
-        return Err(GrantFault::Verifier.into());
+    match shown {
+        Shown::Device if code.by_device => {}
+        Shown::Redirect { uri, .. } if !code.by_device && uri != Some(&code.redirect_uri) => {
+            return Err(GrantFault::Redirect.into());
+        }
+        Shown::Redirect { verifier, .. } if !code.by_device => {
+            if !verifier.is_some_and(|verifier| pkce::verify(verifier, &code.challenge)) {
+                return Err(GrantFault::Verifier.into());
+            }
+        }
+        // A code of one kind is none of the other.
+        Shown::Device | Shown::Redirect { .. } => return Err(GrantFault::Unknown.into()),
     }
     if code.redeemed.is_some() {
         return Err(revoke(grant, RevokedWhy::CodeReused, GrantFault::Reused, who, now));

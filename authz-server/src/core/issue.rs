@@ -4,6 +4,7 @@ use super::api_token;
 use super::authenticate::{self, Authenticated};
 use super::bytes::{Hash32, Sealed};
 use super::change::{Change, Key};
+use super::device::Device;
 use super::entropy::Entropy;
 use super::entry::{Entry, Outcome};
 use super::facts::{self, Facts, Target};
@@ -12,7 +13,7 @@ use super::mint::{self, Claims, Life};
 use super::names::Audience;
 use super::policy::{Policy, Who};
 use super::records::{AceProfile, ClientAuth, ClientKind, ClockMode, ExiCounter, Grant, GrantKind, Lock, TokenRecord};
-use super::refusal::{AudienceFault, GrantFault, ProofFault, Refusal, ServerFault};
+use super::refusal::{AudienceFault, DeviceFault, GrantFault, ProofFault, Refusal, ServerFault};
 use super::request::{Face, GrantAsked, Presented, TokenRequest};
 use super::response::{IssuedResponse, Token};
 use super::rights::{self, Rights};
@@ -106,6 +107,7 @@ fn grant_type(grant: &GrantAsked) -> &str {
         GrantAsked::AuthorizationCode { .. } => "authorization_code",
         GrantAsked::ClientCredentials => "client_credentials",
         GrantAsked::RefreshToken { .. } => "refresh_token",
+        GrantAsked::DeviceCode { .. } => "device_code",
         GrantAsked::Other(name) => name,
     }
 }
@@ -196,9 +198,22 @@ impl Decision<'_> {
             GrantAsked::AuthorizationCode { redirect_uri, verifier, .. } => {
                 may(GrantKind::AuthorizationCode)?;
                 let verifier = verifier.as_ref().map(super::bytes::Hidden::expose);
-                let redirect = redirect_uri.as_deref();
-                grant::redeem(code.as_ref(), grant.as_ref(), redirect, verifier, who, lifetimes, self.now, entropy)
+                let shown = grant::Shown::Redirect { uri: redirect_uri.as_deref(), verifier };
+                grant::redeem(code.as_ref(), grant.as_ref(), shown, who, lifetimes, self.now, entropy).map(Some)
+            }
+            GrantAsked::DeviceCode { code: text } => {
+                may(GrantKind::DeviceCode)?;
+                if code.is_none() {
+                    let name = Hash32::of(&[text.expose()]);
+                    return Err(Device::standing(self.facts.device.as_ref(), name, who, self.now).into());
+                }
+                let shown = grant::Shown::Device;
+                grant::redeem(code.as_ref(), grant.as_ref(), shown, who, lifetimes, self.now, entropy)
                     .map(Some)
+                    .map_err(|stop| match stop.refusal {
+                        Refusal::Grant(GrantFault::Expired) => DeviceFault::Expired.into(),
+                        _ => stop,
+                    })
             }
             GrantAsked::RefreshToken { token } => {
                 may(GrantKind::RefreshToken)?;

@@ -13,6 +13,7 @@ pub mod cedar;
 pub mod change;
 pub mod channel;
 mod cnf;
+pub mod device;
 pub mod dpop;
 pub mod entropy;
 pub mod entry;

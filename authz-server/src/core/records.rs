@@ -2,6 +2,7 @@
 
 use super::bytes::{Blob, Hash32, Sealed};
 use super::channel::CertificateName;
+pub use super::device::Device;
 use super::jwk::PublicKey;
 pub use super::lock::{Abilities, AceProfile, ClockMode, KeyKind, Lock, MacKey, Protection, TokenForm};
 use super::names::{Audience, ClientId, DoorName, GrantId, Jkt, LockName, PersonId};
@@ -143,6 +144,8 @@ pub enum GrantKind {
     ClientCredentials,
     /// RFC 6749 §6.
     RefreshToken,
+    /// RFC 8628.
+    DeviceCode,
 }
 
 /// A door.
@@ -267,6 +270,9 @@ pub struct Code {
     pub hash: Hash32,
     /// Whose.
     pub client: ClientId,
+    /// Whether a device redeems it, by its device code (RFC 8628): then it has neither target nor challenge.
+    #[serde(default)]
+    pub by_device: bool,
     /// The redirect target of the request, which the client must repeat.
     pub redirect_uri: String,
     /// The PKCE challenge, S256 (RFC 7636 §4.2).

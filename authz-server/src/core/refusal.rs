@@ -48,6 +48,9 @@ pub enum Refusal {
     /// The code or refresh token does not hold.
     #[error("grant refused: {0}")]
     Grant(#[from] GrantFault),
+    /// The device has to wait, or waits in vain (RFC 8628 §3.5).
+    #[error("device: {0}")]
+    Device(#[from] DeviceFault),
     /// The audience cannot be served.
     #[error("audience refused: {0}")]
     Audience(#[from] AudienceFault),
@@ -194,6 +197,23 @@ pub enum GrantFault {
     /// The proof is by another key than the grant's, or missing.
     #[error("not proven by the grant's key")]
     Key,
+}
+
+/// Why a device that polls gets no tokens (RFC 8628 §3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// Nobody has answered yet.
+    #[error("nobody has answered yet")]
+    Pending,
+    /// The same, and it polls faster than it may.
+    #[error("it polls too fast")]
+    SlowDown,
+    /// A person, policy or an owner said no.
+    #[error("refused")]
+    Denied,
+    /// Nobody answered in time.
+    #[error("expired")]
+    Expired,
 }
 
 /// What is wrong with an audience.
@@ -361,6 +381,14 @@ impl OAuthError {
     pub const FORBIDDEN: Self = Self { name: "forbidden", number: 1, http: 403, coap: COAP_4_03 };
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const ACCESS_DENIED: Self = Self { name: "access_denied", number: 1, http: 403, coap: COAP_4_03 };
+    /// RFC 8628 §3.5; no number.
+    pub const AUTHORIZATION_PENDING: Self = Self::new("authorization_pending", 1);
+    /// RFC 8628 §3.5; no number.
+    pub const SLOW_DOWN: Self = Self::new("slow_down", 1);
+    /// RFC 8628 §3.5; no number.
+    pub const EXPIRED_TOKEN: Self = Self::new("expired_token", 1);
+    /// RFC 8628 §3.5, at `/token`; no number.
+    pub const DEVICE_DENIED: Self = Self::new("access_denied", 1);
     /// RFC 6749 §4.1.2.1; at `/authorize` only.
     pub const UNSUPPORTED_RESPONSE_TYPE: Self = Self::new("unsupported_response_type", 1);
     /// RFC 9101 §7, for RFC 9126; at `/authorize` only.
@@ -392,6 +420,10 @@ impl Refusal {
             Self::GrantNotAllowed(_) => OAuthError::UNAUTHORIZED_CLIENT,
             Self::UnsupportedGrant(_) => OAuthError::UNSUPPORTED_GRANT_TYPE,
             Self::Grant(_) => OAuthError::INVALID_GRANT,
+            Self::Device(DeviceFault::Pending) => OAuthError::AUTHORIZATION_PENDING,
+            Self::Device(DeviceFault::SlowDown) => OAuthError::SLOW_DOWN,
+            Self::Device(DeviceFault::Denied) => OAuthError::DEVICE_DENIED,
+            Self::Device(DeviceFault::Expired) => OAuthError::EXPIRED_TOKEN,
             Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,
             Self::UnknownScope(_) | Self::NothingGranted => OAuthError::INVALID_SCOPE,

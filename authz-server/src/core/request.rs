@@ -87,6 +87,11 @@ pub enum GrantAsked {
         /// The token's 48 bytes: a byte string in CBOR, base64url in a form ([`refresh_from_text`]).
         token: Hidden,
     },
+    /// RFC 8628 §3.4.
+    DeviceCode {
+        /// The code, as text.
+        code: Hidden,
+    },
     /// One we do not know, or not on this face.
     Other(String),
 }
@@ -192,7 +197,18 @@ impl TokenRequest {
     #[must_use]
     pub fn code_hash(&self) -> Option<Hash32> {
         match &self.grant {
-            GrantAsked::AuthorizationCode { code, .. } => Some(Hash32::of(&[code.expose()])),
+            GrantAsked::AuthorizationCode { code, .. } | GrantAsked::DeviceCode { code } => {
+                Some(Hash32::of(&[code.expose()]))
+            }
+            _ => None,
+        }
+    }
+
+    /// The name of the record of the device that asks.
+    #[must_use]
+    pub fn device(&self) -> Option<Hash32> {
+        match &self.grant {
+            GrantAsked::DeviceCode { code } => super::device::named_by(code),
             _ => None,
         }
     }
@@ -230,6 +246,9 @@ pub struct AuthorizationRequest {
     pub audience: Vec<super::names::LockName>,
     /// What for; empty means all that each lock offers.
     pub scope: Scope,
+    /// The device that gets the answer (RFC 8628); then there is neither target nor challenge.
+    #[serde(default)]
+    pub device: Option<super::device::Asking>,
 }
 
 impl AuthorizationRequest {

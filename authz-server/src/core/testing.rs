@@ -258,6 +258,9 @@ impl House {
         if let Some((Record::Code(code), rev)) = request.code_hash().and_then(|hash| self.find(&Key::Code(hash))) {
             facts.code = Some((code, rev));
         }
+        if let Some((Record::Device(device), _)) = request.device().and_then(|name| self.find(&Key::Device(name))) {
+            facts.device = Some(device);
+        }
         let code = facts.code.as_ref().map(|(code, _)| code);
         if let Some((Record::Grant(grant), rev)) =
             facts::grant_id(request, code).and_then(|id| self.find(&Key::Grant(id)))
@@ -345,6 +348,7 @@ impl House {
         self.put(Code {
             hash: Hash32::of(&[text.expose()]),
             client: "app".parse().unwrap(),
+            by_device: false,
             redirect_uri: REDIRECT.into(),
             challenge: Hash32::of(&[VERIFIER.as_bytes()]),
             jkt: Some(key.public().thumbprint()),

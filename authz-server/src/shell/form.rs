@@ -71,6 +71,9 @@ impl Form {
                     self.value("refresh_token").ok_or(Refusal::Malformed("refresh_token is missing"))?,
                 ),
             },
+            "urn:ietf:params:oauth:grant-type:device_code" => GrantAsked::DeviceCode {
+                code: hidden(self.value("device_code").ok_or(Refusal::Malformed("device_code is missing"))?),
+            },
             other => GrantAsked::Other(other.chars().filter(|c| !c.is_control()).take(60).collect()),
         };
         let scope = match self.value("scope") {
@@ -258,6 +261,7 @@ mod tests {
             ("grant_type=%ff", "invalid_request"),
             ("grant_type=authorization_code", "invalid_request"),
             ("grant_type=refresh_token", "invalid_request"),
+            ("grant_type=urn:ietf:params:oauth:grant-type:device_code", "invalid_request"),
             ("grant_type=client_credentials&scope=a++b", "invalid_scope"),
             ("grant_type=client_credentials&scope=%22", "invalid_scope"),
             ("grant_type=client_credentials&cnonce=!!", "invalid_request"),

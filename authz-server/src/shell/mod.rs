@@ -16,6 +16,7 @@ pub mod cbor;
 pub mod client;
 pub mod coap;
 pub mod declaration;
+pub mod devices;
 pub mod form;
 pub mod http;
 mod introspect;
@@ -52,6 +53,8 @@ pub struct Shell {
     pub audit: Audit,
     /// Who has to wait.
     pub throttle: Mutex<Throttle>,
+    /// Devices that poll, and codes that are typed.
+    pub devices: Mutex<devices::Devices>,
     /// The token revocation list.
     pub trl: revocation::Trl,
 }
@@ -94,6 +97,19 @@ impl Shell {
             (true, None) => {}
             (false, client) => throttle.failed(from, client, now),
         });
+    }
+
+    /// Counts a typed code; false: there were too many.
+    pub(crate) fn may_type(&self, person: &str, from: &str) -> bool {
+        let now = self.now();
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).may_try(person, from, now)
+    }
+
+    /// Whether the device that this request names polls too fast.
+    fn polls_too_fast(&self, device: Option<crate::core::bytes::Hash32>) -> bool {
+        let now = self.now();
+        let too_fast = |device| self.devices.lock().unwrap_or_else(PoisonError::into_inner).too_fast(device, now);
+        device.is_some_and(too_fast)
     }
 
     fn throttled<T>(&self, step: impl FnOnce(&mut Throttle, throttle::Millis) -> T) -> T {

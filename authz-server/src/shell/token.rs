@@ -13,7 +13,7 @@ use crate::core::entry::{Entry, Outcome};
 use crate::core::grant::Lifetimes;
 use crate::core::issue::{Minting, issue};
 use crate::core::names::ClientId;
-use crate::core::refusal::{OAuthError, Refusal, ServerFault};
+use crate::core::refusal::{DeviceFault, OAuthError, Refusal, ServerFault};
 use crate::core::request::{Credential, Face, Presented, TokenRequest};
 use crate::core::response::IssuedResponse;
 use crate::core::time::Seconds;
@@ -43,7 +43,12 @@ impl Shell {
         let claimed = presented.claimed_client();
         let claimed = claimed.as_ref().map(|id| id.as_str());
         self.admit(from, claimed).map_err(Denied::Slow)?;
-        let decided = self.decide(presented, request).await;
+        let mut decided = self.decide(presented, request).await;
+        if let Err(refusal @ Refusal::Device(DeviceFault::Pending)) = &mut decided
+            && self.polls_too_fast(request.code_hash())
+        {
+            *refusal = DeviceFault::SlowDown.into();
+        }
         self.counted(presented, from, decided.as_ref().err());
         decided.map_err(Denied::Refused)
     }

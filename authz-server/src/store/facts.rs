@@ -97,6 +97,10 @@ impl Records {
             Some(hash) => self.find(&Name::Code(hash)).await?,
             None => None,
         };
+        let device = match request.device() {
+            Some(name) => self.find(&Name::Device(name)).await?.map(|(device, _)| device),
+            None => None,
+        };
         let known_code = code.as_ref().map(|(code, _)| code);
         let grant: Option<(records::Grant, _)> = match facts::grant_id(request, known_code) {
             Some(id) => self.find(&Name::Grant(id)).await?,
@@ -132,7 +136,7 @@ impl Records {
             }
             _ => None,
         };
-        Ok(Facts { client, code, grant, targets, exi, context, series })
+        Ok(Facts { client, code, device, grant, targets, exi, context, series })
     }
 
     /// A lock with its door, and what the door's owners said about `person`. None if either record is missing.
@@ -236,6 +240,7 @@ kinds! {
     Consent(AdvanceConsent) = "consent";
     Grant(Grant) = "grant";
     Code(Code) = "code";
+    Device(Device) = "device";
     Authorization(Authorization) = "authorization";
     ConsentRequest(ConsentRequest) = "question";
     Token(TokenRecord) = "token";
@@ -269,6 +274,7 @@ fn key(name: &Name) -> (&'static str, Key) {
             (records::AdvanceConsent::KIND, [door.as_str(), who.issuer(), who.subject()].join("\0").into_bytes())
         }
         Name::Grant(id) => (records::Grant::KIND, id.0.into()),
+        Name::Device(hash) => (records::Device::KIND, hash.0.into()),
         Name::Code(hash) => (records::Code::KIND, hash.0.into()),
         Name::Authorization(hash) => (records::Authorization::KIND, hash.0.into()),
         Name::ConsentRequest(hash) => (records::ConsentRequest::KIND, hash.0.into()),

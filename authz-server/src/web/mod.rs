@@ -20,6 +20,8 @@ pub struct Consent<'a> {
     pub client: &'a str,
     /// The redirect target.
     pub target: &'a str,
+    /// The address of the device that asks, if one does; then there is no target.
+    pub device: Option<&'a str>,
     /// What it asks for.
     pub doors: Vec<Asked>,
     /// For how long.
@@ -38,6 +40,20 @@ pub struct Asked {
     pub may: String,
     /// Whether its owner will be asked.
     pub asks_owner: bool,
+}
+
+/// A person types the code that a device shows (RFC 8628 §3.3).
+#[derive(Template)]
+#[template(path = "device.html")]
+pub struct DeviceCode<'a> {
+    /// Who signed in.
+    pub person: &'a str,
+    /// The code that came along; the person still has to look at it (§5.4).
+    pub code: &'a str,
+    /// What was wrong with the last one.
+    pub wrong: Option<&'a str>,
+    /// Proves that the form came from this page.
+    pub csrf: &'a str,
 }
 
 /// The asker waits for owners.

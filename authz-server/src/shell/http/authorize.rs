@@ -127,13 +127,13 @@ async fn answered(
         }
         (Stage::Consenting { person }, Some("deny")) => {
             commit(&shell, &[under_way.delete()]).await?;
-            Ok(under_way.refuse(&shell, person, AuthorizationFault::PersonRefused))
+            under_way.refuse(&shell, person, AuthorizationFault::PersonRefused).await
         }
         (Stage::AwaitingOwners { person, requests }, Some("deny")) => {
             let mut changes = vec![under_way.delete()];
             changes.extend(requests.iter().map(|id| Change::delete(Key::ConsentRequest(*id))));
             commit(&shell, &changes).await?;
-            Ok(under_way.refuse(&shell, person, AuthorizationFault::PersonRefused))
+            under_way.refuse(&shell, person, AuthorizationFault::PersonRefused).await
         }
         _ => Err(STALE),
     }
@@ -159,8 +159,8 @@ impl UnderWay {
         change
     }
 
-    fn refuse(&self, shell: &Shell, person: &Person, fault: AuthorizationFault) -> HttpResponse {
-        refuse_person(shell, &self.record.request, &fault.into(), person)
+    async fn refuse(&self, shell: &Shell, person: &Person, fault: AuthorizationFault) -> Result<HttpResponse, Stop> {
+        refuse_person(shell, &self.record.request, &fault.into(), person).await
     }
 }
 

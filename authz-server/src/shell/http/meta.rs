@@ -41,10 +41,13 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
         "introspection_endpoint": format!("{issuer}/introspect"),
         "introspection_endpoint_auth_methods_supported": asking,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "device_authorization_endpoint": format!("{issuer}/device_authorization"),
         "jwks_uri": format!("{issuer}/jwks.json"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "grant_types_supported": [
+            "authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+        ],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
@@ -65,6 +68,7 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
                 "pushed_authorization_request_endpoint": format!("{alias}/par"),
                 "revocation_endpoint": format!("{alias}/revoke"),
                 "introspection_endpoint": format!("{alias}/introspect"),
+                "device_authorization_endpoint": format!("{alias}/device_authorization"),
             }),
         );
         members.insert("tls_client_certificate_bound_access_tokens".into(), false.into());

@@ -5,6 +5,7 @@ mod answer;
 mod approvals;
 mod authorize;
 mod channel;
+mod device;
 mod doors;
 mod grants;
 pub mod guard;
@@ -94,6 +95,7 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(sign_in::routes)
         .configure(authorize::routes)
         .configure(approvals::routes)
+        .configure(device::routes)
         .configure(doors::routes)
         .configure(grants::routes)
         .configure(revoke::routes)

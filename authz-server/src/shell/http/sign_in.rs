@@ -9,7 +9,7 @@ use super::authorize::commit;
 use super::guard::{BrowserKey, HANDLE};
 use super::sealed::{open, seal};
 use super::token::peer;
-use super::{approvals, authorize};
+use super::{approvals, authorize, device};
 use crate::core::bytes::Hash32;
 use crate::core::change::Change;
 use crate::core::entropy::Os;
@@ -34,6 +34,11 @@ pub(super) enum Then {
     App(Box<Asked>),
     /// An owner wants to see who asks.
     Approvals,
+    /// Somebody has a device that shows a code.
+    Device {
+        /// The code, if it came along.
+        code: Option<String>,
+    },
 }
 
 impl Then {
@@ -46,6 +51,7 @@ impl Then {
                 (authorize::error_target(shell, &request.redirect_uri, state, error), "Back to the app")
             }
             Self::Approvals => ("/approvals".to_owned(), "Try again"),
+            Self::Device { .. } => ("/device".to_owned(), "Try again"),
         }
     }
 }
@@ -175,6 +181,7 @@ async fn callback(
     match departed.then {
         Then::App(asked) => authorize::signed_in(&shell, &browser, asked.request, person).await,
         Then::Approvals => approvals::signed_in(&shell, &browser, person),
+        Then::Device { code } => device::signed_in(&shell, &browser, person, code.as_deref()),
     }
 }
 

@@ -13,7 +13,7 @@ use actix_web::rt::System;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, web};
 use latchwork_authz_server::audit::Audit;
-use latchwork_authz_server::config::Config;
+use latchwork_authz_server::config::{Config, Lifetimes};
 use latchwork_authz_server::core::bytes::Hash32;
 use latchwork_authz_server::core::cedar::Cedar;
 use latchwork_authz_server::core::change::Change;
@@ -64,7 +64,12 @@ impl World {
             keys: Keys::random().expect("entropy"),
             policy: Arc::new(Cedar::embedded().expect("our own policies")),
             providers: Vec::new(),
-            lifetimes: Config::parse("", &BTreeMap::new(), Path::new(".")).expect("the defaults").lifetimes,
+            // Without nonces, so that recorded proofs get further.
+            lifetimes: Lifetimes {
+                dpop_nonce: 0,
+                ..Config::parse("", &BTreeMap::new(), Path::new(".")).expect("the defaults").lifetimes
+            },
+            devices: Default::default(),
             clock: || NOW,
             audit: Audit::open(Some(Path::new("/dev/null"))).expect("/dev/null"),
             throttle: Mutex::new(Throttle::new(Rates { per_address: 0, per_client: 0 })),

@@ -80,6 +80,7 @@ impl World {
             clock: || Timestamp(1_800_000_000),
             audit: Audit::open(Some(audit.path())).unwrap(),
             throttle: Mutex::new(Throttle::new(rates)),
+            devices: Default::default(),
             trl: Default::default(),
         };
         let world = Self { shell: Arc::new(shell), audit };

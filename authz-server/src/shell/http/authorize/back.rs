@@ -1,14 +1,18 @@
 //! What goes back to the app, and what is shown where nothing may go back (RFC 6749 §4.1.2, RFC 9207 §2).
 
+use super::commit;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use openidconnect::url::form_urlencoded;
 
+use crate::core::change::{Change, Key};
+use crate::core::device::{Answer, Asking, Device};
 use crate::core::records::{Client, Person};
 use crate::core::refusal::{AuthorizationFault, OAuthError, Refusal};
 use crate::core::request::AuthorizationRequest;
 use crate::shell::Shell;
-use crate::shell::http::answer::{page, see_other};
+use crate::shell::http::answer::{Stop, page, see_other};
+use crate::shell::http::sign_in::STALE;
 use crate::web::Message;
 
 /// The redirect target with the answer in its query (RFC 6749 §4.1.2, RFC 9207 §2).
@@ -32,16 +36,45 @@ pub(in crate::shell::http) fn error_target(
     target(shell, redirect_uri, &[("error", error)], state)
 }
 
-pub(super) fn refuse_person(
+pub(super) async fn refuse_person(
     shell: &Shell,
     asked: &AuthorizationRequest,
     refusal: &Refusal,
     person: &Person,
-) -> HttpResponse {
+) -> Result<HttpResponse, Stop> {
     let state = asked.state.as_deref();
     written_down(shell, refusal, Some(asked.client.as_str()), Some(person));
-    see_other(&error_target(shell, &asked.redirect_uri, state, error_name(refusal)))
+    if let Some(asking) = &asked.device {
+        commit(shell, &[answer_device(shell, asking, Answer::No).await?]).await?;
+        return Ok(page(StatusCode::OK, &NO_DEVICE, None));
+    }
+    Ok(see_other(&error_target(shell, &asked.redirect_uri, state, error_name(refusal))))
 }
+
+/// What the device hears; only one answer counts, and only while it waits.
+pub(super) async fn answer_device(shell: &Shell, asking: &Asking, answer: Answer) -> Result<Change, Stop> {
+    let found = shell.records.find::<Device>(&Key::Device(asking.user_code)).await?;
+    let own = |device: &Device| device.device_code == asking.device_code && device.waits(shell.now());
+    let (device, rev) = found.filter(|(device, _)| own(device)).ok_or(STALE)?;
+    Ok(Change::replace(Device { answer, ..device }, rev))
+}
+
+/// The device may go on.
+pub(super) const YES_DEVICE: Message<'static> = Message {
+    title: "Your device is connected",
+    what: "It goes on by itself within a few seconds.",
+    advice: Some("You can close this page."),
+    link: None,
+    reference: None,
+};
+
+const NO_DEVICE: Message<'static> = Message {
+    title: "The device gets nothing",
+    what: "You said no, or what it asked for is not yours to give.",
+    advice: Some("You can close this page."),
+    link: None,
+    reference: None,
+};
 
 pub(super) fn refuse_app(shell: &Shell, asked: &AuthorizationRequest, refusal: &Refusal) -> HttpResponse {
     written_down(shell, refusal, Some(asked.client.as_str()), None);

@@ -3,10 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use super::back::{refuse_person, target, untrusted};
+use super::back::{YES_DEVICE, answer_device, refuse_person, target, untrusted};
 use super::commit;
 use crate::core::authorize::{self, Need};
 use crate::core::change::{Change, Guard, Key, Rev};
+use crate::core::device::Answer;
 use crate::core::entropy::Os;
 use crate::core::facts::Target;
 use crate::core::names::{Audience, LockName};
@@ -41,7 +42,6 @@ impl Case {
             return Ok(Err(untrusted(shell, &Refusal::UnknownClient(request.client))));
         };
         let now = shell.now();
-        let refused = |refusal: &Refusal| Ok(Err(refuse_person(shell, &request, refusal, &person)));
         let mut doors = Vec::new();
         if request.audience.is_empty() {
             // No door named: every door that is open to this person without asking anybody.
@@ -65,13 +65,13 @@ impl Case {
                 Some(target) => targets.push(target),
                 None => {
                     let unknown = AudienceFault::Unknown(Audience::Lock(lock.clone()).to_string());
-                    return refused(&unknown.into());
+                    return refuse_person(shell, &request, &unknown.into(), &person).await.map(Err);
                 }
             }
         }
         match authorize::consents_needed(&request.scope, &client, &person, &targets, shell.policy.as_ref(), now) {
             Ok(needs) => doors.extend(targets.into_iter().zip(needs)),
-            Err(refusal) => return refused(&refusal),
+            Err(refusal) => return refuse_person(shell, &request, &refusal, &person).await.map(Err),
         }
         Ok(Ok(Self { client, request, person, doors }))
     }
@@ -89,6 +89,7 @@ impl Case {
             app: &self.client.title,
             client: self.client.id.as_str(),
             target: &self.request.redirect_uri,
+            device: self.request.device.as_ref().map(|asking| asking.from.as_str()),
             doors: self.doors.iter().map(asked).collect(),
             duration: span(i64::from(shell.lifetimes.grant)),
             action: &browser.page(),
@@ -110,7 +111,7 @@ impl Case {
                 Need::Nothing(scope) => granted.push((target.lock.name.clone(), scope.clone())),
                 Need::Owner(_) => {
                     let refusal = AuthorizationFault::OwnerRefused.into();
-                    return Ok(refuse_person(shell, &self.request, &refusal, &self.person));
+                    return refuse_person(shell, &self.request, &refusal, &self.person).await;
                 }
             }
         }
@@ -122,11 +123,19 @@ impl Case {
             end.guard = Guard::At(rev);
             changes.push(end);
         }
+        if let Some(asking) = &self.request.device {
+            changes.push(answer_device(shell, asking, Answer::Yes).await?);
+        }
         commit(shell, &changes).await?;
         shell.audit.record(&serde_json::json!({
             "at": shell.now(), "event": "authorization", "outcome": "granted", "client": self.client.id,
             "person": self.person.id, "doors": granted.iter().map(|(lock, _)| lock).collect::<Vec<_>>(),
         }));
+        if self.request.device.is_some() {
+            let mut answer = page(StatusCode::OK, &YES_DEVICE, None);
+            answer.add_cookie(&browser.cookie(0)).map_err(|cause| Stop::Ours(cause.to_string()))?;
+            return Ok(answer);
+        }
         let code = String::from_utf8_lossy(code.expose()).into_owned();
         let target = target(shell, &self.request.redirect_uri, &[("code", &code)], self.request.state.as_deref());
         Ok(away(&target, &browser.cookie(0)))

@@ -107,7 +107,7 @@ impl UnderWay {
         }
         if denied {
             commit(shell, &[self.delete()]).await?;
-            return Ok(self.refuse(shell, person, AuthorizationFault::OwnerRefused));
+            return self.refuse(shell, person, AuthorizationFault::OwnerRefused).await;
         }
         let case = match Case::gather(shell, self.record.request.clone(), person.clone()).await? {
             Ok(case) => case,

@@ -47,6 +47,7 @@ pub(super) fn hollow() -> Shell {
         clock: now,
         audit: Audit::open(None).unwrap(),
         throttle: Mutex::new(Throttle::new(Rates { per_address: 0, per_client: 0 })),
+        devices: Default::default(),
         trl: Default::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod authorize;
+mod device;
 mod doors;
 mod introspect;
 mod keys;
@@ -100,6 +101,7 @@ impl World {
             clock,
             audit: Audit::open(Some(audit.path())).unwrap(),
             throttle: Mutex::new(Throttle::new(rates)),
+            devices: Default::default(),
             trl: Default::default(),
         });
         let token = AdminToken { hash: Hash32::of(&[ADMIN.as_bytes()]), expires: Timestamp(i64::MAX) };
