@@ -38,6 +38,7 @@ end-to-end: image
 interop:
 	$(CARGO) build --locked --quiet --workspace --bins --examples
 	tests/interop/run
+	tests/interop/admin_api
 	$(CARGO) test --locked --quiet -p latchwork-end-to-end -- interop
 
 # Turns the checks of rs-lib off, one at a time: each must be missed by a test.

@@ -34,6 +34,8 @@ fn client(keys: &Keys) -> Client {
         kind: ClientKind::Confidential { redirect_uris: Vec::new() },
         grants: BTreeSet::from([GrantKind::ClientCredentials]),
         pushed_only: false,
+        origins: Default::default(),
+        registered: None,
         ceiling: Scope::default(),
         profiles: BTreeSet::new(),
         attributes: BTreeMap::from([("role".into(), "cleaning".into())]),

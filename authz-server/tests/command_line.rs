@@ -379,3 +379,54 @@ fn over_tls_nobody_comes_from_elsewhere() {
     });
     assert_eq!(statuses, [401, 401, 401, 401, 429]);
 }
+
+/// From the token to the admitted client and back, with no secret on the screen.
+#[test]
+fn a_client_registers_itself_and_is_admitted() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("server");
+    init(&dir);
+    let running = Running::start(&dir);
+    let https = running.lines.iter().find(|line| line.starts_with("https://")).unwrap().clone();
+    let file = parent.path().join("registration.token");
+    let client = |arguments: &[&str]| {
+        let place = ["--dir", dir.to_str().unwrap(), "--server", &https];
+        latchwork(&[&["client"], arguments, &place[..]].concat()).output().unwrap()
+    };
+    let token = ["token", "--uses", "2", "--out", file.to_str().unwrap()];
+    let made = client(&token);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let secret = fs::read_to_string(&file).unwrap();
+    assert!(!String::from_utf8_lossy(&made.stdout).contains(secret.trim()));
+    assert!(!client(&token).status.success(), "the file is there");
+
+    let body = r#"{"grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic"}"#;
+    let mut stream = TcpStream::connect(running.plain()).unwrap();
+    write!(
+        stream,
+        "POST /register HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        running.plain(),
+        secret.trim(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let id = answer.split_once("\"client_id\":\"").unwrap().1.split('"').next().unwrap();
+
+    let list = || String::from_utf8(client(&["list"]).stdout).unwrap();
+    assert!(list().contains(id) && list().contains("\"admitted\": false"), "{}", list());
+    let admitted = client(&["admit", id]);
+    assert!(admitted.status.success(), "{admitted:?}");
+    assert!(list().contains("\"admitted\": true"), "{}", list());
+    let tokens = String::from_utf8(client(&["tokens"]).stdout).unwrap();
+    assert!(tokens.contains("\"uses\": 1") && !tokens.contains(secret.trim()), "{tokens}");
+    let name = tokens.split_once("\"id\": \"").unwrap().1.split('"').next().unwrap();
+    assert!(client(&["void", name]).status.success());
+    assert!(!client(&["void", name]).status.success(), "it is void");
+    assert!(client(&["remove", id]).status.success());
+    assert!(!list().contains(id));
+}

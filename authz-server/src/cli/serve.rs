@@ -59,6 +59,7 @@ impl Serve {
             workers: config.http.workers,
             body: config.limits.body,
             connections: config.limits.connections,
+            times: http::Times::default(),
         };
         actix_web::rt::System::new().block_on(async move {
             let stop = Stop::listen()?;

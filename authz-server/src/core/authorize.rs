@@ -51,7 +51,7 @@ pub fn check(query: &[(String, String)], client: Option<&Client>) -> Result<Auth
     let request = check_parameters(query, client, None)?;
     if client.pushed_only {
         let AuthorizationRequest { redirect_uri, state, .. } = request;
-        return Err(Denied::Redirect { redirect_uri, state, refusal: AuthorizationFault::NotPushed.into() });
+        return Err(denied(client, redirect_uri, state, AuthorizationFault::NotPushed.into()));
     }
     Ok(request)
 }
@@ -62,17 +62,26 @@ pub(super) fn check_parameters(
     client: &Client,
     shown: Option<Jkt>,
 ) -> Result<AuthorizationRequest, Denied> {
+    if !client.is_admitted() {
+        return Err(Denied::Page(AuthorizationFault::NotAdmitted.into()));
+    }
     let redirect_uri = match only(query, "redirect_uri").map_err(Denied::Page)? {
         Some(uri) if redirect::is_registered(client, uri) => uri.to_owned(),
         _ => return Err(Denied::Page(AuthorizationFault::Redirect.into())),
     };
     // A state that is not plain is not echoed either.
     let state = only(query, "state").ok().flatten().filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
-    rest(query, client, shown, &redirect_uri, state.clone()).map_err(|refusal| Denied::Redirect {
-        redirect_uri,
-        state,
-        refusal,
-    })
+    rest(query, client, shown, &redirect_uri, state.clone())
+        .map_err(|refusal| denied(client, redirect_uri, state, refusal))
+}
+
+/// How a client learns of an error before anybody signed in: at its target if an administrator wrote that down. Nobody is sent
+/// unasked to where a client that registered itself says it lives (RFC 9700 §4.11.2).
+pub(super) fn denied(client: &Client, redirect_uri: String, state: Option<String>, refusal: Refusal) -> Denied {
+    match client.registered {
+        None => Denied::Redirect { redirect_uri, state, refusal },
+        Some(_) => Denied::Page(refusal),
+    }
 }
 
 fn rest(

@@ -94,6 +94,8 @@ impl Case {
             auth: ClientAuth::None,
             grants: BTreeSet::new(),
             pushed_only: false,
+            origins: Default::default(),
+            registered: None,
             ceiling: Scope::default(),
             profiles: BTreeSet::new(),
             attributes: self.attributes.clone(),

@@ -4,8 +4,8 @@ use super::bytes::{Blob, Hash32};
 use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
     AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Device, Door, ExiCounter,
-    Grant, ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen, SenderNumbers, Series,
-    SeriesItem, SigningKey, TokenRecord,
+    Grant, InitialToken, ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen,
+    SenderNumbers, Series, SeriesItem, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
 use super::rotation::Purpose;
@@ -204,6 +204,8 @@ records! {
     SeriesItem(SeriesItem), SeriesItem((Requester, u64)), it => (it.requester.clone(), it.number), |it| it.until;
     /// An administrator's token.
     AdminToken(AdminToken), AdminToken(Hash32), it => it.hash, |it| Some(it.expires);
+    /// An initial access token.
+    InitialToken(InitialToken), InitialToken(Hash32), it => it.hash, |it| Some(it.expires);
     /// A key that signs, by its number; deleted by the schedule alone.
     SigningKey(SigningKey), SigningKey((Purpose, u32)), it => (it.purpose, it.number), |_| None;
 }

@@ -13,7 +13,7 @@ use super::mint::{self, Claims, Life};
 use super::names::Audience;
 use super::policy::{Policy, Who};
 use super::records::{AceProfile, ClientAuth, ClientKind, ClockMode, ExiCounter, Grant, GrantKind, Lock, TokenRecord};
-use super::refusal::{AudienceFault, DeviceFault, GrantFault, ProofFault, Refusal, ServerFault};
+use super::refusal::{AudienceFault, AuthorizationFault, DeviceFault, GrantFault, ProofFault, Refusal, ServerFault};
 use super::request::{Face, GrantAsked, Presented, TokenRequest};
 use super::response::{IssuedResponse, Token};
 use super::rights::{self, Rights};
@@ -177,6 +177,9 @@ impl Decision<'_> {
         let Facts { code, grant, .. } = self.facts;
         let Minting { keys, lifetimes, .. } = self.minting;
         let client = who.client();
+        if !client.is_admitted() {
+            return Err(Refusal::from(AuthorizationFault::NotAdmitted).into());
+        }
         let may = |kind| match client.grants.contains(&kind) {
             true => Ok(()),
             false => Err(Refusal::GrantNotAllowed(client.id.clone())),

@@ -33,6 +33,7 @@ pub mod pushed;
 pub mod records;
 pub mod redirect;
 pub mod refusal;
+pub mod registration;
 pub mod request;
 pub mod response;
 pub mod revoke;

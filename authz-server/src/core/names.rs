@@ -78,10 +78,21 @@ name!(
     DoorName, "door name", "1 to 64 of a-z 0-9 . -", is_label
 );
 name!(
+    /// A web origin (RFC 6454 §6.2) as browsers write it: scheme and host in small letters, no default port, no path.
+    Origin, "origin", "https://host or http://127.0.0.1:port, with a port if not the default; no path", is_origin
+);
+name!(
     /// One word of a scope (RFC 6749 §3.3), such as `door:open`.
     ScopeName, "scope", "1 to 64 of the characters of RFC 6749 §3.3",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 );
+
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = openidconnect::url::Url::parse(text) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && ["127.0.0.1", "[::1]"].contains(&host));
+    secure && text.len() <= 256 && url.origin().ascii_serialization() == text
+}
 
 fn is_label(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))

@@ -69,11 +69,10 @@ pub fn read(
     if request.client != client.id || !redirect::is_registered(client, &request.redirect_uri) {
         return Err(unknown());
     }
-    let refuse = |refusal| Denied::Redirect {
-        redirect_uri: request.redirect_uri.clone(),
-        state: request.state.clone(),
-        refusal,
-    };
+    if !client.is_admitted() {
+        return Err(Denied::Page(AuthorizationFault::NotAdmitted.into()));
+    }
+    let refuse = |refusal| authorize::denied(client, request.redirect_uri.clone(), request.state.clone(), refusal);
     if query.iter().any(|(name, _)| !BESIDE.contains(&name.as_str())) {
         return Err(refuse(Refusal::Malformed("a pushed request comes alone")));
     }

@@ -5,7 +5,7 @@ use super::channel::CertificateName;
 pub use super::device::Device;
 use super::jwk::PublicKey;
 pub use super::lock::{Abilities, AceProfile, ClockMode, KeyKind, Lock, MacKey, Protection, TokenForm};
-use super::names::{Audience, ClientId, DoorName, GrantId, Jkt, LockName, PersonId};
+use super::names::{Audience, ClientId, DoorName, GrantId, Jkt, LockName, Origin, PersonId};
 pub use super::revoke::Revocation;
 use super::scope::Scope;
 pub use super::series::Series;
@@ -41,6 +41,45 @@ pub struct Client {
     /// What policy may look at, such as `role = "cleaning"`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Web origins of the pages it runs in, which may read what this server answers (CORS).
+    #[serde(default)]
+    pub origins: BTreeSet<Origin>,
+    /// How it came here, if no administrator declared it.
+    #[serde(default)]
+    pub registered: Option<Registered>,
+}
+
+impl Client {
+    /// Whether an administrator wants it here: one that registered itself waits to be admitted.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.registered.as_ref().is_none_or(|registered| registered.admitted)
+    }
+}
+
+/// A client that registered itself (RFC 7591).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registered {
+    /// HMAC-SHA256 of its registration access token (RFC 7592) under the server's secret-hash key.
+    pub token: Hash32,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whether an administrator admitted it as it is now.
+    pub admitted: bool,
+    /// Whether it sends its secret in the form; both ways work.
+    #[serde(default)]
+    pub post: bool,
+}
+
+/// Lets so many clients register themselves (RFC 7591 §1.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InitialToken {
+    /// HMAC-SHA256 of it under the server's secret-hash key.
+    pub hash: Hash32,
+    /// How many more; never 0.
+    pub uses: u32,
+    /// Good until.
+    pub expires: Timestamp,
 }
 
 /// Whether a client can keep a secret, and which side of a token it is on.

@@ -12,6 +12,12 @@ pub enum Refusal {
     /// A parameter came twice.
     #[error("parameter {0} came twice")]
     Repeated(String),
+    /// The body is longer than this server reads.
+    #[error("the body is too long")]
+    TooLong,
+    /// The body did not come in time.
+    #[error("the body did not come in time")]
+    TooSlow,
     /// No credential came.
     #[error("the client presented nothing")]
     NotPresented,
@@ -298,6 +304,9 @@ pub enum AuthorizationFault {
     /// `request_uri` is none of ours, of another client, over, or used.
     #[error("request_uri is not good here")]
     RequestUri,
+    /// It registered itself, and no administrator has admitted it.
+    #[error("no administrator has admitted this client")]
+    NotAdmitted,
     /// This client pushes its requests (RFC 9126 §6).
     #[error("the client must push its requests")]
     NotPushed,
@@ -357,6 +366,10 @@ impl OAuthError {
     }
     /// RFC 6749 §5.2.
     pub const INVALID_REQUEST: Self = Self::new("invalid_request", 1);
+    /// RFC 6749 §5.2, of a body over the limit (RFC 9110 §15.5.14, RFC 7252 §5.9.2.9).
+    pub const TOO_LONG: Self = Self { http: 413, coap: COAP_4_13, ..Self::new("invalid_request", 1) };
+    /// RFC 6749 §5.2, of a body that does not come (RFC 9110 §15.5.9).
+    pub const TOO_SLOW: Self = Self { http: 408, ..Self::new("invalid_request", 1) };
     /// RFC 6749 §5.2; 401 and 4.01.
     pub const INVALID_CLIENT: Self = Self { name: "invalid_client", number: 2, http: 401, coap: COAP_4_01 };
     /// RFC 6749 §5.2.
@@ -408,6 +421,8 @@ impl Refusal {
     pub const fn error(&self) -> OAuthError {
         match self {
             Self::Malformed(_) | Self::Repeated(_) | Self::Cnonce | Self::CborOnly => OAuthError::INVALID_REQUEST,
+            Self::TooLong => OAuthError::TOO_LONG,
+            Self::TooSlow => OAuthError::TOO_SLOW,
             Self::NotPresented
             | Self::OtherScheme
             | Self::UnknownClient(_)
@@ -441,6 +456,7 @@ impl Refusal {
             Self::Authorization(AuthorizationFault::PersonRefused | AuthorizationFault::OwnerRefused) => {
                 OAuthError::ACCESS_DENIED
             }
+            Self::Authorization(AuthorizationFault::NotAdmitted) => OAuthError::UNAUTHORIZED_CLIENT,
             Self::Authorization(AuthorizationFault::ResponseType) => OAuthError::UNSUPPORTED_RESPONSE_TYPE,
             Self::Authorization(AuthorizationFault::RequestUri) => OAuthError::INVALID_REQUEST_URI,
             Self::Authorization(_) => OAuthError::INVALID_REQUEST,
@@ -454,6 +470,7 @@ impl Refusal {
 const COAP_4_00: u8 = 0x80;
 const COAP_4_01: u8 = 0x81;
 const COAP_4_03: u8 = 0x83;
+const COAP_4_13: u8 = 0x8d;
 const COAP_4_29: u8 = 0x9d;
 const COAP_5_00: u8 = 0xa0;
 const COAP_5_03: u8 = 0xa3;

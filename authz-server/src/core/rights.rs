@@ -146,8 +146,8 @@ fn named(asked: Option<&ScopeAsked>, map: &ScopeMap, default: &Scope) -> Result<
     }
 }
 
-/// Whether the word is under the client's ceiling.
+/// Whether the client may have this word anywhere: an administrator admitted it, and the word is under its ceiling.
 #[must_use]
 pub fn below(client: &Client, word: &ScopeName) -> bool {
-    client.ceiling.is_empty() || client.ceiling.contains(word)
+    client.is_admitted() && (client.ceiling.is_empty() || client.ceiling.contains(word))
 }

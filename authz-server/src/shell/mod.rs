@@ -21,6 +21,7 @@ pub mod form;
 pub mod http;
 mod introspect;
 pub mod oidc;
+pub mod register;
 pub mod revocation;
 pub mod revoke;
 pub mod signing;

@@ -172,7 +172,8 @@ impl Records {
             match &change.write {
                 Write::Put(record) => {
                     let expires = record.expires().map(|at| at.0);
-                    if !matches!(change.guard, Guard::At(_)) {
+                    // What is replaced has its entries, but for clients: what theirs are made of may change.
+                    if !matches!(change.guard, Guard::At(_)) || matches!(record, Record::Client(_)) {
                         let put = |key| Op::Put { key, value: Vec::new(), expires };
                         batch.ops.extend(index::of(record).into_iter().map(put));
                     }
@@ -254,6 +255,7 @@ kinds! {
     Collection(Collection) = "trl-updates";
     SeriesItem(SeriesItem) = "trl-item";
     AdminToken(AdminToken) = "admin";
+    InitialToken(InitialToken) = "initial-token";
     SigningKey(SigningKey) = "signing-key";
 }
 
@@ -296,6 +298,7 @@ fn key(name: &Name) -> (&'static str, Key) {
             (records::SeriesItem::KIND, [&index::requester(requester)[..], &number.to_be_bytes()].concat())
         }
         Name::AdminToken(hash) => (records::AdminToken::KIND, hash.0.into()),
+        Name::InitialToken(hash) => (records::InitialToken::KIND, hash.0.into()),
         Name::SigningKey((purpose, number)) => {
             (records::SigningKey::KIND, [purpose.name().as_bytes(), &[0], &number.to_be_bytes()].concat())
         }
@@ -313,6 +316,7 @@ mod introspection;
 const PAGE: usize = 256;
 
 mod index;
+mod origins;
 mod revocation;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Undeclarable, wrong};
 use crate::core::bytes::{Hash32, unhex};
 use crate::core::channel::CertificateName;
-use crate::core::names::{ClientId, LockName};
+use crate::core::names::{ClientId, LockName, Origin};
 use crate::core::records::{AceProfile, Client, ClientAuth, ClientKey, ClientKind, GrantKind};
 use crate::core::redirect;
 use crate::core::scope::Scope;
@@ -31,6 +31,9 @@ pub struct DeclaredClient {
     ceiling: Scope,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
+    /// Web origins of a browser-based client.
+    #[serde(default)]
+    origins: BTreeSet<Origin>,
     secret: Option<String>,
     #[serde(default)]
     keys: Vec<ClientKey>,
@@ -164,6 +167,9 @@ impl DeclaredClient {
             ceiling: self.ceiling,
             profiles: self.profiles,
             attributes: self.attributes,
+            origins: self.origins,
+            // Whoever declares a client that registered itself takes it over: its registration access token is void.
+            registered: None,
         })
     }
 }

@@ -50,6 +50,8 @@ pub fn online(
         auth: ClientAuth::Oscore,
         grants: BTreeSet::new(),
         pushed_only: false,
+        origins: Default::default(),
+        registered: None,
         ceiling: Scope::default(),
         profiles: BTreeSet::new(),
         attributes: BTreeMap::new(),

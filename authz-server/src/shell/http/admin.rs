@@ -10,12 +10,10 @@ use serde_json::json;
 
 use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
-use crate::core::change::{Change, Key, OnConflict, Record};
+use crate::core::change::{Change, Key, OnConflict};
 use crate::core::names::{ClientId, DoorName, GroupName, LockName};
-use crate::core::records::{
-    AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, Protection, RevokedWhy,
-};
-use crate::core::revoke::{Target, end};
+use crate::core::records::{AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, Protection};
+use crate::core::revoke::Target;
 use crate::keys::Public;
 use crate::shell::declaration::{
     Action, Declaration, Difference, Existing, Online, Undeclarable, fresh_lock, is_address, online, own_client, rekey,
@@ -29,12 +27,15 @@ use crate::store::StoreError;
 use crate::store::facts::Committed;
 
 mod keys;
+mod registration;
 
 pub use keys::Rotation;
+pub use registration::{Given, Wanted};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(keys::routes(
+    config.service(registration::routes(keys::routes(
         web::scope("/admin/api/v1")
+            .route("/openapi.json", web::get().to(openapi))
             .route("/apply", web::post().to(apply))
             .route("/clients", web::get().to(clients))
             .route("/clients/{id}", web::delete().to(remove_client))
@@ -42,7 +43,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .route("/locks", web::get().to(locks))
             .route("/locks/{name}", web::delete().to(remove_lock))
             .route("/locks/{name}/enroll", web::post().to(enroll)),
-    ));
+    )));
+}
+
+/// This API, as an OpenAPI document.
+async fn openapi(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, AdminError> {
+    who.check(&shell).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(OPENAPI))
 }
 
 #[derive(Deserialize)]
@@ -96,6 +103,8 @@ async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse
             json!({
                 "id": client.id, "title": client.title, "auth": auth, "grants": client.grants,
                 "redirect_uris": redirect_uris, "attributes": client.attributes, "locks": client.kind.locks(),
+                "origins": client.origins, "registered": client.registered.as_ref().map(|it| it.at),
+                "admitted": client.is_admitted(),
             })
         })
         .collect();
@@ -111,17 +120,7 @@ async fn remove_client(
     let id: ClientId = id.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Client(id.clone());
     shell.records.find::<Client>(&key).await?.ok_or(AdminError::NotFound)?;
-    let mut changes = vec![Change::delete(key), Change::delete(Key::Oscore(id.clone()))];
-    if let Some((context, _)) = shell.records.find::<OscoreClient>(&Key::Oscore(id.clone())).await? {
-        changes.push(Change::delete(Record::from(context.name()).key()));
-    }
-    // Else they would be good again for a client that is given the same name.
-    let grants = shell.records.grants_of(&Target::Client(id.clone())).await?;
-    changes.extend(grants.iter().filter_map(|(grant, rev)| end(grant, *rev, RevokedWhy::Asked, shell.now())));
-    shell
-        .revoke_for(By::Administrator, Target::Client(id.clone()), changes)
-        .await?
-        .map_err(|Lost(_)| AdminError::Conflict)?;
+    shell.remove_client(By::Administrator, &id).await?.map_err(|Lost(_)| AdminError::Conflict)?;
     written_down(&shell, &gone("client", id.to_string()));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -392,6 +391,9 @@ impl Presented {
         if good { Ok(()) } else { Err(AdminError::NotAdmin) }
     }
 }
+
+/// The document; a test holds it to the routes, and Schemathesis to the answers.
+pub(crate) const OPENAPI: &str = include_str!("admin/openapi.json");
 
 /// Stands for administrators where clients are counted; no client can have this name.
 const ADMIN: &str = " admin";

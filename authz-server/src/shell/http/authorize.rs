@@ -43,7 +43,11 @@ async fn start(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
     };
     match pushed::read(&query, client.as_ref(), &shell.keys.storage, shell.now()) {
         Ok(asked) if used(&shell, &asked).await? => {
-            Ok(refuse_app(&shell, &asked.request, &AuthorizationFault::RequestUri.into()))
+            let refusal = AuthorizationFault::RequestUri.into();
+            Ok(match client.is_some_and(|client| client.registered.is_some()) {
+                true => untrusted(&shell, &refusal),
+                false => refuse_app(&shell, &asked.request, &refusal),
+            })
         }
         Ok(asked) => sign_in::depart(&shell, &query, &request.uri().to_string(), Then::App(Box::new(asked))).await,
         Err(Denied::Page(refusal)) => Ok(untrusted(&shell, &refusal)),

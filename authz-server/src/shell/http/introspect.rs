@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use latchwork_ace::IntrospectionRequest;
 
 use super::answer::{ACE_CBOR, wants_cbor};
+use super::body::Body;
 use super::channel;
 use super::token::{authorization, content_type, form_of, peer, refused, unread};
 use crate::core::introspect::{Answer, Question};
@@ -17,7 +18,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.route("/introspect", web::post().to(introspect));
 }
 
-async fn introspect(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
+async fn introspect(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     let face = if content_type(&request) == ACE_CBOR { Face::CborHttp } else { Face::Form };
     let in_cbor = wants_cbor(&request, face == Face::CborHttp);
     match answered(&request, face, &body, &shell).await {

@@ -42,6 +42,7 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
         "introspection_endpoint_auth_methods_supported": asking,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "device_authorization_endpoint": format!("{issuer}/device_authorization"),
+        "registration_endpoint": format!("{issuer}/register"),
         "jwks_uri": format!("{issuer}/jwks.json"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -3,6 +3,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::body::Body;
 use super::nonce;
 use super::token::{peer, posted, refused};
 use crate::shell::Shell;
@@ -11,7 +12,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/par").wrap(from_fn(nonce::offer)).route(web::post().to(par)));
 }
 
-async fn par(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
+async fn par(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     let pushed = match posted(&request, &body, &shell, &["audience"]) {
         Ok((presented, form)) => shell.push(&presented, &form.pairs(), peer(&request)).await,
         Err(denied) => Err(denied),

@@ -3,6 +3,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::body::Body;
 use super::nonce;
 use super::token::{peer, posted, refused};
 use crate::core::refusal::Refusal;
@@ -15,7 +16,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/revoke").wrap(from_fn(nonce::offer)).route(web::post().to(revoke)));
 }
 
-async fn revoke(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
+async fn revoke(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     match answered(&request, &body, &shell).await {
         Ok(()) => HttpResponse::Ok().finish(),
         Err(denied) => refused(&denied, false),

@@ -9,6 +9,7 @@ use latchwork_ace::ErrorResponse;
 use latchwork_ace::registry::ErrorCode;
 
 use super::answer::{ACE_CBOR, wants_cbor};
+use super::body::Body;
 use super::{channel, nonce};
 use crate::core::refusal::{OAuthError, ProofFault, Refusal};
 use crate::core::request::{Face, Presented, Proof};
@@ -22,7 +23,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/token").wrap(from_fn(nonce::offer)).route(web::post().to(token)));
 }
 
-async fn token(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
+async fn token(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     let face = match content_type(&request).as_str() {
         ACE_CBOR => Face::CborHttp,
         _ => Face::Form,

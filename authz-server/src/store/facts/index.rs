@@ -3,14 +3,13 @@
 
 use super::Key;
 use crate::core::change::Record;
-use crate::core::names::{ClientId, GrantId, Jkt, LockName, PersonId};
-use crate::core::records::ClientKind;
+use crate::core::names::{ClientId, GrantId, Jkt, LockName, Origin, PersonId};
 use crate::core::revoke::Holder;
 use crate::core::time::Timestamp;
 use crate::core::trl::{Portion, Requester};
 
-/// Where else a new record is found. What they are made of never changes in a record; a client's locks may, and a client is
-/// always put anew.
+/// Where else a new record is found. What they are made of never changes in a record, but in a client: its are
+/// put whenever it is.
 pub(super) fn of(record: &Record) -> Vec<Key> {
     match record {
         Record::Token(token) => vec![tokens_of(&token.holder()).with(&token.hash.0)],
@@ -19,12 +18,11 @@ pub(super) fn of(record: &Record) -> Vec<Key> {
             found.extend(grant.jkt.as_ref().map(grants_of_device));
             found.into_iter().map(|prefix| prefix.with(&grant.id.0)).collect()
         }
-        Record::Client(client) => match &client.kind {
-            ClientKind::ResourceServer { locks } => {
-                locks.iter().map(|lock| speakers_for(lock).with(client.id.as_str().as_bytes())).collect()
-            }
-            _ => Vec::new(),
-        },
+        Record::Client(client) => {
+            let locks = client.kind.locks().into_iter().flatten().map(speakers_for);
+            let found = locks.chain(client.origins.iter().map(clients_at));
+            found.map(|prefix| prefix.with(client.id.as_str().as_bytes())).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -72,6 +70,10 @@ pub(super) fn grants_of_device(Jkt(thumbprint): &Jkt) -> Prefix {
 
 pub(super) fn speakers_for(lock: &LockName) -> Prefix {
     Prefix::new("speakers-for", lock.as_str().as_bytes())
+}
+
+pub(super) fn clients_at(origin: &Origin) -> Prefix {
+    Prefix::new("clients-at", origin.as_str().as_bytes())
 }
 
 /// A portion's name in keys: none is the beginning of another.

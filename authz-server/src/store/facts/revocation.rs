@@ -137,7 +137,7 @@ impl Records {
     }
 
     /// What comes behind the prefix in each key under it.
-    async fn names_under(&self, prefix: &Prefix) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(super) async fn names_under(&self, prefix: &Prefix) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut names = Vec::new();
         let mut after: Option<Key> = None;
         loop {

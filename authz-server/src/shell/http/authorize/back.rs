@@ -110,10 +110,24 @@ pub(super) fn untrusted(shell: &Shell, refusal: &Refusal) -> HttpResponse {
             advice: Some("Go back to the app and start again."),
             ..Message::default()
         },
+        Refusal::Authorization(AuthorizationFault::NotAdmitted) => Message {
+            title: "This app is not admitted yet",
+            what: "The app registered itself, or changed what it said of itself, and nobody has looked at it since.",
+            advice: Some("Ask whoever administers Latchwork to admit it."),
+            ..Message::default()
+        },
+        Refusal::UnknownClient(_) | Refusal::NotPresented | Refusal::Authorization(AuthorizationFault::Redirect) => {
+            Message {
+                title: "This app is not known here",
+                what: "The request names an app or a way back to it that nobody registered, so it goes no further.",
+                advice: Some("Tell whoever makes the app, or whoever administers Latchwork."),
+                ..Message::default()
+            }
+        }
         _ => Message {
-            title: "This app is not known here",
-            what: "The request names an app or a way back to it that nobody registered, so it goes no further.",
-            advice: Some("Tell whoever makes the app, or whoever administers Latchwork."),
+            title: "This request makes no sense",
+            what: "The app sent you here with a request that is not as it must be, so it goes no further.",
+            advice: Some("Tell whoever makes the app."),
             ..Message::default()
         },
     };

@@ -41,6 +41,9 @@ impl Case {
         let Some((client, _)) = found else {
             return Ok(Err(untrusted(shell, &Refusal::UnknownClient(request.client))));
         };
+        if !client.is_admitted() {
+            return Ok(Err(untrusted(shell, &AuthorizationFault::NotAdmitted.into())));
+        }
         let now = shell.now();
         let mut doors = Vec::new();
         if request.audience.is_empty() {

@@ -2,15 +2,19 @@
 
 mod admin;
 mod authorize;
+mod cors;
 mod device;
 mod doors;
+mod guards;
 mod introspect;
 mod keys;
 mod meta;
 mod mtls;
 mod nonce;
+mod openapi;
 mod par;
 mod provider;
+mod register;
 mod revoke;
 mod token;
 
@@ -19,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use actix_web::body::to_bytes;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
 use actix_web::test::TestRequest;
 use actix_web::{App, test, web};
 use serde_json::{Value, json};
@@ -111,7 +116,10 @@ impl World {
 
     pub(super) async fn ask(&self, request: TestRequest) -> Got {
         let shell = self.shell.clone();
-        let app = App::new().wrap(guard::headers()).configure(|config| routes(config, shell, 16 << 10));
+        let app = App::new()
+            .wrap(from_fn(super::cors::cors))
+            .wrap(guard::headers())
+            .configure(|config| routes(config, shell, 16 << 10));
         let app = test::init_service(app).await;
         let request = request.peer_addr("192.0.2.7:4711".parse().unwrap()).to_request();
         let answer: ServiceResponse<_> = app.call(request).await.unwrap();

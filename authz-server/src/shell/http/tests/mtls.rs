@@ -97,6 +97,7 @@ impl Running {
             workers: 1,
             body: 16 << 10,
             connections: 100,
+            times: http::Times::default(),
         };
         let running = http::serve(Arc::clone(&world.shell), listeners).unwrap();
         let handle = running.handle();
