@@ -35,14 +35,14 @@ pub use registration::{Given, Wanted};
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(registration::routes(keys::routes(
         web::scope("/admin/api/v1")
-            .route("/openapi.json", web::get().to(openapi))
-            .route("/apply", web::post().to(apply))
-            .route("/clients", web::get().to(clients))
-            .route("/clients/{id}", web::delete().to(remove_client))
-            .route("/revoke", web::post().to(revoke))
-            .route("/locks", web::get().to(locks))
-            .route("/locks/{name}", web::delete().to(remove_lock))
-            .route("/locks/{name}/enroll", web::post().to(enroll)),
+            .service(web::resource("/openapi.json").route(web::get().to(openapi)))
+            .service(web::resource("/apply").route(web::post().to(apply)))
+            .service(web::resource("/clients").route(web::get().to(clients)))
+            .service(web::resource("/clients/{id}").route(web::delete().to(remove_client)))
+            .service(web::resource("/revoke").route(web::post().to(revoke)))
+            .service(web::resource("/locks").route(web::get().to(locks)))
+            .service(web::resource("/locks/{name}").route(web::delete().to(remove_lock)))
+            .service(web::resource("/locks/{name}/enroll").route(web::post().to(enroll))),
     )));
 }
 
@@ -62,19 +62,20 @@ struct Mode {
 async fn apply(
     who: Presented,
     shell: web::Data<Shell>,
-    mode: web::Query<Mode>,
+    mode: Result<web::Query<Mode>, actix_web::Error>,
     body: Result<web::Json<Declaration>, actix_web::Error>,
 ) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
+    let Mode { dry_run } = mode.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
     let declaration = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
     let (changes, differences) = declaration.compare(&existing(&shell).await?, &shell.keys)?;
-    if !mode.dry_run {
+    if !dry_run {
         commit(&shell, &changes).await?;
         for difference in differences.iter().filter(|difference| difference.action != Action::Keep) {
             written_down(&shell, difference);
         }
     }
-    Ok(HttpResponse::Ok().json(json!({ "dry_run": mode.dry_run, "differences": differences })))
+    Ok(HttpResponse::Ok().json(json!({ "dry_run": dry_run, "differences": differences })))
 }
 
 /// What there is, for comparing a declaration with it.

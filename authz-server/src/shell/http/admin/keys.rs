@@ -13,9 +13,9 @@ use crate::shell::signing::SigningFault;
 
 pub(super) fn routes(scope: actix_web::Scope) -> actix_web::Scope {
     scope
-        .route("/keys", web::get().to(list))
-        .route("/keys/rotate", web::post().to(rotate))
-        .route("/keys/{kid}", web::delete().to(remove))
+        .service(web::resource("/keys").route(web::get().to(list)))
+        .service(web::resource("/keys/rotate").route(web::post().to(rotate)))
+        .service(web::resource("/keys/{kid}").route(web::delete().to(remove)))
 }
 
 /// A signing key, as far as anybody may know it.

@@ -17,10 +17,9 @@ use crate::shell::declaration::{Action, Difference};
 
 pub(super) fn routes(scope: Scope) -> Scope {
     scope
-        .route("/clients/{id}/admit", web::post().to(admit))
-        .route("/registration-tokens", web::post().to(make))
-        .route("/registration-tokens", web::get().to(list))
-        .route("/registration-tokens/{id}", web::delete().to(void))
+        .service(web::resource("/clients/{id}/admit").route(web::post().to(admit)))
+        .service(web::resource("/registration-tokens").route(web::post().to(make)).route(web::get().to(list)))
+        .service(web::resource("/registration-tokens/{id}").route(web::delete().to(void)))
 }
 
 /// What `client token` asks for.
