@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Stop, page, see_other};
 use super::authorize::commit;
+use super::body::Body;
 use super::guard::{BrowserKey, cookie, csrf, same};
 use super::nonce;
 use super::sealed::{open, seal};
@@ -36,7 +37,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// `POST /device_authorization` (§3.1, §3.2)
-async fn device_authorization(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> HttpResponse {
+async fn device_authorization(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     let (from, life, now) = (address(&request), Seconds(shell.lifetimes.device_code), shell.now());
     let codes = match posted(&request, &body, &shell, &["audience"]) {
         Ok((presented, form)) => {

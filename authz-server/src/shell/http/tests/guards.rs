@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::shell::http::{self, Listeners, Times};
 
-const OAUTH: [&str; 4] = ["/token", "/par", "/revoke", "/introspect"];
+const OAUTH: [&str; 5] = ["/token", "/par", "/revoke", "/introspect", "/device_authorization"];
 
 #[actix_web::test]
 async fn a_long_body_is_refused_in_oauth_s_words() {
