@@ -1,5 +1,7 @@
 //! The portable backend, each algorithm behind its feature.
 
+#[cfg(feature = "rustcrypto")]
+mod ccm;
 #[cfg(feature = "eddsa-small")]
 mod eddsa;
 #[cfg(feature = "es256-p256")]
@@ -15,7 +17,7 @@ use crate::Verify;
 #[cfg(feature = "ecdh-p256")]
 pub use private::P256Private;
 
-/// The algorithms in portable Rust: `aes`, `ccm`, `sha2` and `hmac` (feature `rustcrypto`), `p256` (`es256-p256`, `ecdh-p256`) and `ed25519-compact` (`eddsa-small`).
+/// The algorithms in portable Rust: `aes`, `sha2` and `hmac` (feature `rustcrypto`), `p256` (`es256-p256`, `ecdh-p256`) and `ed25519-compact` (`eddsa-small`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
 

@@ -1,16 +1,12 @@
-//! AES-CCM, SHA-256 and HMAC by the RustCrypto crates.
+//! AES-CCM, SHA-256 and HMAC over the RustCrypto crates.
 
-use aes::Aes128;
-use ccm::{
-    AeadInOut, Ccm, KeyInit,
-    consts::{U8, U13, U16},
-};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use super::RustCrypto;
-use crate::{CryptoError, Symmetric};
+use super::ccm::Ccm;
+use crate::{CryptoError, Symmetric, ct_eq};
 
 impl Symmetric for RustCrypto {
     fn ccm_seal(
@@ -21,22 +17,12 @@ impl Symmetric for RustCrypto {
         buf: &mut [u8],
         tag: &mut [u8],
     ) -> Result<(), CryptoError> {
-        let sealed = if let Ok(tag) = <&mut [u8; 8]>::try_from(&mut *tag) {
-            Ccm::<Aes128, U8, U13>::new(key.into())
-                .encrypt_inout_detached(nonce.into(), aad, (&mut *buf).into())
-                .map(|made| *tag = made.into())
-        } else if let Ok(tag) = <&mut [u8; 16]>::try_from(&mut *tag) {
-            Ccm::<Aes128, U16, U13>::new(key.into())
-                .encrypt_inout_detached(nonce.into(), aad, (&mut *buf).into())
-                .map(|made| *tag = made.into())
-        } else {
-            Err(ccm::Error)
-        };
-        sealed.map_err(|ccm::Error| {
+        let sealed = seal(key, nonce, aad, buf, tag);
+        if sealed.is_err() {
             buf.zeroize();
             tag.zeroize();
-            CryptoError::BadLength
-        })
+        }
+        sealed
     }
 
     fn ccm_open(
@@ -47,19 +33,7 @@ impl Symmetric for RustCrypto {
         buf: &mut [u8],
         tag: &[u8],
     ) -> Result<(), CryptoError> {
-        let opened = if buf.len() > LONGEST {
-            Err(CryptoError::BadLength)
-        } else if let Ok(tag) = <&[u8; 8]>::try_from(tag) {
-            Ccm::<Aes128, U8, U13>::new(key.into())
-                .decrypt_inout_detached(nonce.into(), aad, (&mut *buf).into(), tag.into())
-                .map_err(|ccm::Error| CryptoError::Forged)
-        } else if let Ok(tag) = <&[u8; 16]>::try_from(tag) {
-            Ccm::<Aes128, U16, U13>::new(key.into())
-                .decrypt_inout_detached(nonce.into(), aad, (&mut *buf).into(), tag.into())
-                .map_err(|ccm::Error| CryptoError::Forged)
-        } else {
-            Err(CryptoError::BadLength)
-        };
+        let opened = open(key, nonce, aad, buf, tag);
         if opened.is_err() {
             buf.zeroize();
         }
@@ -83,5 +57,27 @@ impl Symmetric for RustCrypto {
     }
 }
 
-/// What two bytes of length can say: the nonce takes the other 13 of the block (RFC 3610 §2.2).
-const LONGEST: usize = 0xffff;
+fn seal(key: &[u8; 16], nonce: &[u8; 13], aad: &[u8], buf: &mut [u8], tag: &mut [u8]) -> Result<(), CryptoError> {
+    if !TAGS.contains(&tag.len()) {
+        return Err(CryptoError::BadLength);
+    }
+    let ccm = Ccm::new(key, nonce, tag.len());
+    let made = ccm.tag(aad, buf)?;
+    ccm.apply(buf);
+    tag.iter_mut().zip(made).for_each(|(to, from)| *to = from);
+    Ok(())
+}
+
+fn open(key: &[u8; 16], nonce: &[u8; 13], aad: &[u8], buf: &mut [u8], tag: &[u8]) -> Result<(), CryptoError> {
+    if !TAGS.contains(&tag.len()) {
+        return Err(CryptoError::BadLength);
+    }
+    let ccm = Ccm::new(key, nonce, tag.len());
+    ccm.apply(buf);
+    let made = ccm.tag(aad, buf)?;
+    let same = made.get(..tag.len()).is_some_and(|made| ct_eq(made, tag));
+    if same { Ok(()) } else { Err(CryptoError::Forged) }
+}
+
+/// The lengths of tags that COSE has with nonces of 13 bytes (RFC 9053 §4.2).
+const TAGS: [usize; 2] = [8, 16];
