@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use latchwork_building::attack::Attacker;
 use latchwork_building::board::image;
@@ -151,7 +152,16 @@ impl<'l> Steps<'l> {
 
     /// Names the steps since the last call.
     fn are(&mut self, names: &[&str]) -> Outcome<()> {
-        let all = self.lock.costs()?;
+        // It answers first and tells then.
+        let told = self.seen + names.len();
+        let mut all = self.lock.costs()?;
+        for _ in 0..500 {
+            if all.len() >= told {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            all = self.lock.costs()?;
+        }
         let new = all.get(self.seen..).unwrap_or_default();
         if new.len() != names.len() {
             return Err(format!("{names:?} were to be these steps: {new:?}").into());
