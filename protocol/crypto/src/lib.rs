@@ -1,9 +1,27 @@
 //! The few cryptographic operations that Latchwork needs on a device, as small fallible traits.
 //!
-//! A hardware peripheral can stand behind each of them: every call may fail, takes `&self`, and allocates nothing. [`RustCrypto`] is
-//! the portable backend. Keys and nonces come from the caller; nothing here remembers any.
+//! A hardware peripheral can stand behind each of them: every call may fail, takes `&self`, and allocates nothing. [`Backend`] is the
+//! slot for it. Keys and nonces come from the caller; nothing here remembers any.
+//!
+//! | feature | what | by |
+//! |---|---|---|
+//! | `rustcrypto` | AES-CCM, SHA-256, HMAC | [`RustCrypto`], portable |
+//! | `es256-p256` | ES256 verified; with `ecdh-p256` also signed | [`RustCrypto`], portable |
+//! | `es256-cortex-m4` | ES256 verified | `CortexM4`: assembly, on cores with DSP (M4, M7, M33) |
+//! | `ecdh-p256` | key agreement | [`RustCrypto`], portable |
+//! | `eddsa-small` | EdDSA verified | [`RustCrypto`], portable |
+//! | `eddsa` | EdDSA verified | `Dalek`, portable, larger |
+//!
+//! On small processors build with `RUSTFLAGS='--cfg aes_backend_soft="compact" --cfg sha2_backend_soft="compact"'`: `aes` and `sha2` then
+//! keep their tables and loops small (SHA-256 takes 1.7 KB instead of 8.4, and half as long again). A library cannot ask for that, the
+//! firmware has to.
 #![no_std]
 
+mod backend;
+#[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
+mod cortex_m4;
+#[cfg(feature = "eddsa")]
+mod dalek;
 mod error;
 mod hkdf;
 mod private;
@@ -13,6 +31,11 @@ mod secret;
 mod symmetric;
 mod verify;
 
+pub use backend::{Backend, Nothing};
+#[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
+pub use cortex_m4::CortexM4;
+#[cfg(feature = "eddsa")]
+pub use dalek::Dalek;
 pub use error::CryptoError;
 pub use hkdf::{hkdf_sha256_expand, hkdf_sha256_extract};
 pub use private::{Agree, Ephemeral, P256Peer, Sign};

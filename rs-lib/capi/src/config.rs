@@ -133,9 +133,15 @@ impl Config {
     pub(crate) unsafe fn secrets(&self) -> Result<Secrets, Status> {
         let mut secrets: Secrets = core::array::from_fn(|_| Secret::new([0; 16]));
         let mut places = secrets.iter_mut();
+        if self.issuers_len > LATCHWORK_ISSUERS {
+            return Err(Status::BadConfig);
+        }
         // SAFETY: the caller's.
         let issuers = unsafe { elements(self.issuers, self.issuers_len) };
         for issuer in issuers {
+            if issuer.keys_len > LATCHWORK_KEYS {
+                return Err(Status::BadConfig);
+            }
             // SAFETY: the caller's.
             for key in unsafe { elements(issuer.keys, issuer.keys_len) } {
                 let place = places.next().ok_or(Status::BadConfig)?;
@@ -159,6 +165,10 @@ impl Config {
         nonces: Option<&Nonces>,
         then: impl FnOnce(&Trust<'_>) -> T,
     ) -> Result<T, Status> {
+        // Before anything is read past what there is room for.
+        if self.issuers_len > LATCHWORK_ISSUERS || self.groups_len.max(self.scopes_len) > LATCHWORK_NAMES {
+            return Err(Status::BadConfig);
+        }
         // SAFETY: the caller's.
         unsafe {
             let listed = elements(self.issuers, self.issuers_len);
@@ -166,7 +176,7 @@ impl Config {
                 core::array::from_fn(|_| TokenKey { kid: &[], key: trust::Key::EdDsa([0; 32]), retired: true });
             let mut used = 0;
             for issuer in listed {
-                for key in elements(issuer.keys, issuer.keys_len) {
+                for key in elements(issuer.keys, issuer.keys_len.min(LATCHWORK_KEYS)) {
                     let place = keys.get_mut(used).ok_or(Status::BadConfig)?;
                     *place = key.read(secrets.get(used).ok_or(Status::BadConfig)?)?;
                     used = used.saturating_add(1);

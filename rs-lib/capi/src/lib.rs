@@ -12,6 +12,7 @@
 
 mod board;
 mod config;
+mod crypto;
 mod event;
 mod lock;
 #[cfg(feature = "panic-handler")]

@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use crate::config::{Config, Secrets};
+use crate::crypto::crypto;
 use crate::event::Event;
 use crate::serve::Served;
 use crate::{LATCHWORK_ALIGN, LATCHWORK_DATAGRAM, LATCHWORK_HASH, LATCHWORK_ISSUERS, LATCHWORK_SIZE};
@@ -12,7 +13,7 @@ use latchwork_coap::Kind;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
 use latchwork_coap::endpoint::request::Refusal;
-use latchwork_crypto::{Random, RustCrypto};
+use latchwork_crypto::Random;
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{Event as Happened, NoEdhoc, ResourceServer, Revoked, Room, Sessions, TokenHash, revoked};
 
@@ -129,7 +130,7 @@ unsafe fn started(config: *const Config, settings: &Config, mut board: Board) ->
         let secrets = settings.secrets()?;
         settings.paths()?;
         // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
-        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &RustCrypto).is_ok())?;
+        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &crypto()).is_ok())?;
         secrets
     };
     Ok(Inner {
@@ -281,7 +282,7 @@ impl Inner {
                 revoked,
                 introspect: None,
                 now,
-                crypto: &RustCrypto,
+                crypto: &crypto(),
                 random: &mut random,
             };
             let answer = server.answer(peer, &message, head, &mut served, room, out);

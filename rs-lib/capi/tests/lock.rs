@@ -337,6 +337,8 @@ fn what_does_not_start() {
         ("no issuer", |config, _| config.issuers_len = 0, Status::BadConfig),
         ("null issuers", |config, _| config.issuers = null(), Status::BadConfig),
         ("too many paths", |config, _| config.paths_len = 9, Status::BadConfig),
+        ("too many issuers", |config, _| config.issuers_len = 5, Status::BadConfig),
+        ("too many groups", |config, _| config.groups_len = 9, Status::BadConfig),
         ("too many scopes", |config, _| config.scopes_len = 9, Status::BadConfig),
         ("a scope that is none", |config, _| config.scopes = Box::leak(Box::new(no_scope())), Status::BadConfig),
         ("no text", |config, _| config.audience = bytes_of(&[0xff]), Status::BadConfig),
