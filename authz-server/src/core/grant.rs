@@ -167,8 +167,9 @@ pub fn refresh(
         let changes = vec![Change::replace(grant.clone(), *rev)];
         return Ok(InUse { grant, changes, refresh_token: Some(successor) });
     }
-    let repeat =
-        state.previous.as_ref().is_some_and(|(previous, at)| same(&presented, previous) && now.since(*at) <= REPEAT);
+    // A clock that was set back makes no long window of a short one.
+    let soon = |at: &Timestamp| now.since(*at).unsigned_abs() <= REPEAT;
+    let repeat = state.previous.as_ref().is_some_and(|(previous, at)| same(&presented, previous) && soon(at));
     if repeat && same(&hash(&successor), &state.current) {
         // Not if it ends at this moment.
         let changes = vec![Change::still(Key::Grant(old.id), *rev)];
@@ -204,4 +205,4 @@ fn hash(token: &Hidden) -> Hash32 {
 /// A grant id and 32 bytes that are a secret.
 const TOKEN_LEN: usize = 48;
 /// Seconds in which a repeat is taken for a lost answer.
-const REPEAT: i64 = 30;
+const REPEAT: u64 = 30;

@@ -15,7 +15,7 @@ use crate::shell::form;
 use crate::shell::token::Denied;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/introspect", web::post().to(introspect));
+    config.service(web::resource("/introspect").route(web::post().to(introspect)));
 }
 
 async fn introspect(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {

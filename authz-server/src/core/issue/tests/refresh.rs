@@ -38,6 +38,54 @@ fn rotates_and_repeats_for_a_lost_answer() {
     );
 }
 
+/// What was promised stays so: nothing spent is good again, and what came too late comes too late.
+#[test]
+fn the_clock_is_set_back_by_an_hour() {
+    let mut house = House::new();
+    let phone = Pair::new(1);
+    let ask = |house: &mut House, jti: &str, request: &TokenRequest| {
+        let presented = at(house, &phone, jti);
+        house.ask(&presented, request)
+    };
+    let asked = |token: &Hidden| request(refreshing(token), "front");
+    let first = signed_in(&mut house, &phone);
+    let second = house.ask(&app(phone.proof("2")), &asked(&first)).unwrap().response.refresh_token.unwrap();
+
+    house.now = Timestamp(NOW.0 - 3_600);
+    let early = house.ask(&app(phone.proof("3")), &asked(&second)).unwrap_err();
+    assert_eq!(early, ProofFault::Time.into(), "a proof from the future");
+    let issued = ask(&mut house, "4", &asked(&second)).unwrap();
+    assert_eq!(issued.response.expires_in, 3_600, "from now on, by the clock there is");
+    let Outcome::Granted { expires, .. } = issued.entry.outcome else { panic!() };
+    assert_eq!(expires, NOW);
+    let replayed = ask(&mut house, "4", &asked(issued.response.refresh_token.as_ref().unwrap()));
+    assert_eq!(replayed.unwrap_err(), ProofFault::Replayed.into());
+    assert_eq!(ask(&mut house, "5", &asked(&first)).unwrap_err(), GrantFault::Reused.into());
+
+    let mut house = House::new();
+    let first = signed_in(&mut house, &phone);
+    house.ask(&app(phone.proof("1")), &asked(&first)).unwrap();
+    house.now = Timestamp(NOW.0 - 3_600);
+    let late = ask(&mut house, "6", &asked(&first)).unwrap_err();
+    assert_eq!(late, GrantFault::Reused.into(), "the time for a lost answer is no hour longer");
+}
+
+/// A code is good once, whatever the clock says.
+#[test]
+fn a_code_after_the_clock_was_set_back() {
+    let mut house = House::new();
+    let phone = Pair::new(1);
+    let ask = |house: &mut House, jti: &str, request: &TokenRequest| {
+        let presented = at(house, &phone, jti);
+        house.ask(&presented, request)
+    };
+    let code = house.code(&person("erik", &["staff"]), &["front"], &phone);
+    house.ask(&app(phone.proof("1")), &request(redeeming(&code), "front")).unwrap();
+    house.now = Timestamp(NOW.0 - 3_600);
+    let again = ask(&mut house, "2", &request(redeeming(&code), "front")).unwrap_err();
+    assert_eq!(again, GrantFault::Reused.into());
+}
+
 /// R9700-2.2.2-01
 #[test]
 fn two_generations_back_is_reuse_at_once() {
