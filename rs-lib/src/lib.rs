@@ -36,6 +36,7 @@ mod seats;
 pub mod server;
 pub mod session;
 mod target;
+pub mod trl;
 pub mod trust;
 pub mod verify;
 
@@ -50,4 +51,5 @@ pub use revoked::Revoked;
 pub use room::Room;
 pub use server::{Answer, Event, Reply, ResourceServer, Resources};
 pub use session::{Holder, Sessions, Subject, TokenHash};
+pub use trl::Follower;
 pub use trust::{Freshness, Issuer, Key, NamedScope, TokenKey, Trust};

@@ -83,6 +83,18 @@ impl Revoked {
         self.entries.iter().flatten().map(|entry| entry.token)
     }
 
+    /// The same with the order in which they came, for who writes them down: the earliest goes first when memory is short.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, TokenHash)> {
+        self.entries.iter().flatten().map(|entry| (entry.added, entry.token))
+    }
+
+    /// The server says that this token has expired.
+    pub(crate) fn expired(&mut self, token: &TokenHash) {
+        if let Some(entry) = self.entries.iter_mut().flatten().find(|entry| entry.token == *token) {
+            entry.unlisted = true;
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.iter().all(Option::is_none)
     }

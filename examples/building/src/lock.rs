@@ -1,5 +1,6 @@
 //! A door lock with no network but the socket it is spoken to on, and the record of what its bolt did.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,17 +22,33 @@ pub struct Lock {
     /// Where its clock is moved; a board has none.
     clock: Option<PathBuf>,
     /// Ends with the lock.
-    _body: Body,
+    body: Body,
 }
 
 enum Body {
-    Linux { _process: Process },
+    Linux { process: Process, again: Again },
     Board { _board: Board },
 }
 
+/// How to start a lock again.
+struct Again {
+    arguments: Vec<OsString>,
+    logs: PathBuf,
+    filter: String,
+}
+
+impl Again {
+    /// At an address of its choice, or at the one that it had.
+    fn start(&self, name: &str, listen: &str) -> Outcome<Process> {
+        let mut command = Command::new(program("door-lock")?);
+        command.env("RUST_LOG", &self.filter).args(["serve", "--listen", listen]).args(&self.arguments);
+        Ok(Process::start(&format!("lock-{name}"), &self.logs, &mut command)?)
+    }
+}
+
 impl Lock {
-    /// Starts the lock of `file`, as `latchwork lock enroll` wrote it.
-    /// With a `key` of its own it speaks EDHOC.
+    /// Starts the lock of `file`, as `latchwork lock enroll` wrote it. With a `key` of its own it speaks EDHOC. What it remembers is
+    /// in `directory`.
     pub fn start(
         name: &str,
         file: &Path,
@@ -42,17 +59,44 @@ impl Lock {
     ) -> Outcome<Self> {
         let (record, clock) = (directory.join(format!("{name}.moves")), directory.join(format!("{name}.clock")));
         fs::write(&clock, "0")?;
-        let mut command = Command::new(program("door-lock")?);
-        command.env("RUST_LOG", filter).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file);
-        command.arg("--record").arg(&record).arg("--clock-offset-file").arg(&clock);
+        let mut arguments: Vec<OsString> =
+            vec!["--config".into(), file.into(), "--record".into(), record.clone().into()];
+        arguments.extend(["--clock-offset-file".into(), clock.clone().into()]);
+        arguments.extend(["--state".into(), directory.join(format!("{name}.state")).into()]);
         if let Some(key) = key {
-            command.arg("--key").arg(key);
+            arguments.extend(["--key".into(), key.into()]);
         }
-        let mut process = Process::start(&format!("lock-{name}"), logs, &mut command)?;
+        let again = Again { arguments, logs: logs.to_owned(), filter: filter.to_owned() };
+        let mut process = again.start(name, "127.0.0.1:0")?;
         let address = process.line("listening on coap://")?.parse()?;
         let corridor = Sniffer::before(address)?;
-        let _body = Body::Linux { _process: process };
-        Ok(Self { name: name.to_owned(), address, corridor, record, clock: Some(clock), _body })
+        let body = Body::Linux { process: process, again };
+        Ok(Self { name: name.to_owned(), address, corridor, record, clock: Some(clock), body })
+    }
+
+    /// Cuts the power of a lock on Linux and gives it back.
+    pub fn reboot(&mut self) -> Outcome<()> {
+        let Body::Linux { process, again } = &mut self.body else { return Err("a board starts from its chip".into()) };
+        process.kill()?;
+        *process = again.start(&self.name, &self.address.to_string())?;
+        process.line("listening on coap://")?;
+        Ok(())
+    }
+
+    /// Cuts the power of a lock on Linux.
+    pub fn stop(&mut self) -> Outcome<()> {
+        match &mut self.body {
+            Body::Linux { process, .. } => Ok(process.kill()?),
+            Body::Board { .. } => Err("drop a board to stop it".into()),
+        }
+    }
+
+    /// Waits until it logs these words.
+    pub fn says(&mut self, words: &str) -> Outcome<()> {
+        match &mut self.body {
+            Body::Linux { process, .. } => Ok(process.says(words)?),
+            Body::Board { .. } => Err("a board logs nothing".into()),
+        }
     }
 
     /// Starts the same lock on a microcontroller. Its chip is kept in `directory`: a second start is a reboot.
@@ -70,8 +114,8 @@ impl Lock {
         let board = Board::start(&format!("lock-{name}"), &board::image(variant)?, &chip, logs, pace)?;
         let (address, record) = (board.address(), board.process.log().to_owned());
         let corridor = Sniffer::before(address)?;
-        let _body = Body::Board { _board: board };
-        Ok(Self { name: name.to_owned(), address, corridor, record, clock: None, _body })
+        let body = Body::Board { _board: board };
+        Ok(Self { name: name.to_owned(), address, corridor, record, clock: None, body })
     }
 
     /// Whether it knows the date.

@@ -56,6 +56,26 @@ impl Process {
         &self.log
     }
 
+    /// Waits until a line that it prints has these words.
+    pub fn says(&mut self, words: &str) -> io::Result<()> {
+        for _ in 0..PATIENCE {
+            if self.printed()?.contains(words) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("{} ended with {status}", self.name)));
+            }
+            thread::sleep(POLL);
+        }
+        Err(io::Error::new(ErrorKind::TimedOut, format!("{} never said {words:?}", self.name)))
+    }
+
+    /// Ends the program as a power cut would.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
     /// Waits until the program ends by itself.
     pub fn end(&mut self) -> io::Result<ExitStatus> {
         for _ in 0..PATIENCE {

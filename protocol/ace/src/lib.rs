@@ -42,6 +42,7 @@ mod scope;
 pub mod token_hash;
 pub mod token_request;
 pub mod token_response;
+pub mod trl;
 
 pub use latchwork_cbor::Full;
 
@@ -58,3 +59,4 @@ pub use refusal::Error;
 pub use scope::Scope;
 pub use token_request::TokenRequest;
 pub use token_response::TokenResponse;
+pub use trl::TrlResponse;

@@ -2,6 +2,7 @@
 
 use crate::{Bolt, Door};
 use core::hash::Hash;
+use latchwork_ace::TrlResponse;
 use latchwork_coap::Kind;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
@@ -12,9 +13,9 @@ use latchwork_rs_lib::{
     revoked,
 };
 
-/// The memory of a lock: `N` people inside at a time, `P` on the doorstep. `A` is the address of a peer; `E` holds those on
+/// The memory of a lock: `N` people inside at a time, `P` on the doorstep, `K` revoked tokens. `A` is the address of a peer; `E` holds those on
 /// the way in by EDHOC, or is [`NoEdhoc`](latchwork_rs_lib::NoEdhoc).
-pub struct Lock<'k, A, B, C, R, E, F, const N: usize, const P: usize> {
+pub struct Lock<'k, A, B, C, R, E, F, const N: usize, const P: usize, const K: usize = REVOKED> {
     trust: Trust<'k>,
     crypto: C,
     random: R,
@@ -23,7 +24,7 @@ pub struct Lock<'k, A, B, C, R, E, F, const N: usize, const P: usize> {
     door: Door<B>,
     sessions: Sessions<N, P, ISSUERS>,
     edhoc: E,
-    revoked: Revoked<[Option<revoked::Entry>; REVOKED]>,
+    revoked: Revoked<[Option<revoked::Entry>; K]>,
     exchanges: FixedExchanges<A, REMEMBERED, 1, MAX_RESPONSE>,
     room: Room<A, MAX_DATAGRAM, 2>,
 }
@@ -36,7 +37,7 @@ pub struct Sent<'o> {
     pub event: Option<Event>,
 }
 
-impl<'k, A, B, C, R, E, F, const N: usize, const P: usize> Lock<'k, A, B, C, R, E, F, N, P>
+impl<'k, A, B, C, R, E, F, const N: usize, const P: usize, const K: usize> Lock<'k, A, B, C, R, E, F, N, P, K>
 where
     A: Copy + Eq + Hash,
     B: Bolt,
@@ -143,10 +144,9 @@ where
         self.sessions.revoke(token, &mut self.revoked, &mut self.flash)
     }
 
-    /// The server's whole list of revoked tokens is this; what is not on it any more has expired.
-    pub fn list(&mut self, listed: &[TokenHash]) -> Result<(), FlashFailed> {
-        self.sessions.unlist(|token| listed.contains(token), &mut self.revoked);
-        listed.iter().map(|token| self.revoke(*token)).fold(Ok(()), Result::and)
+    /// Takes in what a server's list of revoked tokens says (RFC 9770 §11.1).
+    pub fn learn(&mut self, answer: &TrlResponse<'_>) -> Result<(), FlashFailed> {
+        self.sessions.learn(answer, &mut self.revoked, &mut self.flash)
     }
 
     /// The tokens that are refused because they were revoked.
@@ -164,7 +164,7 @@ const REMEMBERED: usize = 32;
 /// The longest answer that is remembered; hints with long addresses.
 const MAX_RESPONSE: usize = 384;
 
-/// How many revoked tokens a lock knows at a time.
+/// How many revoked tokens a lock knows at a time, if it does not say otherwise.
 const REVOKED: usize = 64;
 
 /// How many authorization servers can issue tokens that count from receipt.

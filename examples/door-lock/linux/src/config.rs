@@ -1,5 +1,6 @@
 //! The lock's file, as `latchwork lock enroll` writes it.
 
+use crate::online::Account;
 use latchwork_ace::Aif;
 use latchwork_ace::aif::Methods;
 use latchwork_crypto::{P256Public, Secret};
@@ -26,19 +27,19 @@ pub(crate) struct Config {
     as_keys: Vec<Public>,
     #[serde(default)]
     scopes: Vec<Scope>,
-    /// How this lock speaks to the server itself, where it can (`lock enroll --online`). Nothing here does yet.
+    /// How this lock speaks to the server itself, where it can (`lock enroll --online`).
     #[serde(default)]
-    #[allow(dead_code)]
     online: Option<Online>,
 }
 
 /// The lock's OSCORE context with the server; ids and secret in hexadecimal.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code)]
 struct Online {
     server: String,
-    client: String,
+    /// The lock's name there, for people.
+    #[serde(rename = "client")]
+    _client: String,
     client_sender_id: String,
     server_sender_id: String,
     master_secret: String,
@@ -126,6 +127,19 @@ impl Config {
     /// Reads the file's text. The error never quotes a line, since lines hold keys.
     pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
         toml::from_str(text).map_err(|error| Wrong::toml(text, &error))
+    }
+
+    /// The lock's account at its server, if it has one.
+    pub(crate) fn account(&self) -> Result<Option<Account>, Wrong> {
+        let account = |online: &Online| {
+            Account::new(
+                online.server.clone(),
+                hex("online.client_sender_id", &online.client_sender_id)?,
+                hex("online.server_sender_id", &online.server_sender_id)?,
+                hex("online.master_secret", &online.master_secret)?,
+            )
+        };
+        self.online.as_ref().map(account).transpose()
     }
 
     /// Writes what a board without files keeps in its flash; `seed` is what it makes its random numbers of, `own_key` what

@@ -5,6 +5,9 @@ mod clock;
 mod config;
 mod flash;
 mod keygen;
+mod online;
+mod questions;
+mod revoked;
 mod serve;
 mod state;
 
@@ -38,9 +41,15 @@ enum Verb {
         /// Where every move of the bolt is recorded, one JSON line each.
         #[arg(long)]
         record: PathBuf,
-        /// A directory for what outlives a restart; a lock enrolled with clock mode `exi` needs it.
+        /// A directory for what outlives a restart; a lock enrolled with clock mode `exi` or with `--online` needs it.
         #[arg(long)]
         state: Option<PathBuf>,
+        /// How often a lock enrolled with `--online` looks for revoked tokens that nobody told it of.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+        poll: u64,
+        /// Ask the server about tokens that the lock cannot read itself: references, say. Needs a lock enrolled with `--online`.
+        #[arg(long)]
+        introspect: bool,
         /// A file with seconds to add to the system clock, or `unknown`; read whenever the time is asked for.
         #[arg(long)]
         clock_offset_file: Option<PathBuf>,
@@ -69,8 +78,9 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Arguments::parse().verb {
-        Verb::Serve { config, key, listen, record, state, clock_offset_file } => {
-            serve::serve(&config, key.as_deref(), listen, &record, state, clock_offset_file)
+        Verb::Serve { config, key, listen, record, state, poll, introspect, clock_offset_file } => {
+            let asked = serve::Asked { poll, introspect };
+            serve::serve(&config, key.as_deref(), listen, &record, state, asked, clock_offset_file)
         }
         Verb::Flash { config, key, chip } => flash::flash(&config, key.as_deref(), &chip),
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),

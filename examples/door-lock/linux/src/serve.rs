@@ -4,12 +4,16 @@ use crate::bolt::Record;
 use crate::clock::Clock;
 use crate::config::{ClockMode, Config, Wrong};
 use crate::keygen;
+use crate::online::{self, Online};
+use crate::revoked::Kept;
 use crate::state::State;
+use latchwork_ace::TrlResponse;
 use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto};
 use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
-use latchwork_rs_lib::{Event, Handshakes};
+use latchwork_rs_lib::trl::Pace;
+use latchwork_rs_lib::{Event, Handshakes, Introspect};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -27,9 +31,12 @@ pub(crate) enum Fault {
     /// The configuration.
     #[error("{0}: {1}")]
     Config(PathBuf, Wrong),
-    /// A lock of clock mode `exi` without a readable state.
-    #[error("a lock with clock = \"exi\" needs --state, a directory that it can read and write")]
+    /// A lock of clock mode `exi`, or one that learns of revoked tokens, without a readable state.
+    #[error("a lock with clock = \"exi\" or [online] needs --state, a directory that it can read and write")]
     Forgetful,
+    /// It was to ask a server that it has no account at.
+    #[error("--introspect: the lock was not enrolled with --online")]
+    Offline,
     /// No random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] CryptoError),
@@ -46,6 +53,14 @@ impl Random for System {
     }
 }
 
+/// What a lock asks its server.
+pub(crate) struct Asked {
+    /// How often it looks for revoked tokens, in seconds.
+    pub(crate) poll: u64,
+    /// Whether it asks about tokens that it cannot read.
+    pub(crate) introspect: bool,
+}
+
 /// Guards the door until killed.
 #[allow(clippy::print_stdout)] // whoever started us wants to know the port
 pub(crate) fn serve(
@@ -54,6 +69,7 @@ pub(crate) fn serve(
     listen: SocketAddr,
     record: &Path,
     state: Option<PathBuf>,
+    asked: Asked,
     offset: Option<PathBuf>,
 ) -> Result<(), Fault> {
     let file = |error| Fault::File(config.to_owned(), error);
@@ -62,17 +78,34 @@ pub(crate) fn serve(
     let config = Config::parse(&text).map_err(wrong)?;
     let door = config.door.clone();
     let counts = config.clock == ClockMode::Exi;
+    let account = config.account();
     let trust = config.trust(Nonces::new(&mut System, NONCE_FRESH, NONCE_RIGHTS)?).map_err(wrong)?;
     let edhoc = key.map(handshakes).transpose()?;
+    let account = account.map_err(wrong)?;
+    if asked.introspect && account.is_none() {
+        return Err(Fault::Offline);
+    }
 
     let clock = Clock::new(offset);
-    let state = State::open(state.clone()).map_err(|error| Fault::File(state.unwrap_or_default(), error))?;
+    let directory = state.clone().unwrap_or_default();
+    let unkept = |error| Fault::File(directory.clone(), error);
+    let state = State::open(state).map_err(unkept)?;
+    if account.is_some() && !state.keeps() {
+        return Err(Fault::Forgetful);
+    }
     let bolt = Record::open(record, &clock).map_err(|error| Fault::File(record.to_owned(), error))?;
-    let mut lock =
-        Box::new(Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, RustCrypto, System, edhoc, state, bolt)?);
+    let flash = state.clone();
+    let mut lock = Box::new(Guarded::new(trust, RustCrypto, System, edhoc, flash, bolt)?);
     if counts && !lock.remembers() {
         return Err(Fault::Forgetful);
     }
+    let mut kept = account.is_some().then(|| Kept::read(state.clone())).transpose().map_err(unkept)?;
+    for hash in kept.iter().flat_map(Kept::hashes) {
+        // A number that flash did not take is over until the next reboot, and then still on the server's list.
+        let _ = lock.revoke(*hash);
+    }
+    let online = account.map(|account| online::start(account, state, Pace::every(asked.poll)));
+    let mut online = online.transpose().map_err(unkept)?;
 
     let failed = |error| Fault::Socket(listen, error);
     let socket = UdpSocket::bind(listen).map_err(failed)?;
@@ -85,6 +118,9 @@ pub(crate) fn serve(
     loop {
         let received = socket.recv_from(&mut incoming);
         lock.tick(&clock.now());
+        if let (Some(online), Some(kept)) = (&online, &mut kept) {
+            learn(&mut lock, online, kept);
+        }
         let (length, peer) = match received {
             Ok(received) => received,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
@@ -99,7 +135,8 @@ pub(crate) fn serve(
             tracing::debug!(%peer, length, "too long");
             continue;
         };
-        if let Some(sent) = lock.receive(clock.millis(), clock.now(), peer, datagram, None, &mut outgoing) {
+        let server = online.as_mut().filter(|_| asked.introspect).map(|online| online as &mut dyn Introspect);
+        if let Some(sent) = lock.receive(clock.millis(), clock.now(), peer, datagram, server, &mut outgoing) {
             if let Some(event) = sent.event {
                 log(peer, event);
             }
@@ -109,6 +146,35 @@ pub(crate) fn serve(
         }
     }
 }
+
+/// Takes in what the server's list of revoked tokens says: sessions end at once, and then it is written down.
+fn learn(lock: &mut Guarded<'_>, online: &Online, kept: &mut Kept) {
+    let mut heard = false;
+    for payload in online.news.try_iter() {
+        let Ok(list) = TrlResponse::decode(&payload) else { continue };
+        if lock.learn(&list).is_err() {
+            tracing::error!("the number of a revoked token is not in flash");
+        }
+        heard = true;
+    }
+    if heard && let Err(error) = kept.write(lock.revoked()) {
+        tracing::error!(%error, "revoked tokens are not written down");
+    }
+}
+
+/// This kind of lock.
+type Guarded<'c> = Lock<
+    'static,
+    SocketAddr,
+    Record<'c>,
+    RustCrypto,
+    System,
+    Option<Handshakes<'static, P256Private, SocketAddr, DOORSTEP>>,
+    State,
+    INSIDE,
+    DOORSTEP,
+    REVOKED,
+>;
 
 /// The lock as EDHOC knows it, for as long as the process lives.
 fn handshakes(path: &Path) -> Result<Handshakes<'static, P256Private, SocketAddr, DOORSTEP>, Fault> {
@@ -147,6 +213,9 @@ fn log(peer: SocketAddr, event: Event) {
 /// How many people can be inside, and how many on the doorstep.
 const INSIDE: usize = 32;
 const DOORSTEP: usize = 8;
+
+/// How many revoked tokens are known at a time.
+const REVOKED: usize = 4096;
 
 /// How often the bolt is looked after.
 const TICK: Duration = Duration::from_millis(200);

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory in the place of flash; without one nothing is remembered.
+#[derive(Clone)]
 pub(crate) struct State(Option<PathBuf>);
 
 impl State {
@@ -34,6 +35,11 @@ impl State {
         file.sync_all()?;
         fs::rename(&new, &path)?;
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// Whether anything is remembered.
+    pub(crate) fn keeps(&self) -> bool {
+        self.0.is_some()
     }
 
     fn path(&self, name: &str) -> std::io::Result<PathBuf> {

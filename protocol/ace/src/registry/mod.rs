@@ -125,6 +125,15 @@ registry! {
 }
 
 registry! {
+    /// A member of what the revocation list answers (RFC 9770 §12).
+    Trl(i64);
+    FULL_SET = 0, "full_set";
+    DIFF_SET = 1, "diff_set";
+    CURSOR = 2, "cursor";
+    MORE = 3, "more";
+}
+
+registry! {
     /// How a token is to be used (RFC 9200 §8.7). Texts compare without case; see [`TokenType::from_text`].
     TokenType(i64);
     BEARER = 1, "Bearer";

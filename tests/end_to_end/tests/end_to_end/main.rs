@@ -8,4 +8,5 @@ mod interop;
 mod isolation;
 mod nonce;
 mod providers;
+mod revocation;
 mod secrets;

@@ -1,0 +1,86 @@
+//! A lock that learns of revoked tokens by itself, whatever happens to it, its server and the network in between.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchwork_building::attack::Attacker;
+use latchwork_building::people::EMMA;
+use latchwork_building::{Building, Lock};
+use serde_json::Value;
+
+const SHED: &str = "urn:latchwork:lock:shed";
+
+fn token(building: &Building, who: &str) -> Vec<u8> {
+    let state = fs::read(building.phone(who).home().join("tokens.json")).unwrap();
+    let state: Value = serde_json::from_slice(&state).unwrap();
+    URL_SAFE_NO_PAD.decode(state["permissions"][SHED]["token"].as_str().unwrap()).unwrap()
+}
+
+fn is_refused(lock: &Lock, token: &[u8]) -> bool {
+    match &*Attacker::at(lock.address).unwrap().upload(token).unwrap().code {
+        "2.01" => false,
+        "4.01" => true,
+        code => panic!("{code}"),
+    }
+}
+
+fn refuses(lock: &Lock, token: &[u8]) {
+    for _ in 0..1500 {
+        if is_refused(lock, token) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("the lock does not hear of it");
+}
+
+/// What is revoked while the lock is off is learnt when it comes back, before anybody tells it; what it learnt it keeps without a
+/// network; and others come in all the time. R9770-9.2.3-02, R9770-11-02, R9770-14.3-01
+#[test]
+fn a_lock_learns_what_it_missed_and_keeps_it() {
+    let mut building = Building::open().unwrap();
+    let file = building.enroll_with("shed", &["--online", &building.coap.clone()]).unwrap();
+    let mut lock = Lock::start("shed", &file, None, &building.path("locks"), &building.path("logs"), "info").unwrap();
+    let declared = building.path("shed.toml");
+    let address = lock.corridor.address.to_string();
+    let text = format!(
+        "[[lock]]\nname = \"shed\"\ndoor = \"shed\"\naddress = {address:?}\n\n\
+         [[door]]\nname = \"shed\"\nlock = \"shed\"\nzone = \"office\"\n"
+    );
+    fs::write(&declared, text).unwrap();
+    let server = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &server]).unwrap();
+    let revoke = |building: &Building, token: &[u8]| {
+        building.latchwork(&["revoke", "--token", &URL_SAFE_NO_PAD.encode(token), "--dir", &server]).unwrap()
+    };
+
+    let mut tokens = Vec::new();
+    for phone in ["one", "two", "three"] {
+        let phone_of = building.phone(phone);
+        phone_of.sign_in(&building.browser().unwrap(), EMMA, &[]).unwrap();
+        phone_of.run(&["open", "shed"]).unwrap();
+        tokens.push(token(&building, phone));
+    }
+    assert_eq!(lock.moves().unwrap(), 3);
+    lock.says("the server will tell of revoked tokens").unwrap();
+
+    // Told.
+    revoke(&building, &tokens[0]);
+    refuses(&lock, &tokens[0]);
+    assert!(!is_refused(&lock, &tokens[1]));
+
+    // Off while it happens.
+    lock.stop().unwrap();
+    revoke(&building, &tokens[1]);
+    lock.reboot().unwrap();
+    refuses(&lock, &tokens[1]);
+    assert!(is_refused(&lock, &tokens[0]));
+
+    // Nobody there any more.
+    building.stop_server();
+    lock.reboot().unwrap();
+    assert_eq!([0, 1, 2].map(|n: usize| is_refused(&lock, &tokens[n])), [true, true, false]);
+    building.phone("three").run(&["open", "shed"]).unwrap();
+    assert_eq!(lock.moves().unwrap(), 4);
+}
