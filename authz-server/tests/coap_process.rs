@@ -6,11 +6,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use latchwork_ace::{Cnf, Scope, TokenRequest, TokenResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchwork_ace::{Cnf, Scope, TokenRequest, TokenResponse, TrlResponse};
 use latchwork_coap::{Code, ContentFormat, Kind, Message, OptionNumber, Token, Writer};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Context, Material, OscoreOption};
 use latchwork_transport::CoapClient;
+use sha2::{Digest as _, Sha256};
 use tokio::net::UdpSocket;
 
 const DECLARATION: &str = r#"
@@ -73,6 +76,18 @@ impl Drop for Running {
     }
 }
 
+/// The robot's side of the context.
+fn shared() -> Context {
+    let material = Material {
+        master_secret: &(0..16).collect::<Vec<u8>>(),
+        master_salt: &[],
+        sender_id: &[0x0a],
+        recipient_id: &[0x0b],
+        id_context: None,
+    };
+    Context::derive(&RustCrypto, &material).unwrap()
+}
+
 /// Sends a request without Echo; the server's own number in the challenge.
 async fn challenge(server: &Running, context: &mut Context) -> u64 {
     let (mut plain, mut out, mut answer) = ([0; 64], [0; 128], [0; 256]);
@@ -112,14 +127,7 @@ async fn killed_between_requests_it_sends_no_number_twice() {
     let at = at.as_path();
     let text = at.to_str().unwrap();
     run(&["init", text]);
-    let material = Material {
-        master_secret: &(0..16).collect::<Vec<u8>>(),
-        master_salt: &[],
-        sender_id: &[0x0a],
-        recipient_id: &[0x0b],
-        id_context: None,
-    };
-    let mut context = Context::derive(&RustCrypto, &material).unwrap();
+    let mut context = shared();
     let (mut numbers, mut tokens) = (BTreeSet::new(), BTreeSet::new());
     for life in 0..4 {
         let server = Running::start(at);
@@ -139,4 +147,73 @@ async fn killed_between_requests_it_sends_no_number_twice() {
         context = back;
         assert!(tokens.insert(first) && tokens.insert(second));
     }
+}
+
+/// The revocation list as the robot sees it.
+async fn listed(server: &Running, context: Context) -> (Context, BTreeSet<Vec<u8>>) {
+    let mut client = CoapClient::connect(&server.coap).await.unwrap();
+    client.set_context(Some(context));
+    let got = client.request(Code::GET, "/trl", None, None, &[]).await.unwrap();
+    assert_eq!((got.code, got.protected), (Code::CONTENT, true), "{got:?}");
+    let TrlResponse::Full { revoked, .. } = TrlResponse::decode(&got.payload).unwrap() else { panic!("{got:?}") };
+    (client.set_context(None).unwrap(), revoked.sha_256().map(Vec::from).collect())
+}
+
+/// The server dies by SIGKILL in the middle of revoking: whatever was answered is on the list after its restart.
+#[tokio::test]
+async fn killed_while_it_revokes_it_keeps_what_it_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("server");
+    let at = home.to_str().unwrap().to_owned();
+    run(&["init", &at]);
+    let declaration = dir.path().join("building.toml");
+    std::fs::write(&declaration, DECLARATION).unwrap();
+    let mut server = Running::start(&home);
+    run(&[
+        "lock",
+        "enroll",
+        "front",
+        "--dir",
+        &at,
+        "--server",
+        &server.https,
+        "--out",
+        dir.path().join("front.lock").to_str().unwrap(),
+    ]);
+    run(&["apply", "-f", declaration.to_str().unwrap(), "--dir", &at, "--server", &server.https]);
+    let mut context = shared();
+    let mut answered = BTreeSet::new();
+    for deaths_after in [0, 1, 3] {
+        let mut tokens = Vec::new();
+        for _ in 0..4 {
+            let (next, token) = token(&server, context).await;
+            context = next;
+            tokens.push(URL_SAFE_NO_PAD.encode(token));
+        }
+        let mut asking = None;
+        for (n, text) in tokens.iter().enumerate() {
+            let mut command = latchwork(&["revoke", "--token", text, "--dir", &at, "--server", &server.https]);
+            let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+            if n == deaths_after {
+                // This one is under way, answered or not, when the server dies.
+                std::thread::sleep(std::time::Duration::from_millis(30 * (n as u64 + 1)));
+                server.child.kill().unwrap();
+                asking = Some((child, text));
+                break;
+            }
+            assert!(child.wait().unwrap().success());
+            answered.insert(Sha256::digest(text.as_bytes()).to_vec());
+        }
+        if let Some((mut child, text)) = asking
+            && child.wait().unwrap().success()
+        {
+            answered.insert(Sha256::digest(text.as_bytes()).to_vec());
+        }
+        server = Running::start(&home);
+        let (next, list) = listed(&server, context).await;
+        context = next;
+        assert!(list.is_superset(&answered), "answered and lost");
+        assert!(list.len() <= answered.len() + 3, "nobody asked for the others");
+    }
+    assert!(answered.len() >= 4);
 }

@@ -115,7 +115,7 @@ impl Building {
                 None => {
                     // One of them has a network of its own, and learns of revoked tokens.
                     let online = ["--online", &building.coap.clone()];
-                    let file = building.enroll_with(name, if name == "lab" { &online } else { &[] })?;
+                    let file = building.enroll_with(name, if name == "lab" { &online[..] } else { &[] })?;
                     Lock::start(name, &file, key.as_deref(), &locks, &logs, filter)?
                 }
             };

@@ -10,6 +10,7 @@ use crate::core::change::{Change, Key, Record, Rev};
 use crate::core::names::{ClientId, LockName};
 use crate::core::records::{Client, ClientAuth, ClientKind, OscoreClient};
 use crate::core::scope::Scope;
+use crate::core::trl::Limits;
 use crate::keys::{KeyError, Keys};
 
 /// How a lock speaks to this server (RFC 8613), for its file. Ids and secret in hexadecimal, named as in `[[oscore]]`.
@@ -21,6 +22,22 @@ pub struct Online {
     client_sender_id: String,
     server_sender_id: String,
     master_secret: String,
+    trl: ListConstants,
+}
+
+/// What a requester of the revocation list is told when it is registered (RFC 9770 §6.2, §6.2.1, §10).
+#[derive(Serialize, Deserialize)]
+struct ListConstants {
+    /// How tokens are hashed.
+    hash: String,
+    max_n: u64,
+    max_diff_batch: u64,
+}
+
+impl From<Limits> for ListConstants {
+    fn from(limits: Limits) -> Self {
+        Self { hash: "sha-256".to_owned(), max_n: limits.max_n(), max_diff_batch: limits.max_diff_batch() }
+    }
 }
 
 /// The name of the client that a lock is: `lock:NAME`.
@@ -41,6 +58,7 @@ pub fn online(
     client: Option<&(Client, Rev)>,
     context: Option<&(OscoreClient, Rev)>,
     keys: &Keys,
+    limits: Limits,
 ) -> Result<(Vec<Change>, Online), Undeclarable> {
     let id = own_client(lock)?;
     let record = Client {
@@ -89,6 +107,7 @@ pub fn online(
         client_sender_id: hex(&kid),
         server_sender_id: hex(&SERVER),
         master_secret: hex(secret.as_ref()),
+        trl: limits.into(),
     };
     Ok((changes, file))
 }

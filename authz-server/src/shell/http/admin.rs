@@ -283,7 +283,8 @@ async fn enroll(
         let id = own_client(&lock.name)?;
         let client = shell.records.find(&Key::Client(id.clone())).await?;
         let context = shell.records.find(&Key::Oscore(id)).await?;
-        let (made, file) = online(&lock.name, server, client.as_ref(), context.as_ref(), &shell.keys)?;
+        let (made, file) =
+            online(&lock.name, server, client.as_ref(), context.as_ref(), &shell.keys, shell.trl.limits)?;
         changes.extend(made);
         own = Some(file);
     }

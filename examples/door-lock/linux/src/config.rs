@@ -43,6 +43,9 @@ struct Online {
     client_sender_id: String,
     server_sender_id: String,
     master_secret: String,
+    /// How long the server remembers what changed. It says so itself when it does not any more.
+    #[serde(rename = "trl", default)]
+    _trl: Option<toml::Table>,
 }
 
 /// How a lock knows that a token is recent: it is enrolled with one of three.

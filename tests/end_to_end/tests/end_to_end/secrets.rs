@@ -93,6 +93,9 @@ fn collect(building: &Building, secrets: &mut Secrets) {
         let lock = fs::read_to_string(building.path("locks").join(format!("{name}.lock"))).unwrap();
         let key = lock.lines().find_map(|line| line.strip_prefix("key = \"")?.strip_suffix('"')).expect("a token key");
         secrets.bytes("a lock's token key", &hex(key));
+        let own = lock.lines().find_map(|line| line.strip_prefix("master_secret = \"")?.strip_suffix('"'));
+        assert_eq!(own.is_some(), name == "lab", "which lock has a network");
+        secrets.bytes("a lock's secret with the server", &own.map(hex).unwrap_or_default());
     }
     let keys = files(&building.path("server/keys"));
     assert!(!keys.is_empty());

@@ -239,7 +239,8 @@ async fn a_resource_server_is_declared_and_gets_no_token() {
     assert_eq!(world.ask(TestRequest::get().uri(&uri)).await.status, 400);
 }
 
-/// A lock enrolled online has a context of its own; enrolling it again voids the one before, and it goes with the lock.
+/// A lock enrolled online has a context of its own; enrolling it again voids the one before, and it goes with the lock. Its file says
+/// what a requester of the revocation list has to know: R9770-6.2-02, R9770-6.2.1-03.
 #[actix_web::test]
 async fn a_lock_that_speaks_to_the_server_itself() {
     let world = World::new(Vec::new()).await;
@@ -256,6 +257,7 @@ async fn a_lock_that_speaks_to_the_server_itself() {
         assert_eq!(got.status, 201, "{}", got.text());
         let file = got.json()["online"].clone();
         assert_eq!((&file["server"], &file["client"]), (&json!("192.0.2.1:5683"), &json!("lock:front")));
+        assert_eq!(file["trl"], json!({ "hash": "sha-256", "max_n": 64, "max_diff_batch": 16 }));
         let text = |name: &str| file[name].as_str().unwrap().to_owned();
         let (kid, secret) = (text("client_sender_id"), text("master_secret"));
         let known = context().await.unwrap();
