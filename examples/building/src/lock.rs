@@ -57,6 +57,18 @@ impl Lock {
         logs: &Path,
         filter: &str,
     ) -> Outcome<Self> {
+        Self::start_with(name, file, key, (directory, logs), filter, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(
+        name: &str,
+        file: &Path,
+        key: Option<&Path>,
+        (directory, logs): (&Path, &Path),
+        filter: &str,
+        more: &[&str],
+    ) -> Outcome<Self> {
         let (record, clock) = (directory.join(format!("{name}.moves")), directory.join(format!("{name}.clock")));
         fs::write(&clock, "0")?;
         let mut arguments: Vec<OsString> =
@@ -66,6 +78,7 @@ impl Lock {
         if let Some(key) = key {
             arguments.extend(["--key".into(), key.into()]);
         }
+        arguments.extend(more.iter().map(OsString::from));
         let again = Again { arguments, logs: logs.to_owned(), filter: filter.to_owned() };
         let mut process = again.start(name, "127.0.0.1:0")?;
         let address = process.line("listening on coap://")?.parse()?;

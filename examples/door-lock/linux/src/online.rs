@@ -7,8 +7,7 @@ use crate::clock::Clock;
 use crate::config::Wrong;
 use crate::questions::Questions;
 use crate::state::State;
-use latchwork_ace::TrlResponse;
-use latchwork_cbor::Writer;
+use latchwork_ace::{IntrospectionRequest, TrlResponse};
 use latchwork_coap::{Code, ContentFormat};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Context, Material, SenderNumbers};
@@ -226,12 +225,11 @@ impl Line {
 
     /// `POST /introspect`.
     async fn question(&self, asks: &mut impl Asks, (hash, token): (TokenHash, Vec<u8>)) -> Result<(), Trouble> {
-        let mut payload = vec![0; token.len() + 16];
-        let mut cbor = Writer::new(&mut payload);
-        let asked = match cbor.map(1).and_then(|cbor| cbor.uint(TOKEN)?.bytes(&token).map(drop)) {
-            Ok(()) => {
+        let mut room = vec![0; token.len() + 16];
+        let asked = match IntrospectionRequest::new(&token).encode(&mut room) {
+            Ok(payload) => {
                 self.reserve(asks.oscore())?;
-                asks.ask(Code::POST, "/introspect", cbor.finish()).await.map_err(Trouble::from)
+                asks.ask(Code::POST, "/introspect", payload).await.map_err(Trouble::from)
             }
             Err(_) => Err(Trouble::Nonsense),
         };
@@ -347,7 +345,5 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the server is left alone after trouble.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
-/// `token` (RFC 9200 §5.9.5, Table 6).
-const TOKEN: u64 = 11;
 /// Where the list is (RFC 9770 §6).
 const TRL: &str = "/trl";

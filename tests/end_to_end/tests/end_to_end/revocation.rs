@@ -17,6 +17,19 @@ fn token(building: &Building, who: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(state["permissions"][SHED]["token"].as_str().unwrap()).unwrap()
 }
 
+/// The shed and its door, with further keys of the lock.
+fn declare(building: &Building, lock: &Lock, more: &str) {
+    let declared = building.path("shed.toml");
+    let address = lock.corridor.address.to_string();
+    let text = format!(
+        "[[lock]]\nname = \"shed\"\ndoor = \"shed\"\naddress = {address:?}\n{more}\n\
+         [[door]]\nname = \"shed\"\nlock = \"shed\"\nzone = \"office\"\n"
+    );
+    fs::write(&declared, text).unwrap();
+    let server = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &server]).unwrap();
+}
+
 fn is_refused(lock: &Lock, token: &[u8]) -> bool {
     match &*Attacker::at(lock.address).unwrap().upload(token).unwrap().code {
         "2.01" => false,
@@ -42,15 +55,8 @@ fn a_lock_learns_what_it_missed_and_keeps_it() {
     let mut building = Building::open().unwrap();
     let file = building.enroll_with("shed", &["--online", &building.coap.clone()]).unwrap();
     let mut lock = Lock::start("shed", &file, None, &building.path("locks"), &building.path("logs"), "info").unwrap();
-    let declared = building.path("shed.toml");
-    let address = lock.corridor.address.to_string();
-    let text = format!(
-        "[[lock]]\nname = \"shed\"\ndoor = \"shed\"\naddress = {address:?}\n\n\
-         [[door]]\nname = \"shed\"\nlock = \"shed\"\nzone = \"office\"\n"
-    );
-    fs::write(&declared, text).unwrap();
+    declare(&building, &lock, "");
     let server = building.path("server").to_string_lossy().into_owned();
-    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &server]).unwrap();
     let revoke = |building: &Building, token: &[u8]| {
         building.latchwork(&["revoke", "--token", &URL_SAFE_NO_PAD.encode(token), "--dir", &server]).unwrap()
     };
@@ -83,4 +89,37 @@ fn a_lock_learns_what_it_missed_and_keeps_it() {
     assert_eq!([0, 1, 2].map(|n: usize| is_refused(&lock, &tokens[n])), [true, true, false]);
     building.phone("three").run(&["open", "shed"]).unwrap();
     assert_eq!(lock.moves().unwrap(), 4);
+}
+
+/// A token that only the server can read: the lock asks it, tells the phone to come again, and opens once it knows. Without a server
+/// nobody gets in by such a token (RFC 9200 §6.10). R9200-5.9.1-01, R9200-5.9.1-02
+#[test]
+fn a_lock_asks_about_references() {
+    let mut building = Building::open().unwrap();
+    let file = building.enroll_with("shed", &["--online", &building.coap.clone()]).unwrap();
+    let (locks, logs) = (building.path("locks"), building.path("logs"));
+    let mut lock = Lock::start_with("shed", &file, None, (&locks, &logs), "info", &["--introspect"]).unwrap();
+    declare(&building, &lock, "[lock.tokens]\nform = \"reference\"\n");
+    let phone = building.phone("emma");
+    phone.sign_in(&building.browser().unwrap(), EMMA, &[]).unwrap();
+    phone.run(&["fetch", "shed"]).unwrap();
+    let reference = token(&building, "emma");
+    assert_eq!(reference.len(), 32, "it says nothing");
+    lock.says("the server will tell of revoked tokens").unwrap();
+
+    let mut door = Attacker::at(lock.address).unwrap();
+    assert_eq!(door.upload(&reference).unwrap().code, "5.03", "it has to ask");
+    let answer = (0..500).map(|_| door.upload(&reference).unwrap().code).find(|code| code != "5.03").unwrap();
+    assert_eq!(answer, "2.01");
+    phone.run(&["open", "shed"]).unwrap();
+    assert_eq!(lock.moves().unwrap(), 1);
+    let noise = [7; 32];
+    let answer = (0..500).map(|_| door.upload(&noise).unwrap().code).find(|code| code != "5.03").unwrap();
+    assert_eq!(answer, "4.01", "the server knows no such token");
+
+    building.stop_server();
+    lock.reboot().unwrap();
+    let answer = (0..500).map(|_| door.upload(&reference).unwrap().code).find(|code| code != "5.03");
+    assert_eq!(answer.as_deref(), Some("4.00"), "nobody who could be asked");
+    assert_eq!(lock.moves().unwrap(), 1);
 }
