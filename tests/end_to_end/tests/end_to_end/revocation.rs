@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchwork_building::attack::Attacker;
 use latchwork_building::people::EMMA;
 use latchwork_building::{Building, Lock};
+use latchwork_end_to_end::service::http;
 use serde_json::Value;
 
 const SHED: &str = "urn:latchwork:lock:shed";
@@ -122,4 +123,21 @@ fn a_lock_asks_about_references() {
     let answer = (0..500).map(|_| door.upload(&reference).unwrap().code).find(|code| code != "5.03");
     assert_eq!(answer.as_deref(), Some("4.00"), "nobody who could be asked");
     assert_eq!(lock.moves().unwrap(), 1);
+}
+
+/// Whoever runs the server finds in its log what a requester does wrong: R9770-6.1-02.
+#[test]
+fn a_query_that_makes_no_sense_is_in_the_log() {
+    let building = Building::open().unwrap();
+    let ask = |query: &str| {
+        let url = format!("{}/trl{query}", building.issuer);
+        let request = http(&building).unwrap().get(url).basic_auth("service", Some(&building.service_secret));
+        request.send().unwrap().status().as_u16()
+    };
+    for (query, detail) in [("?cursor=1", "cursor without diff"), ("?diff=x", "diff is not 0 or positive")] {
+        let log = || fs::read_to_string(building.path("logs/server.log")).unwrap();
+        assert!(!log().contains(detail));
+        assert_eq!(ask(query), 400);
+        assert!(log().contains(detail), "{query}");
+    }
 }

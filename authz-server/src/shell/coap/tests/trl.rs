@@ -187,3 +187,49 @@ async fn a_list_of_ten_thousand() {
     }
     assert_eq!(batches, 4, "64 updates, 16 an answer");
 }
+
+/// A list of 10,000 hashes as aiocoap and cbor2 read it: in full and in blocks, by diff and cursor, wrongly, and observed.
+/// R9770-7-01, R9770-8-01, R9770-9.2.3-01, R9770-11-01, R9770-6.1-01
+#[tokio::test]
+async fn interop_aiocoap_reads_a_list_of_ten_thousand() {
+    use sha2::{Digest as _, Sha256};
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+    let world = world().await;
+    let life = world.start().await;
+    let mut hashes = tokens(&world, "front", 10_000).await;
+    assert_eq!(revoke(&world, Target::Lock("front".parse().unwrap())).await, 10_000);
+    hashes.sort();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut peer = tokio::process::Command::new(root.join("target/tools/python/bin/python"))
+        .arg(root.join("tests/interop/revocation_list.py"))
+        .arg(format!("coap://{}", life.addr))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the Python peers; make setup installs them");
+    let context = json!({ "secret": DOOR, "sender_id": "0c", "recipient_id": "0b" });
+    peer.stdin.take().unwrap().write_all(format!("{context}\n").as_bytes()).await.unwrap();
+    let mut said = BufReader::new(peer.stdout.take().unwrap()).lines();
+    let mut next = async || -> Value {
+        let line = said.next_line().await.unwrap().expect("it says why it failed");
+        serde_json::from_str(&line).unwrap()
+    };
+
+    let all: Vec<u8> = hashes.iter().flat_map(|hash| [&[1], &hash.0[..]].concat()).collect();
+    let whole = next().await;
+    assert_eq!((&whole["hashes"], &whole["cursor"]), (&json!(10_000), &json!(156)));
+    assert_eq!(whole["digest"], crate::core::bytes::hex(&Sha256::digest(all)));
+    assert!(whole["bytes"].as_u64().unwrap() > 340_000);
+    assert_eq!(next().await, json!({ "batches": 4, "added": 63 * 64 + 16, "cursor": 156 }), "64 updates, 16 an answer");
+    assert_eq!(next().await, "observing");
+    let late = tokens(&world, "vault", 1).await[0];
+    let (token, rev) = world.shell.records.find::<TokenRecord>(&Key::Token(late)).await.unwrap().unwrap();
+    let token = TokenRecord { audience: FRONT.parse().unwrap(), ..token };
+    world.shell.records.commit(&[Change::replace(token, rev)]).await.unwrap();
+    assert_eq!(revoke(&world, Target::Token(late)).await, 1);
+    let told = json!({ "told": format!("01{}", crate::core::bytes::hex(&late.0)), "cursor": 157, "of": 157 });
+    assert_eq!(next().await, told);
+    assert!(peer.wait().await.unwrap().success());
+}
