@@ -102,6 +102,7 @@ fn what_is_asked_next() {
 }
 
 /// Batch after batch to the end; a cursor that the server lost, and a query that it refuses, lead to the whole list.
+/// R9770-9.2.3-02
 #[test]
 fn catching_up() {
     let one: &[(&[u8], &[u8])] = &[(&[], &[5])];

@@ -120,6 +120,34 @@ pub struct Question {
     pub until: String,
 }
 
+/// A person's apps.
+#[derive(Template)]
+#[template(path = "apps.html")]
+pub struct Apps<'a> {
+    /// Who signed in.
+    pub person: &'a str,
+    /// Which apps act for them.
+    pub apps: Vec<OwnApp>,
+    /// Proves that a form came from this page.
+    pub csrf: &'a str,
+}
+
+/// One app on a person's page.
+pub struct OwnApp {
+    /// The grant's name.
+    pub id: String,
+    /// What the administrator calls the app.
+    pub title: String,
+    /// What people call the doors that it may ask for.
+    pub doors: Vec<String>,
+    /// Since when.
+    pub since: String,
+    /// Until when, if nobody ends it.
+    pub until: String,
+    /// Its installation's key, by its thumbprint.
+    pub device: Option<String>,
+}
+
 /// Several providers to choose from.
 #[derive(Template)]
 #[template(path = "providers.html")]

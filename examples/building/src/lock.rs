@@ -83,7 +83,7 @@ impl Lock {
         let mut process = again.start(name, "127.0.0.1:0")?;
         let address = process.line("listening on coap://")?.parse()?;
         let corridor = Sniffer::before(address)?;
-        let body = Body::Linux { process: process, again };
+        let body = Body::Linux { process, again };
         Ok(Self { name: name.to_owned(), address, corridor, record, clock: Some(clock), body })
     }
 

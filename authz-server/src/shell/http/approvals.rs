@@ -104,7 +104,7 @@ async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell
     session.check(&Form::parse(&body, &[]).map_err(|_| ENDED)?)?;
     let message = crate::web::Message {
         title: "Signed out",
-        what: "This browser no longer answers for your doors.",
+        what: "This browser no longer answers for your doors, nor ends your apps.",
         link: Some(("/approvals", "Sign in again")),
         ..Default::default()
     };
@@ -113,12 +113,12 @@ async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell
     Ok(answer)
 }
 
-/// The owner signed in.
-pub(super) fn signed_in(shell: &Shell, browser: &BrowserKey, person: Person) -> Result<HttpResponse, Stop> {
+/// Somebody signed in, to see the page at `path`.
+pub(super) fn signed_in(shell: &Shell, browser: &BrowserKey, person: Person, path: &str) -> Result<HttpResponse, Stop> {
     let life = i64::from(shell.lifetimes.session);
     let said = Said { person: person.id, name: person.name, expires: shell.now().plus(life) };
     let session = cookie(SESSION.to_owned(), seal(shell, SESSION, &said)?, life);
-    let mut answer = see_other("/approvals");
+    let mut answer = see_other(path);
     for cookie in [session, browser.cookie(0)] {
         answer.add_cookie(&cookie).map_err(|cause| Stop::Ours(cause.to_string()))?;
     }
@@ -133,29 +133,47 @@ struct Said {
     expires: Timestamp,
 }
 
-struct Session {
+/// A browser in which somebody signed in.
+pub(super) struct Session {
     said: Said,
     value: String,
 }
 
 impl Session {
-    fn of(shell: &Shell, request: &HttpRequest) -> Option<Self> {
+    /// None if nobody did, or too long ago.
+    pub(super) fn of(shell: &Shell, request: &HttpRequest) -> Option<Self> {
         let value = request.cookie(SESSION)?.value().to_owned();
         let said: Said = open(shell, SESSION, &value)?;
         (shell.now() < said.expires).then_some(Self { said, value })
     }
 
-    fn check(&self, form: &Form) -> Result<(), Stop> {
+    /// Who.
+    pub(super) fn person(&self) -> &PersonId {
+        &self.said.person
+    }
+
+    /// What their provider calls them.
+    pub(super) fn name(&self) -> &str {
+        &self.said.name
+    }
+
+    /// What a form of ours carries.
+    pub(super) fn csrf(&self) -> String {
+        csrf(&self.value)
+    }
+
+    /// Whether the form came from a page of ours in this browser.
+    pub(super) fn check(&self, form: &Form) -> Result<(), Stop> {
         if same(form.value("csrf").unwrap_or_default(), &csrf(&self.value)) { Ok(()) } else { Err(ENDED) }
     }
 }
 
 const SESSION: &str = "__Host-lw-session";
 
-const ENDED: Stop = Stop::Theirs {
+pub(super) const ENDED: Stop = Stop::Theirs {
     title: "You are not signed in any more",
     what: "Your answer was not taken.",
-    advice: "Open the approvals page again, sign in, and answer there.",
+    advice: "Open the page again, sign in, and answer there.",
 };
 
 const GONE: Stop = Stop::Theirs {

@@ -80,6 +80,6 @@ async fn end(request: HttpRequest, id: web::Path<String>, shell: web::Data<Shell
     }
 }
 
-fn is_live(grant: &Grant, shell: &Shell) -> bool {
+pub(super) fn is_live(grant: &Grant, shell: &Shell) -> bool {
     grant.revoked.is_none() && shell.now() < grant.ends.min(grant.idle_ends)
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 mod answer;
 mod approvals;
+mod apps;
 mod authorize;
 mod body;
 mod channel;
@@ -123,6 +124,7 @@ pub fn routes(config: &mut web::ServiceConfig, shell: web::Data<Shell>, body: us
         .configure(sign_in::routes)
         .configure(authorize::routes)
         .configure(approvals::routes)
+        .configure(apps::routes)
         .configure(device::routes)
         .configure(doors::routes)
         .configure(grants::routes)

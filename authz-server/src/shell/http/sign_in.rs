@@ -34,6 +34,8 @@ pub(super) enum Then {
     App(Box<Asked>),
     /// An owner wants to see who asks.
     Approvals,
+    /// A person wants to see their apps.
+    Apps,
     /// Somebody has a device that shows a code.
     Device {
         /// The code, if it came along.
@@ -51,6 +53,7 @@ impl Then {
                 (authorize::error_target(shell, &request.redirect_uri, state, error), "Back to the app")
             }
             Self::Approvals => ("/approvals".to_owned(), "Try again"),
+            Self::Apps => ("/apps".to_owned(), "Try again"),
             Self::Device { .. } => ("/device".to_owned(), "Try again"),
         }
     }
@@ -180,7 +183,8 @@ async fn callback(
     browser.value = BrowserKey::fresh(&mut Os)?.value;
     match departed.then {
         Then::App(asked) => authorize::signed_in(&shell, &browser, asked.request, person).await,
-        Then::Approvals => approvals::signed_in(&shell, &browser, person),
+        Then::Approvals => approvals::signed_in(&shell, &browser, person, "/approvals"),
+        Then::Apps => approvals::signed_in(&shell, &browser, person, "/apps"),
         Then::Device { code } => device::signed_in(&shell, &browser, person, code.as_deref()),
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use latchwork_cbor::Reader;
 use serde_json::json;
 
-use super::authorize::{Browser, request_with};
+use super::authorize::{Browser, between, request_with};
 use super::doors::{proof, redeem};
 use super::provider::Idp;
 use super::{ADMIN, Got, ISSUER, SECRET, World, admin, form, parameter};
@@ -194,6 +194,40 @@ async fn an_assertion_reads_the_list_once() {
     });
     assert_eq!(listed(&world, &format!("Bearer {jwt}")).await, []);
     assert_eq!(query(&world, &format!("Bearer {jwt}"), "").await.status, 401, "replayed");
+}
+
+/// The same on a page, for whoever has no app at hand. Each sees and ends their own only, and by a form of ours.
+#[actix_web::test]
+async fn a_person_ends_an_app_on_a_page() {
+    let idp = Idp::start();
+    let world = world_of(World::new(vec![idp.provider()]).await).await;
+    let phone = Pair::new(5);
+    let family = signed_in_as(&world, &idp, "emma", &phone, "a").await;
+    signed_in_as(&world, &idp, "erik", &Pair::new(6), "b").await;
+    let (mut emma, mut erik) = (Browser::new(&world), Browser::new(&world));
+    assert_eq!(emma.sign_in(&idp, "/apps", "emma", &["staff"]).await.location(), "/apps");
+    erik.sign_in(&idp, "/apps", "erik", &["staff"]).await;
+    let (own, other) = (emma.get("/apps").await, erik.get("/apps").await);
+    for shown in ["Door app", "Front door", &phone.public().thumbprint().to_string()] {
+        assert!(own.text().contains(shown), "{shown}: {}", own.text());
+    }
+    let id = |page: &Got| between(&page.text(), "action=\"/apps/", "\"");
+    let csrf = |page: &Got| between(&page.text(), "name=\"csrf\" value=\"", "\"");
+    assert_ne!(id(&own), id(&other));
+    let path = format!("/apps/{}", id(&own));
+    assert_eq!(emma.send(form(&path, &[("csrf", "forged")])).await.status, 400, "a forged form");
+    assert_eq!(emma.send(form(&path, &[("csrf", &csrf(&other))])).await.status, 400, "a form of another browser");
+    assert_eq!(erik.send(form(&path, &[("csrf", &csrf(&other))])).await.status, 400, "another's app");
+    assert_eq!(world.ask(form(&path, &[("csrf", &csrf(&own))])).await.status, 400, "nobody signed in");
+    assert_eq!(emma.send(form("/apps/x", &[("csrf", &csrf(&own))])).await.status, 400, "no app");
+    assert_eq!(emma.get("/apps").await.text().matches("action=\"/apps/").count(), 1, "nothing happened yet");
+
+    assert_eq!(emma.send(form(&path, &[("csrf", &csrf(&own))])).await.status, 303);
+    assert_eq!(world.last_entry()["event"], "revocation");
+    assert_eq!(refresh(&world, &family.refresh, &phone, "c").await.json()["error"], "invalid_grant");
+    assert!(!emma.get("/apps").await.text().contains("action=\"/apps/"));
+    assert!(erik.get("/apps").await.text().contains("action=\"/apps/"));
+    assert_eq!(emma.send(form(&path, &[("csrf", &csrf(&own))])).await.status, 400, "ended already");
 }
 
 /// R7009-2.1-03, R9770-5.1-01

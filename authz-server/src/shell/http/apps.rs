@@ -1,0 +1,89 @@
+//! `GET /apps`: a person signs in, sees which apps hold grants of theirs and for which doors, and ends them: a lost phone's, say.
+//! Nobody sees or ends another person's.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::answer::{Stop, page, see_other};
+use super::approvals::{ENDED, Session};
+use super::grants::is_live;
+use super::sign_in::{self, Then};
+use super::token::peer;
+use crate::core::change::Key;
+use crate::core::names::{Audience, GrantId};
+use crate::core::records::{Client, Door, Grant};
+use crate::core::revoke::Target;
+use crate::shell::Shell;
+use crate::shell::form::Form;
+use crate::shell::revoke::By;
+use crate::web::{Apps, OwnApp, date};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.route(PATH, web::get().to(list)).route("/apps/{id}", web::post().to(end));
+}
+
+/// `GET /apps`
+async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
+    shell.admit(peer(&request), None)?;
+    let Some(session) = Session::of(&shell, &request) else {
+        return sign_in::depart(&shell, &sign_in::query(&request)?, PATH, Then::Apps).await;
+    };
+    let doors = shell.records.all::<Door>().await?;
+    let mut apps = Vec::new();
+    for (grant, _) in shell.records.grants_of(&Target::Person(session.person().clone())).await? {
+        if !is_live(&grant, &shell) {
+            continue;
+        }
+        let client = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await?;
+        let members = grant.consented.iter().map(|member| &member.audience);
+        apps.push(OwnApp {
+            id: grant.id.to_string(),
+            title: client.map_or_else(|| grant.client.to_string(), |(client, _)| client.title),
+            doors: members.filter_map(|audience| title(audience, doors.iter().map(|(door, _)| door))).collect(),
+            since: date(grant.created),
+            until: date(grant.ends.min(grant.idle_ends)),
+            device: grant.jkt.as_ref().map(ToString::to_string),
+        });
+    }
+    let apps = Apps { person: session.name(), apps, csrf: &session.csrf() };
+    Ok(page(StatusCode::OK, &apps, None))
+}
+
+/// `POST /apps/{id}`: ends one's own grant, and the tokens from it.
+async fn end(
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: web::Bytes,
+    shell: web::Data<Shell>,
+) -> Result<HttpResponse, Stop> {
+    shell.admit(peer(&request), None)?;
+    let session = Session::of(&shell, &request).ok_or(ENDED)?;
+    session.check(&Form::parse(&body, &[]).map_err(|_| ENDED)?)?;
+    let id = GrantId::try_from(id.into_inner()).map_err(|_| GONE)?;
+    let (grant, _) = shell.records.find::<Grant>(&Key::Grant(id)).await?.ok_or(GONE)?;
+    if grant.person.id != *session.person() || !is_live(&grant, &shell) {
+        return Err(GONE);
+    }
+    let by = By::Person(grant.person.id);
+    shell.revoke_for(by, Target::Grant(grant.id), Vec::new()).await?.map_err(|_| GONE)?;
+    Ok(see_other(PATH))
+}
+
+/// What people call the place that an audience names; None for our own API, which is no door.
+fn title<'d>(audience: &Audience, mut doors: impl Iterator<Item = &'d Door>) -> Option<String> {
+    match audience {
+        Audience::Lock(lock) => {
+            Some(doors.find(|door| door.lock == *lock).map_or_else(|| lock.to_string(), |door| door.title.clone()))
+        }
+        Audience::Group(group) => Some(group.to_string()),
+        _ => None,
+    }
+}
+
+const PATH: &str = "/apps";
+
+const GONE: Stop = Stop::Theirs {
+    title: "This app is gone",
+    what: "It was ended already, or it does not act for you.",
+    advice: "Open the page of your apps again to see which do.",
+};
