@@ -44,7 +44,11 @@ struct Running {
 
 impl Running {
     fn start(dir: &Path) -> Self {
-        let mut child = serve(dir).spawn().unwrap();
+        Self::spawn(serve(dir))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
         while !lines.iter().any(|line: &String| line.starts_with("http://")) {
@@ -380,13 +384,16 @@ fn over_tls_nobody_comes_from_elsewhere() {
     assert_eq!(statuses, [401, 401, 401, 401, 429]);
 }
 
-/// From the token to the admitted client and back, with no secret on the screen.
+/// From the token to the admitted client and back, with no secret on the screen or in a log at trace level.
 #[test]
 fn a_client_registers_itself_and_is_admitted() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("server");
     init(&dir);
-    let running = Running::start(&dir);
+    let log = parent.path().join("log");
+    let mut command = serve(&dir);
+    command.env("LATCHWORK_LOG_FILTER", "trace").stderr(fs::File::create(&log).unwrap());
+    let running = Running::spawn(command);
     let https = running.lines.iter().find(|line| line.starts_with("https://")).unwrap().clone();
     let file = parent.path().join("registration.token");
     let client = |arguments: &[&str]| {
@@ -429,4 +436,11 @@ fn a_client_registers_itself_and_is_admitted() {
     assert!(!client(&["void", name]).status.success(), "it is void");
     assert!(client(&["remove", id]).status.success());
     assert!(!list().contains(id));
+
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("TRACE") && log.contains(id), "the test looks at the wrong thing");
+    let shown = |name: &str| answer.split_once(&format!("\"{name}\":\"")).unwrap().1.split('"').next().unwrap();
+    for secret in [secret.trim(), shown("client_secret"), shown("registration_access_token")] {
+        assert!(secret.len() >= 43 && !log.contains(secret), "a secret in the log");
+    }
 }

@@ -27,9 +27,11 @@ use crate::store::StoreError;
 use crate::store::facts::Committed;
 
 mod keys;
+mod object;
 mod registration;
 
 pub use keys::Rotation;
+use object::{Posted, object};
 pub use registration::{Given, Wanted};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -63,11 +65,11 @@ async fn apply(
     who: Presented,
     shell: web::Data<Shell>,
     mode: Result<web::Query<Mode>, actix_web::Error>,
-    body: Result<web::Json<Declaration>, actix_web::Error>,
+    body: Posted<Declaration>,
 ) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
     let Mode { dry_run } = mode.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
-    let declaration = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let declaration = object(body)?;
     let (changes, differences) = declaration.compare(&existing(&shell).await?, &shell.keys)?;
     if !dry_run {
         commit(&shell, &changes).await?;
@@ -127,13 +129,9 @@ async fn remove_client(
 }
 
 /// Ends grants and tokens: the body is one [`Target`], such as `{"client": "robot"}`. What is unknown ends nothing, which is no error.
-async fn revoke(
-    who: Presented,
-    shell: web::Data<Shell>,
-    body: Result<web::Json<Target>, actix_web::Error>,
-) -> Result<HttpResponse, AdminError> {
+async fn revoke(who: Presented, shell: web::Data<Shell>, body: Posted<Target>) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
-    let target = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let target = object(body)?;
     let revoked =
         shell.revoke_for(By::Administrator, target, Vec::new()).await?.map_err(|Lost(_)| AdminError::Conflict)?;
     Ok(HttpResponse::Ok().json(revoked))
@@ -237,12 +235,12 @@ async fn enroll(
     who: Presented,
     shell: web::Data<Shell>,
     name: web::Path<String>,
-    body: Result<web::Json<Enrolment>, actix_web::Error>,
+    body: Posted<Enrolment>,
 ) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
     let name: LockName =
         name.parse().map_err(|cause: crate::core::names::NotAName| AdminError::Wrong(cause.to_string()))?;
-    let wanted = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let wanted = object(body)?;
     let found = shell.records.find::<Lock>(&Key::Lock(name.clone())).await?;
     let mut lock = match &found {
         Some((lock, _)) if !lock.token_kid.0.is_empty() && !wanted.replace => return Err(AdminError::Enrolled),

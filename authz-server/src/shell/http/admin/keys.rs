@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AdminError, Presented};
+use super::{AdminError, Posted, Presented, object};
 use crate::core::bytes::hex;
 use crate::core::rotation::{Phase, Purpose};
 use crate::core::time::Timestamp;
@@ -44,13 +44,9 @@ async fn list(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, A
     Ok(HttpResponse::Ok().json(shown(&shell)))
 }
 
-async fn rotate(
-    who: Presented,
-    shell: web::Data<Shell>,
-    body: Result<web::Json<Rotation>, actix_web::Error>,
-) -> Result<HttpResponse, AdminError> {
+async fn rotate(who: Presented, shell: web::Data<Shell>, body: Posted<Rotation>) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
-    let Rotation { purpose, now } = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let Rotation { purpose, now } = object(body)?;
     for purpose in Purpose::ALL.into_iter().filter(|each| purpose.is_none_or(|wanted| wanted == *each)) {
         shell.rotate(purpose, now).await?;
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, Scope, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AdminError, Presented, commit, gone, written_down};
+use super::{AdminError, Posted, Presented, commit, gone, object, written_down};
 use crate::core::bytes::{Hash32, from_base64url};
 use crate::core::change::{Change, Key};
 use crate::core::entropy::Os;
@@ -51,13 +51,9 @@ pub struct Given {
     pub expires: Timestamp,
 }
 
-async fn make(
-    who: Presented,
-    shell: web::Data<Shell>,
-    body: Result<web::Json<Wanted>, actix_web::Error>,
-) -> Result<HttpResponse, AdminError> {
+async fn make(who: Presented, shell: web::Data<Shell>, body: Posted<Wanted>) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
-    let wanted = body.map_err(|cause| AdminError::Wrong(cause.to_string()))?.into_inner();
+    let wanted = object(body)?;
     if !(1..=MAX_USES).contains(&wanted.uses) || !(1..=MAX_SECONDS).contains(&wanted.seconds) {
         return Err(AdminError::Wrong("a token is for 1 to 10000 clients, and for 1 second to 366 days".into()));
     }

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use super::{ADMIN, World};
+use super::{ADMIN, World, admin};
 use crate::shell::throttle::Rates;
 
 fn document() -> Value {
@@ -67,4 +67,16 @@ fn every_route_is_in_it() {
     }
     let documented: BTreeSet<_> = operations().into_iter().map(|(method, path)| (method.to_string(), path)).collect();
     assert_eq!(routes, documented);
+}
+
+/// An array is no object, though its elements might fit the members. Found by Schemathesis.
+#[actix_web::test]
+async fn a_body_is_an_object() {
+    let world = World::new(Vec::new()).await;
+    for path in ["apply", "revoke", "locks/front/enroll", "registration-tokens", "keys/rotate"] {
+        for body in [json!([]), json!([1]), json!("x"), json!(null), json!({ "unheard_of": 1 })] {
+            let got = world.ask(admin(path, &body)).await;
+            assert_eq!((got.status.as_u16(), got.json()["error"].is_string()), (422, true), "{path} {body}");
+        }
+    }
 }

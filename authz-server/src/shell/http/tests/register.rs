@@ -139,7 +139,7 @@ async fn who_may_not_register() {
     }
 }
 
-/// R7591-2-01, R7591-2-02, R7591-2.1-01, R7591-3.2.2-01, R7591-5-01, R7591-5-02
+/// R7591-2-01, R7591-2-02, R7591-2.1-01, R7591-3.1.1-01, R7591-3.2.2-01, R7591-5-01, R7591-5-02
 #[actix_web::test]
 async fn what_a_client_may_not_say() {
     let world = World::new(Vec::new()).await;
@@ -289,7 +289,7 @@ async fn a_token_for_two_is_good_for_two_however_fast_they_come() {
     assert_eq!(good, 2);
 }
 
-/// R7592-2.1-01, R7592-2.1-02, R7592-2.2-01, R7592-2.2-02, R7592-2.2-03, R7592-2.3-01
+/// R7592-2.1-01, R7592-2.1-02, R7592-2.2-01, R7592-2.2-02, R7592-2.2-03, R7592-2.3-01, R7592-3-01
 #[actix_web::test]
 async fn a_client_reads_changes_and_deletes_what_is_registered() {
     let world = World::new(Vec::new()).await;
