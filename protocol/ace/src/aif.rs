@@ -84,18 +84,8 @@ impl<'t> Aif<'t> {
         .contains(method)
     }
 
-    /// Whether `method` is allowed on the resource that these Uri-Path and Uri-Query options name, composed to a URI as in RFC 7252
-    /// §6.5: a slash inside a segment is `%2F` there, so it cannot pass for a separator.
-    pub fn allows_options<'o>(
-        &self,
-        uri_path: impl Iterator<Item = &'o [u8]> + Clone,
-        uri_query: impl Iterator<Item = &'o [u8]> + Clone,
-        method: Method,
-    ) -> bool {
-        self.methods_at_options(uri_path, uri_query).contains(method)
-    }
-
-    /// Everything that is allowed on the resource that these options name. Empty: the resource is not covered (4.03); without the
+    /// Everything that is allowed on the resource that these Uri-Path and Uri-Query options name, composed to a URI as in RFC 7252
+    /// §6.5: a slash inside a segment is `%2F` there, so it cannot pass for a separator. Empty: the resource is not covered (4.03); without the
     /// method in question: the method is not (4.05; RFC 9200 §5.10.2).
     pub fn methods_at_options<'o>(
         &self,

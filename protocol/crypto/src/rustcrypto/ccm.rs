@@ -36,7 +36,7 @@ impl<'n> Ccm<'n> {
         let aad_len = u32::try_from(aad.len()).map_err(|_| CryptoError::BadLength)?.to_be_bytes();
         // From 2 to 16, so that three bits hold it.
         let tag_bits = (self.tag_len / 2).saturating_sub(1) as u8 & 7;
-        let flags = u8::from(!aad.is_empty()) << 6 | tag_bits << 3 | L - 1;
+        let flags = u8::from(!aad.is_empty()) << 6 | tag_bits << 3 | (L - 1);
 
         let mut mac = Mac { cipher: &self.cipher, block: [0; BLOCK], at: 0 };
         mac.absorb(&[flags]);
