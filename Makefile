@@ -62,6 +62,7 @@ image:
 firmware:
 	examples/building/setup demo firmware
 	for variant in symmetric eddsa-small es256-p256; do examples/door-lock/cortex-m/build $$variant; done
+	examples/door-lock/c/build
 	tests/firmware/panics symmetric eddsa-small es256-p256
 	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin footprint
 	target/debug/footprint $(if $(RECORD),--record)

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -95,8 +96,13 @@ fn tools() -> Outcome<BTreeMap<String, String>> {
 fn measure() -> Outcome<Figures> {
     let mut figures = Figures::new();
     for variant in [SYMMETRIC, ES256, EDDSA] {
-        figures.insert(format!("{variant}: flash, bytes"), flash(variant)?);
+        figures.insert(format!("{variant}: flash, bytes"), size(&image(variant)?)?.0);
     }
+    let beside = image(SYMMETRIC)?;
+    let target = beside.ancestors().nth(2).ok_or("no target directory")?;
+    let (flash, statics) = size(&target.join("capi/door-lock"))?;
+    figures.insert("c: flash, bytes".to_owned(), flash);
+    figures.insert("c: statics, bytes".to_owned(), statics);
     let building = Building::open_staged("info", "", Body::Measured { front: SYMMETRIC, side: ES256 })?;
     let (front, side) = (building.lock("front")?, building.lock("side")?);
     let phone = building.phone("emma");
@@ -121,19 +127,15 @@ fn measure() -> Outcome<Figures> {
     Ok(figures)
 }
 
-/// What is burnt into flash.
-fn flash(variant: &str) -> Outcome<u64> {
-    let listed = Command::new("arm-none-eabi-size").arg("-A").arg(image(variant)?).output()?.stdout;
+/// Bytes that are burnt into flash, and bytes of statics.
+fn size(image: &Path) -> Outcome<(u64, u64)> {
+    let listed = Command::new("arm-none-eabi-size").arg(image).output()?.stdout;
     let listed = String::from_utf8_lossy(&listed).into_owned();
-    let burnt = |name: &str| {
-        [".vector_table", ".text", ".rodata", ".data", ".gnu.sgstubs"].contains(&name) || name.starts_with(".ARM.e")
-    };
-    let sections = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let sizes = sections.filter_map(|fields| match fields[..] {
-        [name, size, _] if burnt(name) => size.parse::<u64>().ok(),
-        _ => None,
-    });
-    Ok(sizes.sum())
+    let mut numbers = listed.lines().nth(1).unwrap_or_default().split_whitespace().map_while(|n| n.parse::<u64>().ok());
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(text), Some(data), Some(bss)) => Ok((text + data, data + bss)),
+        _ => Err(format!("{} is not built: make image", image.display()).into()),
+    }
 }
 
 /// The steps of one lock, as it tells them.
