@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod board;
+mod clients;
 mod edhoc;
 mod interop;
 mod isolation;

@@ -13,6 +13,7 @@ mod mtls;
 mod nonce;
 mod openapi;
 mod par;
+mod parallel;
 mod provider;
 mod register;
 mod revoke;
