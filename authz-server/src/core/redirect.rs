@@ -1,6 +1,6 @@
 //! Redirect targets (RFC 8252 §7, RFC 9700 §2.1): exact, but for the port of a loopback address.
 
-use super::records::{Client, ClientKind};
+use super::records::Client;
 
 /// Whether `asked` is one of the client's registered targets.
 #[must_use]
@@ -11,10 +11,11 @@ pub fn is_registered(client: &Client, asked: &str) -> bool {
     })
 }
 
-/// Whether the app's own consent page may be left out: nobody else can receive this redirect (RFC 8252 §8.6).
+/// Whether the app's own consent page may be left out: nobody else can receive this redirect (RFC 8252 §8.6), and an administrator
+/// declared that it may. Who registered itself shows people what it wants.
 #[must_use]
 pub fn is_claimed(client: &Client, redirect: &str) -> bool {
-    matches!(client.kind, ClientKind::Confidential { .. }) || kind(redirect) == Some(Kind::Claimed)
+    client.registered.is_none() && kind(redirect) == Some(Kind::Claimed)
 }
 
 /// A kind of target that may be registered.
@@ -115,6 +116,33 @@ mod tests {
         ] {
             let client = crate::core::testing::native("app", &[registered]);
             assert_eq!(is_registered(&client, asked), same, "{registered} {asked}");
+        }
+    }
+
+    /// R8252-8.6-01
+    #[test]
+    fn who_needs_no_consent_page() {
+        use crate::core::bytes::Hash32;
+        use crate::core::records::{ClientAuth, ClientKind, Registered};
+        use crate::core::testing::{machine, native};
+        use crate::core::time::Timestamp;
+
+        let app = native("app", &[]);
+        let mut web = machine("web", ClientAuth::None);
+        web.kind = ClientKind::Confidential { redirect_uris: Vec::new() };
+        let mut stranger = web.clone();
+        stranger.registered =
+            Some(Registered { token: Hash32([0; 32]), at: Timestamp(0), admitted: true, post: false });
+        for (client, redirect, claimed) in [
+            (&app, "https://app.example/cb", true),
+            (&web, "https://web.example/cb", true),
+            (&app, "http://127.0.0.1:1/cb", false),
+            (&web, "http://127.0.0.1:1/cb", false),
+            (&app, "com.example.app:/cb", false),
+            (&web, "com.example.app:/cb", false),
+            (&stranger, "https://web.example/cb", false),
+        ] {
+            assert_eq!(is_claimed(client, redirect), claimed, "{} {redirect}", client.id);
         }
     }
 }

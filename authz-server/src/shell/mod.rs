@@ -101,9 +101,17 @@ impl Shell {
     }
 
     /// Counts a typed code; false: there were too many.
-    pub(crate) fn may_type(&self, person: &str, from: &str) -> bool {
+    pub(crate) fn may_type(&self, person: &str, from: Option<IpAddr>) -> bool {
         let now = self.now();
+        let from = from.map(Party::from);
         self.devices.lock().unwrap_or_else(PoisonError::into_inner).may_try(person, from, now)
+    }
+
+    /// Counts a device that asks; false: too many wait already.
+    pub(crate) fn may_wait(&self, from: Option<IpAddr>) -> bool {
+        let now = self.now();
+        let from = from.map(Party::from);
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).may_wait(from, now)
     }
 
     /// Whether the device that this request names polls too fast.

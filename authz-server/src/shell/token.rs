@@ -50,6 +50,10 @@ impl Shell {
             *refusal = DeviceFault::SlowDown.into();
         }
         self.counted(presented, from, decided.as_ref().err());
+        if decided.is_ok() && matches!(presented.credential, Credential::Public { .. }) {
+            // Who redeems a grant has its key.
+            self.authenticated(from, claimed, true);
+        }
         decided.map_err(Denied::Refused)
     }
 
@@ -61,8 +65,9 @@ impl Shell {
             (Some(refusal), _) if refusal.error() == OAuthError::INVALID_CLIENT => {
                 self.authenticated(from, claimed, false);
             }
-            // Anybody can have a public client refused something else: that shows nothing.
-            (Some(_), Credential::Public { .. } | Credential::Channel { channel: ChannelIdentity::Tls(_), .. }) => {}
+            // Anybody can ask for a public client: that shows nothing, and must not use up what its users may ask.
+            (_, Credential::Public { .. })
+            | (Some(_), Credential::Channel { channel: ChannelIdentity::Tls(_), .. }) => {}
             _ => self.authenticated(from, claimed, true),
         }
     }

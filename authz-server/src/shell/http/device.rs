@@ -21,8 +21,10 @@ use crate::core::entropy::Os;
 use crate::core::records::{Authorization, Client, Person, Stage};
 use crate::core::time::{Seconds, Timestamp};
 use crate::shell::Shell;
-use crate::shell::devices::INTERVAL;
+use crate::shell::devices::{INTERVAL, SPAN};
 use crate::shell::form::Form;
+use crate::shell::throttle::Wait;
+use crate::shell::token::Denied;
 use crate::web::DeviceCode;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -40,6 +42,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn device_authorization(request: HttpRequest, body: Body, shell: web::Data<Shell>) -> HttpResponse {
     let (from, life, now) = (address(&request), Seconds(shell.lifetimes.device_code), shell.now());
     let codes = match posted(&request, &body, &shell, &["audience"]) {
+        Ok(_) if !shell.may_wait(peer(&request)) => Err(Denied::Slow(Wait(SPAN.unsigned_abs()))),
         Ok((presented, form)) => {
             let decide = |client: Option<&Client>| {
                 let who = authenticate::by_method(&presented, client, &shell.keys.secrets, &shell.issuer, now)?;
@@ -109,7 +112,7 @@ async fn typed(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
         return Err(STALE);
     }
     let (now, person) = (shell.now(), session.said.person.clone());
-    if !shell.may_type(&person.id.to_string(), &address(&request)) {
+    if !shell.may_type(&person.id.to_string(), peer(&request)) {
         shell.audit.record(&serde_json::json!({
             "at": now, "event": "device code", "outcome": "refused", "reason": "too many tries", "person": person.id,
         }));

@@ -11,7 +11,8 @@ use crate::core::device::Answer;
 use crate::core::entropy::Os;
 use crate::core::facts::Target;
 use crate::core::names::{Audience, LockName};
-use crate::core::records::{Client, Lock, Person};
+use crate::core::records::{Client, GrantKind, Lock, Person};
+use crate::core::redirect;
 use crate::core::refusal::{AudienceFault, AuthorizationFault, Refusal};
 use crate::core::request::AuthorizationRequest;
 use crate::core::scope::Scope;
@@ -43,6 +44,14 @@ impl Case {
         };
         if !client.is_admitted() {
             return Ok(Err(untrusted(shell, &AuthorizationFault::NotAdmitted.into())));
+        }
+        // What it may ask can have changed while the person was away.
+        let stands = match &request.device {
+            Some(_) => client.grants.contains(&GrantKind::DeviceCode),
+            None => redirect::is_registered(&client, &request.redirect_uri),
+        };
+        if !stands {
+            return Ok(Err(untrusted(shell, &AuthorizationFault::Redirect.into())));
         }
         let now = shell.now();
         let mut doors = Vec::new();

@@ -1,9 +1,10 @@
 //! Sign-in and both consents, with a provider that may lie.
 
 use actix_web::test::TestRequest;
+use serde_json::json;
 
 use super::provider::{Idp, LIES, Lie};
-use super::{Got, ISSUER, World, encoded, form, parameter};
+use super::{Got, ISSUER, World, admin, encoded, form, parameter};
 use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::Hash32;
 use crate::core::testing::Pair;
@@ -147,6 +148,22 @@ async fn saying_no_is_access_denied() {
     assert_eq!(parameter(done.location(), "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(done.location(), "iss").as_deref(), Some(ISSUER));
     assert_eq!(parameter(done.location(), "state").as_deref(), Some("app state&="));
+}
+
+/// R9700-2.1-01: a target that is taken away while the person looks gets nothing.
+#[actix_web::test]
+async fn a_target_that_is_taken_away() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let mut browser = Browser::new(&world);
+    let back = browser.sign_in(&idp, &request(), "emma", &["staff"]).await;
+    let consent = browser.get(back.location()).await;
+    assert_eq!(consent.status, 200);
+    let app = json!({ "client": [{ "id": "app", "title": "Door app", "kind": "native", "redirect_uris": ["com.example.other:/cb"] }] });
+    assert_eq!(world.ask(admin("apply", &app)).await.status, 200);
+    let got = browser.press(&consent, "allow").await;
+    assert_eq!((got.status.as_u16(), got.header("location")), (400, None), "{}", got.text());
+    assert!(world.entries().contains("redirect_uri not registered"));
 }
 
 #[actix_web::test]

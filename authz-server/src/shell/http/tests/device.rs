@@ -9,6 +9,7 @@ use super::{Got, ISSUER, SECRET, World, admin, form};
 use crate::clock;
 use crate::core::records::Grant;
 use crate::core::testing::Pair;
+use crate::shell::throttle::Rates;
 
 const FRONT: &str = "urn:latchwork:lock:front";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -185,4 +186,21 @@ async fn devices_that_get_no_code() {
             assert_eq!(got.json(), json!({ "error": error }), "{what}");
         }
     }
+}
+
+/// R8628-5.1-01: whoever asks in the name of an app uses up nothing that its users need, and not the store.
+#[actix_web::test]
+async fn who_asks_for_an_app_harms_nobody() {
+    let world = World::with_rates(Rates { per_address: 0, per_client: 1 }).await;
+    let panel = json!({ "client": [{ "id": "panel", "kind": "native", "grants": ["device_code"] }] });
+    assert_eq!(world.ask(admin("apply", &panel)).await.status, 200);
+    let jkt = Pair::new(5).public().thumbprint().to_string();
+    let fields = [("client_id", "panel"), ("dpop_jkt", jkt.as_str())];
+    let mut statuses = Vec::new();
+    for _ in 0..105 {
+        statuses.push(world.ask(form("/device_authorization", &fields)).await.status.as_u16());
+    }
+    assert_eq!(statuses, [vec![200; 100], vec![429; 5]].concat());
+    let poll = [("grant_type", GRANT), ("client_id", "panel"), ("device_code", "AAAA")];
+    assert_ne!(world.ask(form("/token", &poll)).await.status, 429, "its users may still ask");
 }
