@@ -86,13 +86,19 @@ impl Browser for FakeBrowser<'_> {
             .collect();
         tokio::spawn(async move {
             for visit in visits {
-                let mut stream = TcpStream::connect(&address).await.unwrap();
-                stream.write_all(visit.as_bytes()).await.unwrap();
-                stream.read_to_end(&mut Vec::new()).await.unwrap();
+                // On a machine that stood still for a moment the app has given the connection up; browsers try again.
+                while !matches!(answered(&address, &visit).await, Ok(1..)) {}
             }
         });
         Ok(())
     }
+}
+
+/// How many bytes a request is answered with.
+async fn answered(address: &str, request: &str) -> std::io::Result<usize> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    stream.read_to_end(&mut Vec::new()).await
 }
 
 /// A lock at a port of its own; a payload goes out as ACE CBOR.
