@@ -1,4 +1,4 @@
-# make demo      from sign-in to an open door (KEEP=1 leaves it running; LOCK=qemu has the front door on a microcontroller)
+# make demo      from sign-in to an open door (KEEP=1 leaves it running; LOCK=qemu has two of the doors on microcontrollers)
 # make test      everything; what CI runs
 # make check     the quick part: format, lints, the rules of the house, firmware without an allocator
 # make bench     figures of docs/performance.md
