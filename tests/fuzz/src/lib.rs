@@ -1,5 +1,7 @@
 //! What the targets share.
 
+pub mod claims;
+
 use latchwork_crypto::{
     Agree, CryptoError, Ephemeral, P256Peer, P256Public, Random, RustCrypto, Secret, Symmetric, Verify,
 };

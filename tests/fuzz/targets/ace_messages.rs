@@ -1,6 +1,7 @@
 //! A message that is taken can be written, and what was written says the same.
 #![no_main]
 
+use latchwork_ace::introspection::{IntrospectionRequest, IntrospectionResponse};
 use latchwork_ace::{ErrorResponse, Hints, TokenRequest, TokenResponse, authz_info};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,4 +20,5 @@ macro_rules! settles {
 fuzz_target!(|data: &[u8]| {
     settles!(data, TokenRequest<'_>, TokenResponse<'_>, ErrorResponse<'_>, Hints<'_>);
     settles!(data, authz_info::Request<'_>, authz_info::Response<'_>);
+    settles!(data, IntrospectionRequest<'_>, IntrospectionResponse<'_>);
 });

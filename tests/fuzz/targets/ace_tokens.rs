@@ -1,4 +1,5 @@
-//! Tokens and what is in them. A token has one form only: what was taken is written back byte for byte.
+//! Tokens and what is in them. A token has one form only: what was taken is written back byte for byte, and coset and ciborium find
+//! the same in it.
 #![no_main]
 
 use latchwork_ace::{
@@ -8,12 +9,14 @@ use latchwork_ace::{
     token_hash,
 };
 use latchwork_cbor::Reader;
+use latchwork_fuzz::claims as theirs;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut room = vec![0; 2 * data.len() + 64];
     if let Ok(token) = Token::parse(data) {
         assert_eq!(written(&token, &mut room), data, "{token:?}");
+        theirs::envelope(&token, data);
         claims(content(&token));
         let _ = Token::parse_nested(content(&token));
     }
@@ -48,6 +51,7 @@ fn written<'o>(token: &Token<'_>, out: &'o mut [u8]) -> &'o [u8] {
 
 fn claims(data: &[u8]) {
     let Ok(claims) = Claims::decode(data) else { return };
+    theirs::agree(&claims, data);
     let (mut once, mut twice) = (vec![0; 2 * data.len() + 64], vec![0; 2 * data.len() + 64]);
     let once = claims.encode(&mut once).expect("room for what was taken");
     let again = Claims::decode(once).expect("what was written").encode(&mut twice);
