@@ -426,7 +426,16 @@ fn a_client_registers_itself_and_is_admitted() {
 
     let list = || String::from_utf8(client(&["list"]).stdout).unwrap();
     assert!(list().contains(id) && list().contains("\"admitted\": false"), "{}", list());
-    let admitted = client(&["admit", id]);
+    let listed: serde_json::Value = serde_json::from_str(&list()).unwrap();
+    let line = listed["clients"].as_array().unwrap().iter().find(|it| it["id"] == id).unwrap();
+    let revision = line["revision"].as_u64().unwrap();
+    assert!(!client(&["admit", id]).status.success(), "as it was when?");
+    let stale = client(&["admit", id, &(revision - 1).to_string()]);
+    assert!(
+        !stale.status.success() && String::from_utf8_lossy(&stale.stderr).contains("look at it again"),
+        "{stale:?}"
+    );
+    let admitted = client(&["admit", id, &revision.to_string()]);
     assert!(admitted.status.success(), "{admitted:?}");
     assert!(list().contains("\"admitted\": true"), "{}", list());
     let tokens = String::from_utf8(client(&["tokens"]).stdout).unwrap();

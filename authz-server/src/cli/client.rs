@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::Failure;
 use super::server::Server;
+use crate::core::change::Rev;
 use crate::core::names::ClientId;
 use crate::files;
-use crate::shell::http::admin::{Given, Wanted};
+use crate::shell::http::admin::{Admission, Given, Wanted};
 
 /// List clients, remove them, let them register themselves
 #[derive(Args)]
@@ -34,10 +35,12 @@ enum Verb {
         #[command(flatten)]
         server: Server,
     },
-    /// Admit a client that registered itself, as it is now: it may have what policy gives
+    /// Admit a client that registered itself, as `client list` shows it: it may have what policy gives
     Admit {
         /// Its id
         id: ClientId,
+        /// The revision that `client list` shows with it; if it changed since, look again
+        revision: u64,
         #[command(flatten)]
         server: Server,
     },
@@ -75,10 +78,11 @@ impl Client {
         match self.verb {
             Verb::List { server } => server.connect()?.list("clients"),
             Verb::Remove { id, server } => server.connect()?.remove("clients", id.as_str()),
-            Verb::Admit { id, server } => {
+            Verb::Admit { id, revision, server } => {
                 let id: String = openidconnect::url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
                 let path = format!("clients/{id}/admit");
-                server.connect()?.ask::<Value>(Method::POST, &path, None::<&Value>).map(drop)
+                let admission = Admission { revision: Rev(revision) };
+                server.connect()?.ask::<Value>(Method::POST, &path, Some(&admission)).map(drop)
             }
             Verb::Token { uses, hours, out, server } => {
                 if out.exists() {

@@ -105,6 +105,16 @@ pub enum ClientKind {
 }
 
 impl ClientKind {
+    /// As a declaration calls it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Native { .. } => "native",
+            Self::Confidential { .. } => "confidential",
+            Self::ResourceServer { .. } => "resource_server",
+        }
+    }
+
     /// The registered redirect targets.
     #[must_use]
     pub fn redirect_uris(&self) -> &[String] {

@@ -383,7 +383,9 @@ pub fn metadata(client: &Client, registered: &Registered) -> Map<String, Value> 
     shown
 }
 
-fn jwk(key: &ClientKey) -> Value {
+/// A key of a client as a JWK (RFC 7517).
+#[must_use]
+pub fn jwk(key: &ClientKey) -> Value {
     let mut jwk = serde_json::to_value(&key.key).unwrap_or_default();
     if let (Some(kid), Some(members)) = (&key.kid, jwk.as_object_mut()) {
         members.insert("kid".into(), json!(kid));

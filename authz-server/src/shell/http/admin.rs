@@ -26,13 +26,14 @@ use crate::shell::{Shell, cbor};
 use crate::store::StoreError;
 use crate::store::facts::Committed;
 
+mod clients;
 mod keys;
 mod object;
 mod registration;
 
 pub use keys::Rotation;
 use object::{Posted, object};
-pub use registration::{Given, Wanted};
+pub use registration::{Admission, Given, Wanted};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(registration::routes(keys::routes(
@@ -95,22 +96,8 @@ pub(crate) async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
 
 async fn clients(who: Presented, shell: web::Data<Shell>) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
-    let list: Vec<_> = shell
-        .records
-        .all::<Client>()
-        .await?
-        .into_iter()
-        .map(|(client, _)| {
-            let auth = client.auth.method();
-            let redirect_uris = client.kind.redirect_uris().to_vec();
-            json!({
-                "id": client.id, "title": client.title, "auth": auth, "grants": client.grants,
-                "redirect_uris": redirect_uris, "attributes": client.attributes, "locks": client.kind.locks(),
-                "origins": client.origins, "registered": client.registered.as_ref().map(|it| it.at),
-                "admitted": client.is_admitted(),
-            })
-        })
-        .collect();
+    let list: Vec<_> =
+        shell.records.all::<Client>().await?.iter().map(|(client, rev)| clients::shown(client, *rev)).collect();
     Ok(HttpResponse::Ok().json(json!({ "clients": list })))
 }
 

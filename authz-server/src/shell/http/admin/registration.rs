@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{AdminError, Posted, Presented, commit, gone, object, written_down};
 use crate::core::bytes::{Hash32, from_base64url};
-use crate::core::change::{Change, Key};
+use crate::core::change::{Change, Key, Rev};
 use crate::core::entropy::Os;
 use crate::core::names::ClientId;
 use crate::core::records::{Client, InitialToken, Registered};
@@ -89,16 +89,33 @@ async fn void(who: Presented, shell: web::Data<Shell>, id: web::Path<String>) ->
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Lets a client that registered itself have what policy gives, as it is now; what it changes of itself later takes this back.
-async fn admit(who: Presented, shell: web::Data<Shell>, id: web::Path<String>) -> Result<HttpResponse, AdminError> {
+/// Which state of a client is admitted: what the administrator looked at, so that the client cannot change in between.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// As the list of clients shows it.
+    pub revision: Rev,
+}
+
+/// Lets a client that registered itself have what policy gives, as it was shown; what it changes of itself later takes this back.
+async fn admit(
+    who: Presented,
+    shell: web::Data<Shell>,
+    id: web::Path<String>,
+    body: Posted<Admission>,
+) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
+    let Admission { revision } = object(body)?;
     let id: ClientId = id.parse().map_err(|_| AdminError::NotFound)?;
     let (client, rev) = shell.records.find::<Client>(&Key::Client(id.clone())).await?.ok_or(AdminError::NotFound)?;
     let Some(registered) = client.registered.clone() else {
         return Err(AdminError::NotNow("an administrator declared this client; it needs no admission".into()));
     };
+    if rev != revision {
+        return Err(AdminError::NotNow("the client is not what it was at this revision; look at it again".into()));
+    }
     let admitted = Client { registered: Some(Registered { admitted: true, ..registered }), ..client };
-    commit(&shell, &[Change::replace(admitted, rev)]).await?;
+    commit(&shell, &[Change::replace(admitted, revision)]).await?;
     written_down(
         &shell,
         &Difference {

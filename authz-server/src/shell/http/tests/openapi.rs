@@ -73,7 +73,7 @@ fn every_route_is_in_it() {
 #[actix_web::test]
 async fn a_body_is_an_object() {
     let world = World::new(Vec::new()).await;
-    for path in ["apply", "revoke", "locks/front/enroll", "registration-tokens", "keys/rotate"] {
+    for path in ["apply", "revoke", "locks/front/enroll", "registration-tokens", "keys/rotate", "clients/x/admit"] {
         for body in [json!([]), json!([1]), json!("x"), json!(null), json!({ "unheard_of": 1 })] {
             let got = world.ask(admin(path, &body)).await;
             assert_eq!((got.status.as_u16(), got.json()["error"].is_string()), (422, true), "{path} {body}");

@@ -36,8 +36,18 @@ async fn stored(world: &World, id: &str) -> Option<Client> {
     world.shell.records.find::<Client>(&Key::Client(id.parse().unwrap())).await.unwrap().map(|(client, _)| client)
 }
 
+/// The client as an administrator sees it.
+async fn listed(world: &World, id: &str) -> Value {
+    let list = world.ask(with(TestRequest::get().uri("/admin/api/v1/clients"), ADMIN)).await.json();
+    list["clients"].as_array().unwrap().iter().find(|it| it["id"] == id).unwrap().clone()
+}
+
+async fn admit_at(world: &World, id: &str, revision: &Value) -> Got {
+    world.ask(admin(&format!("clients/{id}/admit"), &json!({ "revision": revision }))).await
+}
+
 async fn admit(world: &World, id: &str) {
-    let got = world.ask(admin(&format!("clients/{id}/admit"), &json!({}))).await;
+    let got = admit_at(world, id, &listed(world, id).await["revision"]).await;
     assert_eq!(got.status, 204, "{}", got.text());
 }
 
@@ -90,11 +100,57 @@ async fn a_client_registers_and_has_no_doors_until_it_is_admitted() {
     admit(&world, &id).await;
     let got = asks_for_front(&world, &made).await;
     assert_eq!(got.json()["error"], "invalid_scope", "admitted, and policy gives it nothing");
-    let list = world.ask(with(TestRequest::get().uri("/admin/api/v1/clients"), ADMIN)).await.json();
-    let line = list["clients"].as_array().unwrap().iter().find(|it| it["id"] == id.as_str()).unwrap().clone();
+    let line = listed(&world, &id).await;
     assert_eq!((line["admitted"].clone(), line["registered"].is_i64()), (true.into(), true), "{line}");
-    assert_eq!(world.ask(admin("clients/robot/admit", &json!({}))).await.status, 409, "declared");
-    assert_eq!(world.ask(admin("clients/nobody/admit", &json!({}))).await.status, 404);
+    let declared = listed(&world, "robot").await;
+    assert_eq!(admit_at(&world, "robot", &declared["revision"]).await.status, 409, "declared");
+    assert_eq!(admit_at(&world, "nobody", &json!(1)).await.status, 404);
+    assert_eq!(world.ask(admin(&format!("clients/{id}/admit"), &json!({}))).await.status, 422, "as it was when?");
+}
+
+/// What an administrator admits is what was looked at, not what the client has become since.
+#[actix_web::test]
+async fn only_what_was_seen_is_admitted() {
+    let world = World::new(Vec::new()).await;
+    let initial = token(&world, 1).await;
+    let harmless = json!({
+        "client_name": "Mop", "redirect_uris": ["https://mop.example/cb"], "scope": "door:state",
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": { "keys": [Pair::new(5).public()] },
+    });
+    let made = register(&world, &initial, &harmless).await.json();
+    let (id, own) = (text(&made["client_id"]), text(&made["registration_access_token"]));
+    let seen = listed(&world, id).await;
+    assert_eq!((&seen["kind"], &seen["ceiling"]), (&json!("confidential"), &json!(["door:state"])));
+    assert_eq!((&seen["keys"], &seen["certificate"]), (&made["jwks"]["keys"], &Value::Null));
+
+    let other_key = json!({ "keys": [Pair::new(6).public()] });
+    for (what, member, value, shown) in [
+        ("another target", "redirect_uris", json!(["https://evil.example/cb"]), "redirect_uris"),
+        ("a wider scope", "scope", json!("door:open door:state"), "ceiling"),
+        ("another key", "jwks", other_key, "keys"),
+        ("another grant", "grant_types", json!(["authorization_code", "refresh_token"]), "grants"),
+        ("another name", "client_name", json!("Broom"), "title"),
+    ] {
+        let before = listed(&world, id).await;
+        let mut changed = harmless.clone();
+        changed["client_id"] = json!(id);
+        changed[member] = value;
+        let put = with(TestRequest::put().uri(&format!("/register/{id}")), own).set_json(&changed);
+        assert_eq!(world.ask(put).await.status, 200, "{what}");
+        let got = admit_at(&world, id, &before["revision"]).await;
+        assert_eq!(got.status, 409, "{what}: {}", got.text());
+        assert!(!stored(&world, id).await.unwrap().is_admitted(), "{what}");
+        assert_ne!(listed(&world, id).await[shown], seen[shown], "{what} can be seen");
+    }
+    admit(&world, id).await;
+    assert!(stored(&world, id).await.unwrap().is_admitted());
+    let before = listed(&world, id).await["revision"].clone();
+    let named = json!({ "client_id": id, "token_endpoint_auth_method": "tls_client_auth", "grant_types": ["client_credentials"],
+                        "tls_client_auth_san_dns": "evil.example" });
+    let put = with(TestRequest::put().uri(&format!("/register/{id}")), own).set_json(&named);
+    assert_eq!(world.ask(put).await.status, 200);
+    assert_eq!(listed(&world, id).await["certificate"], json!({ "san_dns": "evil.example" }));
+    assert_eq!(admit_at(&world, id, &before).await.status, 409);
 }
 
 /// R7591-3-01, R7591-3.2.2-02
