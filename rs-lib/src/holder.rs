@@ -7,7 +7,7 @@ use latchwork_ace::Aif;
 
 /// What a token granted, for as long as its session lasts.
 pub struct Holder {
-    pub(crate) token: TokenHash,
+    pub(crate) names: Names,
     pub(crate) key: KeyName,
     /// The series that the token belongs to; none under the profile without EDHOC.
     pub(crate) series: Option<TokenSeries>,
@@ -34,10 +34,38 @@ impl core::fmt::Debug for TokenHash {
     }
 }
 
+/// The names of one token. Both s and n - s make an ES256 signature good, so whoever holds a signed token can give it a
+/// second hash. Revoking one revokes both.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    /// Its hash in the form in which it came.
+    pub(crate) token: TokenHash,
+    /// The beginning of the other; of a token that has none, of its own. So much is enough: a token whose hash begins the
+    /// same would have to be minted, and revoked, to end a session that is not its own.
+    twin: [u8; 8],
+}
+
+impl Names {
+    pub(crate) fn new(token: TokenHash, twin: Option<TokenHash>) -> Self {
+        Self { token, twin: twin.unwrap_or(token).beginning() }
+    }
+
+    /// Whether this is one of them.
+    pub(crate) fn contain(&self, token: &TokenHash) -> bool {
+        self.token == *token || (self.twin == token.beginning() && !cfg!(latchwork_disable = "twin"))
+    }
+}
+
+impl TokenHash {
+    fn beginning(&self) -> [u8; 8] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+}
+
 impl Holder {
     /// The token that this session rests on.
     pub fn token(&self) -> TokenHash {
-        self.token
+        self.names.token
     }
 
     /// When its rights end.

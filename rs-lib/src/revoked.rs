@@ -5,7 +5,7 @@
 //! it, if that one counted from receipt: the number is over from then on, so the token cannot come back.
 
 use crate::clock::{Ends, Now, Standing};
-use crate::holder::{Holder, TokenHash};
+use crate::holder::{Holder, Names, TokenHash};
 use crate::replay::{Flash, FlashFailed};
 use crate::session::Sessions;
 use crate::trust::IssuerId;
@@ -95,8 +95,9 @@ impl Revoked {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.iter().all(Option::is_none)
+    /// Under which of its names this token was revoked, if it was.
+    pub(crate) fn find(&self, names: &Names) -> Option<TokenHash> {
+        self.tokens().find(|revoked| names.contain(revoked))
     }
 
     /// A revoked token came. It tells its number and its end, which are kept beside its hash.

@@ -348,7 +348,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 };
                 let (trust, code) = (self.trust, denied.code());
                 let reply = hints::more_rights(trust, code, request, &session.holder, &self.now, self.crypto, room);
-                (Event::Denied(session.holder.token, denied), reply)
+                (Event::Denied(session.holder.token(), denied), reply)
             }
         }
     }
@@ -420,11 +420,12 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
 
     /// Asks a server about a token.
     fn ask<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
-        let hash = self.verifier(paths).hash(token, &[], room)?;
+        let alg = Token::parse(token).ok().map(|token| token.alg());
+        let names = self.verifier(paths).names(token, alg, room)?;
         let introspect = self.introspect.as_mut().ok_or(Refusal::Unknowable)?;
-        match introspect.introspect(token, &hash, &self.now, room) {
+        match introspect.introspect(token, &names.token, &self.now, room) {
             Introspected::Answer { issuer, payload } => {
-                self.verifier(paths).introspected(hash, IssuerId(issuer), payload)
+                self.verifier(paths).introspected(names, IssuerId(issuer), payload)
             }
             Introspected::Later => Err(Refusal::Later.into()),
             Introspected::Unreachable => Err(Refusal::Unknowable.into()),

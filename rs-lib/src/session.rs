@@ -112,7 +112,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     pub(crate) fn expunge(&mut self, token: &TokenHash) -> Option<Seen> {
         let mut seen = None;
         for slot in self.live.iter_mut().chain(&mut self.pending) {
-            if let Some(session) = slot.take_if(|session| session.holder.token == *token) {
+            if let Some(session) = slot.take_if(|session| session.holder.names.contain(token)) {
                 seen = Some(Seen::of(&session.holder));
             }
         }

@@ -5,7 +5,7 @@
 use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::clock::{Ends, Now, Standing, Wall, begun};
-use crate::holder::{HeldScope, Holder, KeyName, Subject, TokenHash, TokenSeries};
+use crate::holder::{HeldScope, Holder, KeyName, Names, Subject, TokenHash, TokenSeries};
 use crate::introspect;
 use crate::replay::{self, Count, Record};
 use crate::revoked::{Revoked, Seen};
@@ -36,7 +36,7 @@ pub struct Verifier<'v, 'k, C> {
 
 /// A genuine token and what it says; nobody has proved its key.
 pub struct Bearer<'r> {
-    token: TokenHash,
+    names: Names,
     issuer: IssuerId,
     ends: Ends,
     number: Option<u64>,
@@ -65,7 +65,7 @@ pub(crate) enum Confirmation<'r> {
 impl Bearer<'_> {
     /// Names the token, for logs.
     pub fn token(&self) -> TokenHash {
-        self.token
+        self.names.token
     }
 
     /// Copies what a session keeps. `key` names the proof-of-possession key.
@@ -82,7 +82,7 @@ impl Bearer<'_> {
 
     fn holder_by(&self, key: KeyName, series: Option<TokenSeries>) -> Result<Holder, Refusal> {
         Ok(Holder {
-            token: self.token,
+            names: self.names,
             key,
             series,
             subject: self.subject,
@@ -103,7 +103,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     /// The same, and what a revoked token says of itself.
     pub(crate) fn judge<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
         let envelope = Token::parse(token).map_err(Refusal::NotAToken)?;
-        let names = self.names(&envelope, token, room)?;
+        let names = self.names(token, Some(envelope.alg()), room)?;
         let (issuer, claims, envelope) = match envelope {
             Token::Encrypt0(outer) => {
                 let (issuer, plaintext) = self.open(&outer, room)?;
@@ -131,12 +131,12 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     /// Checks what a server said of a token that it was asked about. The answer came protected, so it may tell secrets.
     pub(crate) fn introspected<'r>(
         &self,
-        token: TokenHash,
+        names: Names,
         issuer: IssuerId,
         answer: &'r [u8],
     ) -> Result<Bearer<'r>, Rejected> {
         introspect::check_active(answer)?;
-        self.check(Names { token, twin: None }, issuer, answer, Envelope::Encrypted)
+        self.check(names, issuer, answer, Envelope::Encrypted)
     }
 
     /// Checks genuine claims.
@@ -148,7 +148,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         envelope: Envelope,
     ) -> Result<Bearer<'r>, Rejected> {
         let claims = Claims::decode(claims);
-        if let Some(revoked) = names.revoked(self.revoked)
+        if let Some(revoked) = self.revoked.find(&names)
             && !cfg!(latchwork_disable = "revoked")
         {
             let seen = claims.ok().map(|claims| self.seen(&claims, issuer));
@@ -167,7 +167,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         refuse_unless!("scope", scope.is_some(), Refusal::UnknownScope.into());
 
         Ok(Bearer {
-            token: names.token,
+            names,
             issuer,
             ends,
             number,
@@ -320,7 +320,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
 
     /// The hash of a token over its bytes as they came (RFC 9770 §4). It may come in two parts, the first of a length
     /// that three divides.
-    pub(crate) fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
+    fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
         let text = token_hash::input(token, room).map_err(|_| Refusal::TooLong)?;
         let mut end_room = [0; token_hash::input_len(MAX_END)];
         let end = token_hash::input(end, &mut end_room).map_err(|_| Refusal::TooLong)?;
@@ -328,33 +328,18 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         Ok(TokenHash(hash))
     }
 
-    /// Both s and n - s make an ES256 signature good, so whoever holds a signed token can give it a second hash.
-    /// Revoking one revokes both.
-    fn names(&self, token: &Token<'_>, bytes: &[u8], room: &mut [u8]) -> Result<Names, Refusal> {
-        let name = self.hash(bytes, &[], room)?;
-        let has_twin = token.alg() == Alg::ES256 && !self.revoked.is_empty();
-        let Some((before, s)) = bytes.split_last_chunk().filter(|_| has_twin) else {
-            return Ok(Names { token: name, twin: None });
+    /// What a token is called that came as these bytes, and with its other signature if it has one.
+    pub(crate) fn names(&self, token: &[u8], alg: Option<Alg>, room: &mut [u8]) -> Result<Names, Refusal> {
+        let name = self.hash(token, &[], room)?;
+        let Some((before, s)) = token.split_last_chunk().filter(|_| alg == Some(Alg::ES256)) else {
+            return Ok(Names::new(name, None));
         };
         let (before, end) = before.split_at(before.len() - before.len() % 3);
         let mut twin = [0; MAX_END];
         let bytes = end.iter().copied().chain(negated(s));
         let length = twin.iter_mut().zip(bytes).map(|(place, byte)| *place = byte).count();
         let twin = self.hash(before, twin.get(..length).unwrap_or_default(), room)?;
-        Ok(Names { token: name, twin: Some(twin) })
-    }
-}
-
-/// The hash of a token, and the one that it has with its other signature.
-struct Names {
-    token: TokenHash,
-    twin: Option<TokenHash>,
-}
-
-impl Names {
-    /// The one that was revoked.
-    fn revoked(&self, revoked: &Revoked) -> Option<TokenHash> {
-        [Some(self.token), self.twin].into_iter().flatten().find(|name| revoked.contains(name))
+        Ok(Names::new(name, Some(twin)))
     }
 }
 

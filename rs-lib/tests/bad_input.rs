@@ -110,11 +110,7 @@ fn an_eddsa_signature_in_its_second_form() {
 fn the_twin_of_a_token_that_counts() {
     let cti = [LOCK.as_bytes(), &5u64.to_be_bytes()].concat();
     let inner = signed(&token().without(EXP).set(EXI, 600).set(CTI, bytes(&cti)));
-    let (before, signature) = inner.split_at(inner.len() - 64);
-    let signature = p256::ecdsa::Signature::from_slice(signature).unwrap();
-    let (r, s) = signature.split_scalars();
-    let twin = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
-    let twin = [before, &twin.to_bytes()].concat();
+    let twin = twin(&inner);
     let nested = |inner: &[u8]| encrypted_with(header(KID, &[9; 13]), &KEY, &inner[2..]);
     for (first, second) in [(&inner, &twin), (&twin, &inner)] {
         let mut lock = Lock::counting(Chip::default());

@@ -109,6 +109,35 @@ fn a_revoked_reference() {
     assert_eq!(lock.refusal(REFERENCE), (Code::UNAUTHORIZED, Some(Refusal::Revoked)));
 }
 
+/// A signed token that only its server can read has two signatures all the same.
+#[test]
+fn a_revoked_token_that_was_asked_about() {
+    let sign = |message: &[u8]| {
+        use p256::ecdsa::signature::Signer;
+        let signature: p256::ecdsa::Signature = es256().sign(message);
+        signature.to_bytes().to_vec()
+    };
+    let token = signed_with(coset::iana::Algorithm::ES256, b"rotated", &active(), sign);
+    let knowing = || {
+        let mut lock = asking(answers(&active()));
+        lock.server
+            .as_mut()
+            .unwrap()
+            .answers
+            .extend([&token, &twin(&token)].map(|form| (form.clone(), answers(&active()))));
+        lock
+    };
+    let Event::Uploaded(hash) = knowing().upload(&token).event else { panic!("good before") };
+    for form in [&token, &twin(&token)] {
+        let mut lock = knowing();
+        let mut phone = lock.open(form, b"me", SECRET);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+        lock.revoke(hash);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::UNAUTHORIZED);
+        assert_eq!(lock.refusal(form).1, Some(Refusal::Revoked));
+    }
+}
+
 /// New rights by reference, in the session.
 #[test]
 fn an_update_by_reference() {

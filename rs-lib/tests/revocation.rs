@@ -6,6 +6,7 @@ mod support;
 use latchwork_coap::Code;
 use latchwork_rs_lib::{Event, Refusal, TokenHash, Uptime, Wall};
 use support::mint::*;
+use support::visitor::{FORMAT_61, Visitor};
 use support::*;
 
 const SECRET: &[u8] = b"sixteen secrets!";
@@ -65,6 +66,53 @@ fn expunged_kept_and_refused() {
     lock.revoke(hash);
     assert_eq!(kept(&lock), 1, "once is enough");
     assert!(lock.revoked.contains(&hash) && refused(&mut lock, &token(1)) && refused(&mut lock, &token(1)));
+}
+
+/// Somebody inside, and what they may post to.
+type Inside = (Lock, Phone, &'static str);
+
+/// The holder of a signed token came with its other signature, and the list names the first; or the other way round
+/// (R9770-11.1-01).
+#[test]
+fn a_session_by_the_other_signature_ends_too() {
+    for fill in 0..3 {
+        let ada = || Visitor::new(1);
+        let filled = |claims: Claims| claims.set(CTI, bytes(&vec![7; fill]));
+        let token = signed(&filled(visitor::claims(&ada().ccs, b"s1")));
+        let more = signed(&filled(ada().more()));
+        let by_handshake = |token: &[u8]| {
+            let mut lock = Lock::new();
+            let mut phone = ada().enter(&mut lock, token);
+            assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+            (lock, phone, "/door")
+        };
+        let by_update = |more: &[u8]| {
+            let (mut lock, mut phone, _) = by_handshake(&token);
+            let update = request(Code::POST, "/authz-info", FORMAT_61, more);
+            assert_eq!(lock.ask_with(&mut phone, &update).0, Code::CREATED);
+            assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::CHANGED);
+            (lock, phone, "/light")
+        };
+        let check = |enter: &dyn Fn(&[u8]) -> Inside, token: &[u8]| {
+            let twin = twin(token);
+            let names = [token, &twin].map(|form| *enter(form).0.door.0.last().unwrap());
+            assert_ne!(names[0], names[1]);
+            for form in [token, &twin] {
+                for name in names {
+                    let (mut lock, mut phone, path) = enter(form);
+                    lock.revoke(TokenHash([1; 32]));
+                    assert_eq!(lock.ask(&mut phone, Code::POST, path).0, Code::CHANGED, "another token");
+                    lock.revoke(name);
+                    assert_eq!(lock.ask(&mut phone, Code::POST, path).0, Code::UNAUTHORIZED, "{fill} {path}");
+                    lock.now.wall = Wall::exact(NOW + 600);
+                    sweep(&mut lock);
+                    assert!(!lock.revoked.contains(&name), "it was seen");
+                }
+            }
+        };
+        check(&by_handshake, &token);
+        check(&by_update, &more);
+    }
 }
 
 /// A hash stays until its token was seen and has expired: R9770-11.1-05.

@@ -136,6 +136,14 @@ pub fn signed(claims: &Claims) -> Vec<u8> {
     signed_with(iana::Algorithm::ES256, b"sign-1", claims, sign)
 }
 
+/// A token by ES256 with its other signature: n - s in the place of s.
+pub fn twin(token: &[u8]) -> Vec<u8> {
+    let (before, signature) = token.split_at(token.len() - 64);
+    let (r, s) = p256::ecdsa::Signature::from_slice(signature).unwrap().split_scalars();
+    let twin = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
+    [before, &twin.to_bytes()].concat()
+}
+
 /// `61(18([...]))` by EdDSA.
 pub fn signed_eddsa(claims: &Claims) -> Vec<u8> {
     let sign = |message: &[u8]| ed25519().sk.sign(message, None).to_vec();
