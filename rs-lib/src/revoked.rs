@@ -1,8 +1,9 @@
 //! Revoked tokens, as the application learns of them (RFC 9770 §11.1).
 //!
 //! Their sessions end and their hashes stay: a token that comes again is refused until it was seen *and* is known to
-//! have expired. When memory is short the earliest hashes go first. A hash that goes takes the number of its token with
-//! it, if that one counted from receipt: the number is over from then on, so the token cannot come back.
+//! have expired. When memory is short, those go first of which both holds, then the earliest. A hash that goes takes the
+//! number of its token with it, if that one counted from receipt: the number is over from then on, so the token cannot
+//! come back.
 
 use crate::clock::{Ends, Now, Standing};
 use crate::holder::{Holder, Names, TokenHash};
@@ -110,7 +111,7 @@ impl Revoked {
     }
 
     /// Keeps a hash; what had to go for it.
-    fn keep(&mut self, token: TokenHash, seen: Option<Seen>) -> Option<Seen> {
+    fn keep(&mut self, token: TokenHash, seen: Option<Seen>, now: &Now) -> Option<Seen> {
         if let Some(entry) = self.entries.iter_mut().flatten().find(|entry| entry.token == token) {
             entry.unlisted = false;
             entry.seen = entry.seen.or(seen);
@@ -118,8 +119,9 @@ impl Revoked {
         }
         self.added = self.added.wrapping_add(1);
         let entry = Entry { token, added: self.added, seen, unlisted: false };
-        // A free place, else that of the earliest.
-        let place = self.entries.iter_mut().min_by_key(|place| place.as_ref().map(|entry| entry.added));
+        // A free place, else that of one that is not needed any more, else that of the earliest.
+        let rank = |entry: &Entry| (!entry.is_done(now), entry.added);
+        let place = self.entries.iter_mut().min_by_key(|place| place.as_ref().map(rank));
         match place {
             Some(place) => place.replace(entry)?.seen,
             None => seen,
@@ -135,9 +137,10 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         token: TokenHash,
         revoked: &mut Revoked,
         flash: &mut dyn Flash,
+        now: &Now,
     ) -> Result<(), FlashFailed> {
         let seen = self.expunge(&token);
-        match revoked.keep(token, seen) {
+        match revoked.keep(token, seen, now) {
             Some(forgotten) => self.forget(&forgotten, flash),
             None => Ok(()),
         }

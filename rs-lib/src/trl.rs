@@ -8,7 +8,7 @@ use core::fmt;
 use latchwork_ace::TrlResponse;
 use latchwork_ace::trl::Cursor;
 
-use crate::clock::Uptime;
+use crate::clock::{Now, Uptime};
 use crate::holder::TokenHash;
 use crate::replay::{Flash, FlashFailed};
 use crate::revoked::Revoked;
@@ -151,19 +151,20 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         answer: &TrlResponse<'_>,
         revoked: &mut Revoked,
         flash: &mut dyn Flash,
+        now: &Now,
     ) -> Result<(), FlashFailed> {
         let mut kept = Ok(());
         match answer {
             TrlResponse::Full { revoked: listed, .. } => {
-                self.unlist(|_| false, revoked);
+                self.unlist(|token| listed.sha_256().any(|digest| digest == token.0), revoked);
                 for digest in listed.sha_256() {
-                    kept = self.revoke(TokenHash(digest), revoked, flash).and(kept);
+                    kept = self.revoke(TokenHash(digest), revoked, flash, now).and(kept);
                 }
             }
             TrlResponse::Diff { updates, .. } => {
                 for update in updates.eldest_first() {
                     for digest in update.added.sha_256() {
-                        kept = self.revoke(TokenHash(digest), revoked, flash).and(kept);
+                        kept = self.revoke(TokenHash(digest), revoked, flash, now).and(kept);
                     }
                     for digest in update.removed.sha_256() {
                         revoked.expired(&TokenHash(digest));

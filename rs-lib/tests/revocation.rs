@@ -3,6 +3,8 @@
 
 mod support;
 
+use ciborium::value::Value;
+use latchwork_ace::TrlResponse;
 use latchwork_coap::Code;
 use latchwork_rs_lib::{Event, Refusal, TokenHash, Uptime, Wall};
 use support::mint::*;
@@ -43,6 +45,20 @@ fn sweep(lock: &mut Lock) {
 
 fn kept(lock: &Lock) -> usize {
     lock.revoked.tokens().count()
+}
+
+/// A list as a whole.
+fn full(hashes: impl IntoIterator<Item = TokenHash>) -> Vec<u8> {
+    encode(&map([(0, set(hashes))]))
+}
+
+fn set(hashes: impl IntoIterator<Item = TokenHash>) -> Value {
+    Value::Array(hashes.into_iter().map(|hash| bytes(&[&[1], &hash.0[..]].concat())).collect())
+}
+
+fn learn(lock: &mut Lock, list: &[u8]) {
+    let list = TrlResponse::decode(list).unwrap();
+    lock.sessions.learn(&list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
 }
 
 fn unlist(lock: &mut Lock) {
@@ -174,6 +190,52 @@ fn the_earliest_goes_first() {
         lock.revoke(hash);
     }
     assert_eq!(hashes.map(|hash| lock.revoked.contains(&hash)), [false, false, true, true, true, true]);
+}
+
+/// What was seen and has expired goes before all others, the others in the order in which they came (R9770-11.1-06).
+#[test]
+fn what_is_over_goes_before_what_came_earlier() {
+    // The third one, of a full table, and what makes room for a fifth.
+    for (what, third, seen, unlisted, later, goes) in [
+        ("seen and expired", token(1), true, false, 600, 2),
+        ("seen, counted, and gone from the list", numbered(5), true, true, 0, 2),
+        ("running", token(1), true, false, 599, 0),
+        ("counting", numbered(5), true, false, 599, 0),
+        ("expired, for all we could know", token(1), false, false, 600, 0),
+        ("gone from the list, but not seen", numbered(5), false, true, 0, 0),
+    ] {
+        let new = || {
+            let mut lock = Lock::counting(Chip::default());
+            lock.now.wall = Wall::exact(NOW);
+            lock
+        };
+        let mut lock = new();
+        let third_hash = name(&mut new(), &third);
+        let [first, second, fourth, fifth] = [1, 2, 4, 5].map(|byte| TokenHash([byte; 32]));
+        let hashes = [first, second, third_hash, fourth];
+        hashes.into_iter().for_each(|hash| lock.revoke(hash));
+        assert!(!seen || refused(&mut lock, &third), "{what}");
+        if unlisted {
+            lock.sessions.unlist(|hash| *hash != third_hash, &mut lock.revoked);
+        }
+        lock.now.wall = Wall::exact(NOW + later);
+        lock.revoke(fifth);
+        let kept = hashes.map(|hash| lock.revoked.contains(&hash));
+        assert_eq!(kept, [0, 1, 2, 3].map(|place| place != goes), "{what}");
+    }
+}
+
+/// While a whole list is read, what stands further down in it is not taken for gone.
+#[test]
+fn a_whole_list_is_read_as_one() {
+    let mut lock = Lock::counting(Chip::default());
+    let hash = name(&mut Lock::counting(Chip::default()), &numbered(5));
+    (1..=3).for_each(|byte| lock.revoke(TokenHash([byte; 32])));
+    lock.revoke(hash);
+    assert!(refused(&mut lock, &numbered(5)));
+    learn(&mut lock, &full([TokenHash([4; 32]), hash]));
+    assert!(lock.revoked.contains(&hash) && !lock.revoked.contains(&TokenHash([1; 32])));
+    assert!(!refused(&mut lock, &numbered(4)), "its number is not over");
 }
 
 /// Before the hash of a token with `exi` goes, its number is over, for good (R9770-11.1-07); while it stays, tokens with

@@ -163,7 +163,7 @@ fn what_is_learnt() {
     let mut learn = |says: Says<'_>| {
         let payload = says.payload();
         let list = TrlResponse::decode(&payload).unwrap();
-        lock.sessions.learn(&list, &mut lock.revoked, &mut lock.flash).unwrap();
+        lock.sessions.learn(&list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
         [1, 2, 3].map(|byte| lock.revoked.contains(&TokenHash([byte; 32])))
     };
     assert_eq!(learn(Full(&[1], Some(None))), [true, false, false]);

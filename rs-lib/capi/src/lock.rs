@@ -209,7 +209,8 @@ pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> 
     // SAFETY: the caller's.
     let Some(token) = (unsafe { token.cast::<[u8; LATCHWORK_HASH]>().as_ref() }) else { return Status::Null };
     let revoke = |inner: &mut Inner| {
-        let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board);
+        let now = inner.board.now();
+        let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board, &now);
         revoked.map_err(|_| Status::FlashFailed)
     };
     // SAFETY: the caller's.

@@ -140,13 +140,13 @@ where
     }
 
     /// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on.
-    pub fn revoke(&mut self, token: TokenHash) -> Result<(), FlashFailed> {
-        self.sessions.revoke(token, &mut self.revoked, &mut self.flash)
+    pub fn revoke(&mut self, token: TokenHash, now: &Now) -> Result<(), FlashFailed> {
+        self.sessions.revoke(token, &mut self.revoked, &mut self.flash, now)
     }
 
     /// Takes in what a server's list of revoked tokens says (RFC 9770 §11.1).
-    pub fn learn(&mut self, answer: &TrlResponse<'_>) -> Result<(), FlashFailed> {
-        self.sessions.learn(answer, &mut self.revoked, &mut self.flash)
+    pub fn learn(&mut self, answer: &TrlResponse<'_>, now: &Now) -> Result<(), FlashFailed> {
+        self.sessions.learn(answer, &mut self.revoked, &mut self.flash, now)
     }
 
     /// The tokens that are refused because they were revoked.

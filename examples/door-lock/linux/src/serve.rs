@@ -13,7 +13,7 @@ use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::trl::Pace;
-use latchwork_rs_lib::{Event, Handshakes, Introspect};
+use latchwork_rs_lib::{Event, Handshakes, Introspect, Now};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ pub(crate) fn serve(
     let mut kept = account.is_some().then(|| Kept::read(state.clone())).transpose().map_err(unkept)?;
     for hash in kept.iter().flat_map(Kept::hashes) {
         // A number that flash did not take is over until the next reboot, and then still on the server's list.
-        let _ = lock.revoke(*hash);
+        let _ = lock.revoke(*hash, &clock.now());
     }
     let online = account.map(|account| online::start(account, state, Pace::every(asked.poll)));
     let mut online = online.transpose().map_err(unkept)?;
@@ -119,7 +119,7 @@ pub(crate) fn serve(
         let received = socket.recv_from(&mut incoming);
         lock.tick(&clock.now());
         if let (Some(online), Some(kept)) = (&online, &mut kept) {
-            learn(&mut lock, online, kept);
+            learn(&mut lock, online, kept, &clock.now());
         }
         let (length, peer) = match received {
             Ok(received) => received,
@@ -148,11 +148,11 @@ pub(crate) fn serve(
 }
 
 /// Takes in what the server's list of revoked tokens says: sessions end at once, and then it is written down.
-fn learn(lock: &mut Guarded<'_>, online: &Online, kept: &mut Kept) {
+fn learn(lock: &mut Guarded<'_>, online: &Online, kept: &mut Kept, now: &Now) {
     let mut heard = false;
     for payload in online.news.try_iter() {
         let Ok(list) = TrlResponse::decode(&payload) else { continue };
-        if lock.learn(&list).is_err() {
+        if lock.learn(&list, now).is_err() {
             tracing::error!("the number of a revoked token is not in flash");
         }
         heard = true;
