@@ -24,7 +24,7 @@ pub struct Entry {
     token: TokenHash,
     added: u64,
     seen: Option<Seen>,
-    /// The server said that it expired, by listing it no longer.
+    /// The server said that it expired, by listing it no longer. It decides about tokens without a date.
     unlisted: bool,
 }
 
@@ -44,9 +44,12 @@ impl Seen {
 }
 
 impl Entry {
-    /// Whether this hash has done its work.
+    /// Whether this hash has done its work. A token that told its date ends then, whatever the list says: a server that
+    /// was restored from a backup lacks what was revoked since.
     fn is_done(&self, now: &Now) -> bool {
-        self.seen.is_some_and(|seen| self.unlisted || seen.ends.standing(now) == Standing::Over)
+        self.seen.is_some_and(|seen| {
+            (self.unlisted && seen.ends.date.is_none()) || seen.ends.standing(now) == Standing::Over
+        })
     }
 }
 
@@ -147,7 +150,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     }
 
     /// The server's whole list of revoked tokens does not have these any more, because they have expired: `is_listed`
-    /// says which ones it has. Their hashes go as soon as their tokens were seen.
+    /// says which ones it has. Their hashes go as soon as their tokens were seen, if those did not say until when they run.
     pub fn unlist(&mut self, is_listed: impl Fn(&TokenHash) -> bool, revoked: &mut Revoked) {
         for entry in revoked.entries.iter_mut().flatten() {
             entry.unlisted = !is_listed(&entry.token);

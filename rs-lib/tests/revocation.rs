@@ -47,6 +47,13 @@ fn kept(lock: &Lock) -> usize {
     lock.revoked.tokens().count()
 }
 
+/// With a clock, and flash for tokens without a date.
+fn dated_and_counting() -> Lock {
+    let mut lock = Lock::counting(Chip::default());
+    lock.now.wall = Wall::exact(NOW);
+    lock
+}
+
 /// A list as a whole.
 fn full(hashes: impl IntoIterator<Item = TokenHash>) -> Vec<u8> {
     encode(&map([(0, set(hashes))]))
@@ -131,23 +138,28 @@ fn a_session_by_the_other_signature_ends_too() {
     }
 }
 
-/// A hash stays until its token was seen and has expired: R9770-11.1-05.
+/// A hash stays until its token was seen and has expired: R9770-11.1-05. Of a token with a date, the list does not decide.
 #[test]
 fn kept_until_seen_and_expired() {
     let end = NOW + 600;
-    for (what, seen, listed, now, keeps) in [
-        ("neither", false, true, NOW, true),
-        ("seen", true, true, end - 1, true),
-        ("expired, for all we could know", false, true, end, true),
-        ("unlisted", false, false, NOW, true),
-        ("seen and expired", true, true, end, false),
-        ("seen and unlisted", true, false, NOW, false),
+    for (what, dated, seen, listed, now, keeps) in [
+        ("neither", true, false, true, NOW, true),
+        ("seen", true, true, true, end - 1, true),
+        ("expired, for all we could know", true, false, true, end, true),
+        ("unlisted", true, false, false, NOW, true),
+        ("unlisted, without a date", false, false, false, NOW, true),
+        ("seen and expired", true, true, true, end, false),
+        ("seen and unlisted", true, true, false, end - 1, true),
+        ("seen, unlisted and expired", true, true, false, end, false),
+        ("seen, without a date", false, true, true, NOW, true),
+        ("seen and unlisted, without a date", false, true, false, NOW, false),
     ] {
-        let mut lock = Lock::new();
-        let hash = name(&mut Lock::new(), &token(1));
+        let mut lock = dated_and_counting();
+        let token = if dated { token(1) } else { numbered(5) };
+        let hash = name(&mut dated_and_counting(), &token);
         lock.revoke(hash);
         if seen {
-            assert!(refused(&mut lock, &token(1)), "{what}");
+            assert!(refused(&mut lock, &token), "{what}");
         }
         if !listed {
             unlist(&mut lock);
@@ -155,6 +167,27 @@ fn kept_until_seen_and_expired() {
         lock.now.wall = Wall::exact(now);
         sweep(&mut lock);
         assert_eq!(lock.revoked.contains(&hash), keeps, "{what}");
+    }
+}
+
+/// A server that was restored from a backup, or one that lies, makes a lock forget nothing that still runs.
+#[test]
+fn a_list_that_forgot() {
+    for wall in [Wall::exact(NOW), Wall::Unknown] {
+        let mut lock = Lock::new();
+        let hash = name(&mut lock, &token(1));
+        learn(&mut lock, &full([hash]));
+        let removed = Value::Array(vec![Value::Array(vec![set([hash]), set([])])]);
+        for list in [full([]), encode(&map([(1, removed), (3, false.into())]))] {
+            learn(&mut lock, &list);
+            lock.now.wall = wall;
+            sweep(&mut lock);
+            lock.now.wall = Wall::exact(NOW + 599);
+            assert!(refused(&mut lock, &token(1)), "{wall:?}");
+        }
+        lock.now.wall = Wall::exact(NOW + 600);
+        sweep(&mut lock);
+        assert_eq!(kept(&lock), 0, "its date has come");
     }
 }
 
@@ -172,8 +205,8 @@ fn what_was_expunged_was_seen() {
 /// What is revoked again, and what comes back to the list, stays.
 #[test]
 fn listed_again() {
-    let mut lock = Lock::new();
-    let hash = name(&mut lock, &token(1));
+    let mut lock = dated_and_counting();
+    let hash = name(&mut lock, &numbered(5));
     lock.revoke(hash);
     unlist(&mut lock);
     lock.revoke(hash);
@@ -204,13 +237,8 @@ fn what_is_over_goes_before_what_came_earlier() {
         ("expired, for all we could know", token(1), false, false, 600, 0),
         ("gone from the list, but not seen", numbered(5), false, true, 0, 0),
     ] {
-        let new = || {
-            let mut lock = Lock::counting(Chip::default());
-            lock.now.wall = Wall::exact(NOW);
-            lock
-        };
-        let mut lock = new();
-        let third_hash = name(&mut new(), &third);
+        let mut lock = dated_and_counting();
+        let third_hash = name(&mut dated_and_counting(), &third);
         let [first, second, fourth, fifth] = [1, 2, 4, 5].map(|byte| TokenHash([byte; 32]));
         let hashes = [first, second, third_hash, fourth];
         hashes.into_iter().for_each(|hash| lock.revoke(hash));
