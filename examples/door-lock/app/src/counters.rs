@@ -1,8 +1,9 @@
 //! Numbers that only grow and must survive a power cut, on NOR flash: bits go from 1 to 0 until a whole sector is erased.
 //!
 //! Each series has two sectors that take turns, so that one of them is whole at any moment: the next is erased only when
-//! the other is full, and its last number is then the highest of all. A place is a series, a number and the number's
-//! complement, programmed in this order: one that was cut short is passed over.
+//! the other is full, and its last number is then the highest of all. A place is a series, a number and the complements of
+//! the number and of the series, programmed in this order: one that was cut short is passed over, when it was written as when it was
+//! erased, in whatever order the chip erases words.
 
 use latchwork_rs_lib::{Flash, FlashFailed, Series};
 
@@ -51,10 +52,11 @@ impl<C: Chip> Counters<C> {
                 free.unwrap_or(if sector == counter { counter + SECTOR } else { counter })
             }
         };
-        if !self.is_erased(place) {
-            self.0.erase(place - place % SECTOR);
+        // A sector whose erasing was cut short begins with erased places too.
+        if place.is_multiple_of(SECTOR) && !(place..place + SECTOR).step_by(PLACE).all(|place| self.is_erased(place)) {
+            self.0.erase(place);
         }
-        for (word, value) in [series, number, !number].into_iter().enumerate() {
+        for (word, value) in [series, number, !number, !series].into_iter().enumerate() {
             self.0.program(place + word * WORD, value);
         }
         if self.at(place) == Some((series, number)) { Ok(()) } else { Err(FlashFailed) }
@@ -73,14 +75,18 @@ impl<C: Chip> Counters<C> {
         places(counter).filter_map(|place| Some((self.at(place)?.1, place))).max()
     }
 
-    /// What is at a place, if it was written to its end.
+    /// What is at a place, if it was written to its end and nothing of it is erased.
     fn at(&self, place: usize) -> Option<(u64, u64)> {
-        let [series, number, check] = [0, 1, 2].map(|word| self.0.read(place + word * WORD));
-        (number == !check && !self.is_erased(place)).then_some((series, number))
+        let [series, number, not_number, not_series] = self.words(place);
+        (number == !not_number && series == !not_series).then_some((series, number))
     }
 
     fn is_erased(&self, place: usize) -> bool {
-        [0, 1, 2].iter().all(|word| self.0.read(place + word * WORD) == u64::MAX)
+        self.words(place) == [u64::MAX; WORDS]
+    }
+
+    fn words(&self, place: usize) -> [u64; WORDS] {
+        core::array::from_fn(|word| self.0.read(place + word * WORD))
     }
 }
 
@@ -105,7 +111,8 @@ pub const SECTOR: usize = 4096;
 pub const COUNTERS: usize = 5;
 
 const WORD: usize = 8;
-const PLACE: usize = 4 * WORD;
+const WORDS: usize = 4;
+const PLACE: usize = WORDS * WORD;
 
 /// The series of boots; the hashes that name the others are this with a chance of 2^-64.
 const BOOTS: u64 = 0xb007;
@@ -121,18 +128,26 @@ mod tests {
     #[derive(Clone)]
     struct Memory {
         words: Vec<u64>,
-        /// How many steps there is power for; half of the last one is done.
+        /// How many words there is power for, to program or to erase.
         power: usize,
+        /// The bits that the last of them still changes.
+        last: u64,
     }
 
     impl Memory {
         fn new() -> Self {
-            Self { words: std::vec![u64::MAX; (1 + 2 * COUNTERS) * SECTOR / WORD], power: usize::MAX }
+            Self { words: std::vec![u64::MAX; (1 + 2 * COUNTERS) * SECTOR / WORD], power: usize::MAX, last: 0 }
         }
 
-        fn step(&mut self) -> usize {
+        /// The bits of a word that there is power to change.
+        fn step(&mut self) -> u64 {
+            let changes = match self.power {
+                0 => 0,
+                1 => self.last,
+                _ => u64::MAX,
+            };
             self.power = self.power.saturating_sub(1);
-            self.power
+            changes
         }
     }
 
@@ -142,23 +157,14 @@ mod tests {
         }
 
         fn program(&mut self, place: usize, value: u64) {
-            let half = 0xffff_0000_ffff_0000;
-            self.words[place / WORD] &= match (self.power, self.step()) {
-                (0, _) => u64::MAX,
-                (_, 0) => value | half,
-                _ => value,
-            };
+            self.words[place / WORD] &= value | !self.step();
         }
 
         fn erase(&mut self, sector: usize) {
             assert!(sector >= SECTOR && sector.is_multiple_of(SECTOR), "{sector}");
-            let all = SECTOR / WORD;
-            let erased = match (self.power, self.step()) {
-                (0, _) => 0,
-                (_, 0) => all / 2,
-                _ => all,
-            };
-            self.words[sector / WORD..][..erased].fill(u64::MAX);
+            for word in sector / WORD..(sector + SECTOR) / WORD {
+                self.words[word] |= self.step();
+            }
         }
     }
 
@@ -198,46 +204,58 @@ mod tests {
         assert_eq!(counters.read(ONE), Ok(Some(1)));
     }
 
-    /// The power goes at every step of some boots and writes about the turn of a sector: no boot has the number of
-    /// another, and of a series there is what was acknowledged, or what was just being written.
+    /// The power goes at every word that some boots and writes about the turn of a sector program or erase, between two
+    /// words or within one: no boot has the number of another, and of a series there is what was acknowledged, or what was
+    /// just being written.
     #[test]
-    fn a_power_cut_at_any_step_loses_nothing() {
+    fn a_power_cut_at_any_word_loses_nothing() {
         let per_sector = SECTOR as u64 / PLACE as u64;
-        for start in [0, per_sector - 2, 2 * per_sector - 1] {
+        for (start, erases) in [(0, 0), (per_sector - 2, 0), (2 * per_sector - 1, 2)] {
             let before = used(start);
-            for power in 1..40 {
-                let mut counters = Counters(before.clone());
-                counters.0.power = power;
-                let mut known = start.checked_sub(1);
-                let mut tried = known;
-                let mut booted = known;
-                for number in start..start + 4 {
-                    // A board without power returns nothing to anybody.
-                    match counters.count_boot() {
-                        Ok(boot) if counters.0.power > 0 => booted = Some(boot),
-                        _ => break,
-                    }
-                    tried = Some(number);
-                    match counters.write(ONE, 7 * number) {
-                        Ok(()) if counters.0.power > 0 => known = Some(number),
-                        _ => break,
-                    }
+            for last in [u64::MAX, 0xffff_0000_ffff_0000] {
+                let mut power = 1;
+                while cut(&before, start, power, last) {
+                    power += 1;
                 }
-                counters.0.power = usize::MAX;
-                for again in 1..3 {
-                    let boot = counters.count_boot().unwrap();
-                    assert!(Some(boot) > booted, "from {start}, cut at {power}: boot {boot} twice");
-                    booted = Some(boot);
-                    let read = counters.read(ONE).unwrap();
-                    let either = [known, tried].map(|number| number.map(|number| 7 * number));
-                    assert!(either.contains(&read), "from {start}, cut at {power}: {read:?} of {either:?}");
-                    assert_eq!(counters.read(OTHER), Ok(start.checked_sub(1).map(|number| 7 * number)));
-                    let next = 7 * (start + 4 + again);
-                    counters.write(ONE, next).unwrap();
-                    (known, tried) = (Some(start + 4 + again), Some(start + 4 + again));
-                    assert_eq!(counters.read(ONE), Ok(Some(next)));
-                }
+                assert!(power > erases * SECTOR / WORD, "from {start}: the power was cut at {power} words only");
             }
         }
+    }
+
+    /// Whether the power was cut at all.
+    fn cut(before: &Memory, start: u64, power: usize, last: u64) -> bool {
+        let at = std::format!("from {start}, cut at {power} with {last:x}");
+        let mut counters = Counters(Memory { power, last, ..before.clone() });
+        let mut known = start.checked_sub(1);
+        let mut tried = known;
+        let mut booted = known;
+        for number in start..start + 4 {
+            // A board without power returns nothing to anybody.
+            match counters.count_boot() {
+                Ok(boot) if counters.0.power > 0 => booted = Some(boot),
+                _ => break,
+            }
+            tried = Some(number);
+            match counters.write(ONE, 7 * number) {
+                Ok(()) if counters.0.power > 0 => known = Some(number),
+                _ => break,
+            }
+        }
+        let was_cut = counters.0.power == 0;
+        counters.0.power = usize::MAX;
+        for again in 1..3 {
+            let boot = counters.count_boot().unwrap();
+            assert!(Some(boot) > booted, "{at}: boot {boot} after {booted:?}");
+            booted = Some(boot);
+            let read = counters.read(ONE).unwrap();
+            let either = [known, tried].map(|number| number.map(|number| 7 * number));
+            assert!(either.contains(&read), "{at}: {read:?} of {either:?}");
+            assert_eq!(counters.read(OTHER), Ok(start.checked_sub(1).map(|number| 7 * number)), "{at}");
+            let next = 7 * (start + 4 + again);
+            counters.write(ONE, next).unwrap();
+            (known, tried) = (Some(start + 4 + again), Some(start + 4 + again));
+            assert_eq!(counters.read(ONE), Ok(Some(next)), "{at}");
+        }
+        was_cut
     }
 }
