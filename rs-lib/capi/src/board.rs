@@ -42,7 +42,8 @@ impl Board {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let (mut earliest, mut latest) = (0, 0);
+        // A clock that says it knows and writes nothing knows nothing.
+        let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
         // SAFETY: as above; both places are ours.
         let known = self.clock.is_some_and(|clock| unsafe { clock(self.context, &raw mut earliest, &raw mut latest) });
         let wall = if known && earliest <= latest { Wall::Between { earliest, latest } } else { Wall::Unknown };

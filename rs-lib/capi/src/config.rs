@@ -102,7 +102,7 @@ pub(crate) type Secrets = [Secret<16>; LATCHWORK_KEYS];
 impl Bytes {
     /// # Safety
     /// If not null, `data` points to `len` bytes that stay as they are for `'c`.
-    pub(crate) unsafe fn bytes<'c>(self) -> &'c [u8] {
+    pub(crate) unsafe fn bytes<'c>(self) -> Result<&'c [u8], Status> {
         // SAFETY: the caller's.
         unsafe { elements(self.data, self.len) }
     }
@@ -111,18 +111,23 @@ impl Bytes {
     /// As for [`bytes`](Self::bytes).
     unsafe fn text<'c>(self) -> Result<&'c str, Status> {
         // SAFETY: the caller's.
-        core::str::from_utf8(unsafe { self.bytes() }).map_err(|_| Status::BadConfig)
+        core::str::from_utf8(unsafe { self.bytes() }?).map_err(|_| Status::BadConfig)
     }
 }
 
+/// Refuses a pointer to nothing, which is not as good as an empty table: what comes after would move up.
+///
 /// # Safety
-/// If not null, `data` points to `len` values that stay as they are for `'c`.
-unsafe fn elements<'c, T>(data: *const T, len: usize) -> &'c [T] {
+/// If neither null nor misaligned, `data` points to `len` values that stay as they are for `'c`.
+unsafe fn elements<'c, T>(data: *const T, len: usize) -> Result<&'c [T], Status> {
+    if len == 0 {
+        return Ok(&[]);
+    }
     if data.is_null() || !data.is_aligned() || len.saturating_mul(size_of::<T>()) > isize::MAX as usize {
-        return &[];
+        return Err(Status::BadConfig);
     }
     // SAFETY: not null, aligned and not too long; the rest is the caller's.
-    unsafe { slice::from_raw_parts(data, len) }
+    Ok(unsafe { slice::from_raw_parts(data, len) })
 }
 
 impl Config {
@@ -137,17 +142,17 @@ impl Config {
             return Err(Status::BadConfig);
         }
         // SAFETY: the caller's.
-        let issuers = unsafe { elements(self.issuers, self.issuers_len) };
+        let issuers = unsafe { elements(self.issuers, self.issuers_len) }?;
         for issuer in issuers {
             if issuer.keys_len > LATCHWORK_KEYS {
                 return Err(Status::BadConfig);
             }
             // SAFETY: the caller's.
-            for key in unsafe { elements(issuer.keys, issuer.keys_len) } {
+            for key in unsafe { elements(issuer.keys, issuer.keys_len) }? {
                 let place = places.next().ok_or(Status::BadConfig)?;
                 if key.kind == KeyKind::AesCcm as u8 {
                     // SAFETY: the caller's.
-                    let bytes = unsafe { key.key.bytes() };
+                    let bytes = unsafe { key.key.bytes() }?;
                     *place = Secret::try_from(bytes).map_err(|_| Status::BadConfig)?;
                 }
             }
@@ -171,12 +176,12 @@ impl Config {
         }
         // SAFETY: the caller's.
         unsafe {
-            let listed = elements(self.issuers, self.issuers_len);
+            let listed = elements(self.issuers, self.issuers_len)?;
             let mut keys: [TokenKey<'_>; LATCHWORK_KEYS] =
                 core::array::from_fn(|_| TokenKey { kid: &[], key: trust::Key::EdDsa([0; 32]), retired: true });
             let mut used = 0;
             for issuer in listed {
-                for key in elements(issuer.keys, issuer.keys_len.min(LATCHWORK_KEYS)) {
+                for key in elements(issuer.keys, issuer.keys_len)? {
                     let place = keys.get_mut(used).ok_or(Status::BadConfig)?;
                     *place = key.read(secrets.get(used).ok_or(Status::BadConfig)?)?;
                     used = used.saturating_add(1);
@@ -193,17 +198,17 @@ impl Config {
             for (place, issuer) in issuers.iter_mut().zip(listed) {
                 let (own, others) = rest.split_at_checked(issuer.keys_len).ok_or(Status::BadConfig)?;
                 rest = others;
-                let ceiling = issuer.ceiling.bytes();
+                let ceiling = issuer.ceiling.bytes()?;
                 let ceiling = if ceiling.is_empty() { None } else { Some(aif(ceiling)?) };
                 let (name, token_uri) = (issuer.name.text()?, issuer.token_uri.text()?);
                 *place = trust::Issuer { name, token_uri, keys: own, ceiling, audiences: None };
             }
             let nothing = aif(&[0x80])?;
-            let listed = elements(self.scopes, self.scopes_len);
+            let listed = elements(self.scopes, self.scopes_len)?;
             let mut scopes: [NamedScope<'_>; LATCHWORK_NAMES] =
                 core::array::from_fn(|_| NamedScope { name: "", grants: nothing });
             for (place, scope) in scopes.iter_mut().zip(listed) {
-                *place = NamedScope { name: scope.name.text()?, grants: aif(scope.grants.bytes())? };
+                *place = NamedScope { name: scope.name.text()?, grants: aif(scope.grants.bytes()?)? };
             }
             let groups = texts(self.groups, self.groups_len)?;
             Ok(then(&Trust {
@@ -234,7 +239,7 @@ impl Key {
     /// The key keeps its promises.
     unsafe fn read<'c>(&self, secret: &'c Secret<16>) -> Result<TokenKey<'c>, Status> {
         // SAFETY: the caller's.
-        let (kid, bytes) = unsafe { (self.kid.bytes(), self.key.bytes()) };
+        let (kid, bytes) = unsafe { (self.kid.bytes()?, self.key.bytes()?) };
         let key = match self.kind {
             kind if kind == KeyKind::AesCcm as u8 => trust::Key::AesCcm(secret),
             kind if kind == KeyKind::Es256 as u8 => {
@@ -254,7 +259,7 @@ impl Key {
 unsafe fn texts<'c>(data: *const Bytes, len: usize) -> Result<[&'c str; LATCHWORK_NAMES], Status> {
     let mut texts = [""; LATCHWORK_NAMES];
     // SAFETY: the caller's.
-    for (place, text) in texts.iter_mut().zip(unsafe { elements(data, len) }) {
+    for (place, text) in texts.iter_mut().zip(unsafe { elements(data, len) }?) {
         // SAFETY: the caller's.
         *place = unsafe { text.text() }?;
     }

@@ -327,6 +327,28 @@ fn a_lock_without_a_clock() {
     assert_eq!(stand.upload(&encrypted(&token())).0, Code::UNAUTHORIZED);
 }
 
+unsafe extern "C" fn clock_that_writes_nothing(_: *mut c_void, _: *mut i64, _: *mut i64) -> bool {
+    true
+}
+
+unsafe extern "C" fn clock_that_writes_half(_: *mut c_void, earliest: *mut i64, _: *mut i64) -> bool {
+    unsafe { earliest.write(1) };
+    true
+}
+
+/// Such a clock would say 1970, and no token would ever end.
+#[test]
+fn a_clock_that_says_nothing() {
+    for change in [(|_, board| board.clock = Some(clock_that_writes_nothing)) as Change, |_, board| {
+        board.clock = Some(clock_that_writes_half)
+    }] {
+        let mut stand = start(bench_of(Some(NOW)), change).unwrap();
+        for end in [NOW - 1, NOW + 1000] {
+            assert_eq!(stand.upload(&encrypted(&token().set(EXP, end))).0, Code::UNAUTHORIZED, "{end}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_start() {
     for (what, change, status) in [
@@ -341,6 +363,14 @@ fn what_does_not_start() {
         ("too many groups", |config, _| config.groups_len = 9, Status::BadConfig),
         ("too many scopes", |config, _| config.scopes_len = 9, Status::BadConfig),
         ("a scope that is none", |config, _| config.scopes = Box::leak(Box::new(no_scope())), Status::BadConfig),
+        ("null groups", |config, _| config.groups_len = 1, Status::BadConfig),
+        ("null scopes", |config, _| config.scopes = null(), Status::BadConfig),
+        ("null paths", |config, _| config.paths = null(), Status::BadConfig),
+        ("misaligned issuers", |config, _| config.issuers = odd(config.issuers), Status::BadConfig),
+        ("misaligned scopes", |config, _| config.scopes = odd(config.scopes), Status::BadConfig),
+        ("misaligned paths", |config, _| config.paths = odd(config.paths), Status::BadConfig),
+        ("null text", |config, _| config.audience.data = null(), Status::BadConfig),
+        ("text without end", |config, _| config.audience.len = usize::MAX, Status::BadConfig),
         ("no text", |config, _| config.audience = bytes_of(&[0xff]), Status::BadConfig),
     ] {
         assert_eq!(start(bench_of(None), change).err(), Some(status), "{what}");
@@ -348,23 +378,65 @@ fn what_does_not_start() {
     let silent = Bench { has_random: false, ..bench_of(None) };
     assert_eq!(start(silent, |_, _| {}).err(), Some(Status::NoRandom));
     for kind in [0, 2, 3, 4] {
-        let key = Key { kind, retired: false, kid: bytes_of(b"k"), key: bytes_of(&[0; 16]) };
-        let issuer = Issuer {
-            name: bytes_of(b"i"),
-            token_uri: bytes_of(b"u"),
-            keys: &raw const key,
-            keys_len: 1,
-            ceiling: bytes_of(b""),
-        };
-        let issuer: &Issuer = Box::leak(Box::new(Issuer { keys: Box::leak(Box::new(key)), ..issuer }));
-        ISSUER_OF.with(|of| of.set(issuer));
-        let wrong = start(bench_of(None), |config, _| config.issuers = ISSUER_OF.with(std::cell::Cell::get));
+        let key = Key { kind, ..key_of(b"k", [0; 16]) };
+        let wrong = start_with(vec![issuer_of(vec![key])]);
         assert_eq!(wrong.err(), Some(Status::BadConfig), "{kind}");
     }
 }
 
+/// Neither the keys of the issuer before nor those of the next come in the place of what cannot be read.
+#[test]
+fn keys_stay_with_their_issuer() {
+    let two = |change: fn(&mut Issuer)| {
+        let mut issuers = vec![issuer_of(vec![key_of(b"a", [1; 16])]), issuer_of(vec![key_of(b"b", [2; 16])])];
+        change(&mut issuers[0]);
+        start_with(issuers).err()
+    };
+    assert_eq!(two(|_| {}), None);
+    for (what, change) in [
+        ("null keys", (|issuer| issuer.keys = null()) as fn(&mut Issuer)),
+        ("misaligned keys", |issuer| issuer.keys = odd(issuer.keys)),
+        ("too many keys", |issuer| issuer.keys_len = usize::MAX),
+        ("null name", |issuer| issuer.name.data = null()),
+        ("null ceiling", |issuer| issuer.ceiling = Bytes { data: null(), len: 1 }),
+        ("null kid", |issuer| issuer.keys = vec![Key { kid: NOWHERE, ..key_of(b"a", [1; 16]) }].leak().as_ptr()),
+        ("null key", |issuer| issuer.keys = vec![Key { key: NOWHERE, ..key_of(b"a", [1; 16]) }].leak().as_ptr()),
+    ] {
+        assert_eq!(two(change), Some(Status::BadConfig), "{what}");
+    }
+}
+
+const NOWHERE: Bytes = Bytes { data: null(), len: 16 };
+
+/// A pointer that no table begins at.
+fn odd<T>(table: *const T) -> *const T {
+    table.wrapping_byte_add(1)
+}
+
+fn key_of(kid: &'static [u8], key: [u8; 16]) -> Key {
+    let key = bytes_of(key.to_vec().leak());
+    Key { kind: KeyKind::AesCcm as u8, retired: false, kid: bytes_of(kid), key }
+}
+
+fn issuer_of(keys: Vec<Key>) -> Issuer {
+    let keys: &[Key] = keys.leak();
+    Issuer {
+        name: bytes_of(b"i"),
+        token_uri: bytes_of(b"u"),
+        keys: keys.as_ptr(),
+        keys_len: keys.len(),
+        ceiling: bytes_of(b""),
+    }
+}
+
+fn start_with(issuers: Vec<Issuer>) -> Result<Stand, Status> {
+    let issuers: &[Issuer] = issuers.leak();
+    ISSUERS.set((issuers.as_ptr(), issuers.len()));
+    start(bench_of(None), |config, _| (config.issuers, config.issuers_len) = ISSUERS.get())
+}
+
 thread_local! {
-    static ISSUER_OF: std::cell::Cell<*const Issuer> = const { std::cell::Cell::new(null()) };
+    static ISSUERS: std::cell::Cell<(*const Issuer, usize)> = const { std::cell::Cell::new((null(), 0)) };
 }
 
 fn no_scope() -> Scope {
