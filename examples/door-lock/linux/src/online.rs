@@ -61,6 +61,8 @@ enum Trouble {
     Client(#[from] Error),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Context(#[from] Unusable),
     /// An error in the clear comes from anybody, an error under protection from the server.
     #[error("it answers {0:?}, protected: {1}")]
     Code(Code, bool),
@@ -138,15 +140,16 @@ impl Line {
     async fn converse(&self, follower: &mut Follower, wait: &mut Duration) -> Result<Infallible, Trouble> {
         let mut client = CoapClient::connect(&self.account.server).await?;
         client.set_patience(PATIENCE);
-        client.set_context(Some(self.context().map_err(std::io::Error::other)?));
+        client.set_context(Some(self.context()?));
         self.catch_up(&mut client, follower).await?;
-        *wait = SHORTEST;
         let watched = follower.watch();
         {
             self.reserve(client.context())?;
             let path = format!("{TRL}{watched}");
             let (first, watching) = client.observe(&path, Some(ContentFormat::ACE_TRL_CBOR)).await?;
             self.hear(follower, watched, &first)?;
+            // Not before: a lock that owes nothing has asked nothing until here.
+            *wait = SHORTEST;
             if let Some(watching) = watching {
                 tracing::info!("the server will tell of revoked tokens");
                 return self.watch(watching, follower, watched).await;
@@ -249,12 +252,7 @@ impl Line {
     fn context(&self) -> Result<Context, Unusable> {
         let Account { sender_id, recipient_id, master_secret, .. } = &self.account;
         let material = Material { master_secret, master_salt: &[], sender_id, recipient_id, id_context: None };
-        let below = match self.state.read(NUMBERS)? {
-            Some(text) => {
-                std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).ok_or(Unusable::File)?
-            }
-            None => 0,
-        };
+        let below = Numbers(&self.state).below()?;
         let mut challenge = [0; 8];
         getrandom::fill(&mut challenge).map_err(std::io::Error::other)?;
         Context::restore(&RustCrypto, &material, below, challenge).map_err(|_| Unusable::File)
@@ -274,17 +272,31 @@ impl Line {
 enum Unusable {
     #[error("no OSCORE context: its ids, or the file of its sender numbers")]
     File,
+    /// Somebody else reserved them: the context is to be made anew.
+    #[error("the file of its sender numbers is ahead of it")]
+    Behind,
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
 struct Numbers<'s>(&'s State);
 
-impl SenderNumbers for Numbers<'_> {
-    type Error = std::io::Error;
+impl Numbers<'_> {
+    /// What the file says; 0 before the first.
+    fn below(&self) -> Result<u64, Unusable> {
+        let Some(text) = self.0.read(NUMBERS)? else { return Ok(0) };
+        std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).ok_or(Unusable::File)
+    }
+}
 
-    fn reserve(&mut self, below: u64) -> std::io::Result<()> {
-        self.0.write(NUMBERS, format!("{below}\n").as_bytes())
+impl SenderNumbers for Numbers<'_> {
+    type Error = Unusable;
+
+    fn reserve(&mut self, below: u64) -> Result<(), Unusable> {
+        if below <= self.below()? {
+            return Err(Unusable::Behind);
+        }
+        Ok(self.0.write(NUMBERS, format!("{below}\n").as_bytes())?)
     }
 }
 
@@ -347,3 +359,106 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Where the list is (RFC 9770 §6).
 const TRL: &str = "/trl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchwork_coap::{Kind, Message, Writer};
+    use latchwork_oscore::Incoming;
+    use std::net::UdpSocket;
+    use std::path::Path;
+
+    fn state_in(directory: &Path) -> State {
+        State::open(Some(directory.to_owned())).unwrap()
+    }
+
+    fn line(server: String, state: State) -> (Line, Receiver<Vec<u8>>) {
+        let (news, heard) = channel();
+        let account = Account::new(server, vec![1], vec![2], SECRET.to_vec()).unwrap();
+        (Line { account, state, clock: Clock::new(None), news, desk: Arc::default() }, heard)
+    }
+
+    /// One that has the whole list and need not ask for it soon.
+    fn owing_nothing(line: &Line) -> Follower {
+        let mut follower = Follower::new(Pace::every(3600));
+        let empty = TrlResponse::decode(&[0xa2, 0x00, 0x80, 0x02, 0x00]).unwrap();
+        follower.heard(Query::Full, &empty, line.clock.now().uptime).unwrap();
+        follower
+    }
+
+    /// Answers one request after the other, under protection or not.
+    fn answer(server: &UdpSocket, answers: &[(bool, Code)]) {
+        let material =
+            Material { master_secret: SECRET, master_salt: &[], sender_id: &[2], recipient_id: &[1], id_context: None };
+        let mut context = Context::derive(&RustCrypto, &material).unwrap();
+        for (protected, code) in answers {
+            let (mut datagram, mut plain, mut out) = ([0; 1152], [0; 1152], [0; 1152]);
+            let (length, peer) = server.recv_from(&mut datagram).unwrap();
+            let asked = Message::parse(&datagram[..length]).unwrap();
+            let answer = Writer::new(&mut plain, Kind::Ack, *code, asked.id, asked.token).finish().unwrap();
+            let answer = if *protected {
+                let mut room = [0; 1152];
+                let Incoming::Request(_, mut request) =
+                    context.unprotect_request(&RustCrypto, &asked, &mut room).unwrap()
+                else {
+                    panic!("a context that was derived knows its window");
+                };
+                let answer = Message::parse(answer).unwrap();
+                context.protect_response(&RustCrypto, &mut request, &answer, &mut out).unwrap()
+            } else {
+                answer
+            };
+            server.send_to(answer, peer).unwrap();
+        }
+    }
+
+    /// The wait grows until the server itself was heard, though nothing was to be asked before the list is watched.
+    #[test]
+    fn the_wait_ends_when_the_server_is_heard() {
+        let clear = (false, Code::SERVICE_UNAVAILABLE);
+        let long = Duration::from_secs(8);
+        for (answers, left) in [
+            (&[clear][..], long),
+            (&[(true, Code::SERVICE_UNAVAILABLE)], long),
+            (&[(true, Code::BAD_REQUEST), clear], SHORTEST),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+            server.set_read_timeout(Some(PATIENCE)).unwrap();
+            let (line, _heard) = line(server.local_addr().unwrap().to_string(), state_in(dir.path()));
+            let mut follower = owing_nothing(&line);
+            let mut wait = long;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let trouble = std::thread::scope(|threads| {
+                threads.spawn(|| answer(&server, answers));
+                runtime.block_on(line.converse(&mut follower, &mut wait))
+            });
+            let expected = answers.last().is_some_and(|(protected, code)| {
+                matches!(&trouble, Err(Trouble::Code(came, under)) if came == code && under == protected)
+            });
+            assert!(expected, "{answers:?}: {trouble:?}");
+            assert_eq!(wait, left, "{answers:?}");
+        }
+    }
+
+    /// Whoever finds the file ahead of its context does not go back: it makes a new one from there.
+    #[test]
+    fn sender_numbers_never_go_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = state_in(dir.path());
+        let (line, _heard) = line("127.0.0.1:9".into(), state.clone());
+        let (mut one, mut twin) = (line.context().unwrap(), line.context().unwrap());
+        line.reserve(Some(&mut one)).unwrap();
+        let refused = line.reserve(Some(&mut twin));
+        assert!(matches!(refused, Err(Trouble::Context(Unusable::Behind))), "{refused:?}");
+        assert_eq!((twin.numbers_left(), state.read(NUMBERS).unwrap().unwrap()), (0, b"8192\n".to_vec()));
+        let mut next = line.context().unwrap();
+        line.reserve(Some(&mut next)).unwrap();
+        assert_eq!(state.read(NUMBERS).unwrap().unwrap(), b"16384\n");
+        for below in [0, 16383, 16384] {
+            assert!(Numbers(&state).reserve(below).is_err(), "{below}");
+        }
+    }
+
+    const SECRET: &[u8] = b"sixteen secrets!";
+}

@@ -34,6 +34,9 @@ pub(crate) enum Fault {
     /// A lock of clock mode `exi`, or one that learns of revoked tokens, without a readable state.
     #[error("a lock with clock = \"exi\" or [online] needs --state, a directory that it can read and write")]
     Forgetful,
+    /// Two locks would take the same token twice and use the same sender numbers.
+    #[error("{0}: another lock uses this state")]
+    Taken(PathBuf),
     /// It was to ask a server that it has no account at.
     #[error("--introspect: the lock was not enrolled with --online")]
     Offline,
@@ -89,7 +92,10 @@ pub(crate) fn serve(
     let clock = Clock::new(offset);
     let directory = state.clone().unwrap_or_default();
     let unkept = |error| Fault::File(directory.clone(), error);
-    let state = State::open(state).map_err(unkept)?;
+    let state = State::open(state).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Fault::Taken(directory.clone()),
+        _ => unkept(error),
+    })?;
     if account.is_some() && !state.keeps() {
         return Err(Fault::Forgetful);
     }
@@ -104,13 +110,13 @@ pub(crate) fn serve(
         // A number that flash did not take is over until the next reboot, and then still on the server's list.
         let _ = lock.revoke(*hash, &clock.now());
     }
-    let online = account.map(|account| online::start(account, state, Pace::every(asked.poll)));
-    let mut online = online.transpose().map_err(unkept)?;
-
+    // Before the server is asked: whoever has the address is the lock.
     let failed = |error| Fault::Socket(listen, error);
     let socket = UdpSocket::bind(listen).map_err(failed)?;
     socket.set_read_timeout(Some(TICK)).map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
+    let online = account.map(|account| online::start(account, state, Pace::every(asked.poll)));
+    let mut online = online.transpose().map_err(unkept)?;
     println!("listening on coap://{address}");
     tracing::info!(%address, door, "locked, and waiting");
 

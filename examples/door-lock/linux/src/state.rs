@@ -4,16 +4,26 @@ use latchwork_rs_lib::{Flash, FlashFailed, Series};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A directory in the place of flash; without one nothing is remembered.
 #[derive(Clone)]
-pub(crate) struct State(Option<PathBuf>);
+pub(crate) struct State(Option<Arc<Directory>>);
+
+struct Directory {
+    path: PathBuf,
+    /// Locked for as long as it is open: two processes would count from the same numbers.
+    _own: File,
+}
 
 impl State {
-    /// Creates the directory if need be.
+    /// Creates the directory if need be. [`ErrorKind::WouldBlock`] if another lock has it.
     pub(crate) fn open(directory: Option<PathBuf>) -> std::io::Result<Self> {
-        directory.as_deref().map_or(Ok(()), fs::create_dir_all)?;
-        Ok(Self(directory))
+        let Some(path) = directory else { return Ok(Self(None)) };
+        fs::create_dir_all(&path)?;
+        let own = File::options().create(true).append(true).open(path.join(OWN))?;
+        own.try_lock()?;
+        Ok(Self(Some(Arc::new(Directory { path, _own: own }))))
     }
 
     /// The content of a file; None if it was never written.
@@ -43,7 +53,7 @@ impl State {
     }
 
     fn path(&self, name: &str) -> std::io::Result<PathBuf> {
-        self.0.as_ref().map(|directory| directory.join(name)).ok_or_else(|| ErrorKind::Unsupported.into())
+        self.0.as_ref().map(|directory| directory.path.join(name)).ok_or_else(|| ErrorKind::Unsupported.into())
     }
 }
 
@@ -71,6 +81,9 @@ fn name(Series(series): Series) -> String {
     format!("exi-{:016x}", u64::from_be_bytes(series))
 }
 
+/// The file that is locked.
+const OWN: &str = "in-use";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +99,17 @@ mod tests {
             assert_eq!(Flash::read(&mut open(), one), Ok(Some(number)));
         }
         assert_eq!(Flash::read(&mut open(), other), Ok(None));
+    }
+
+    /// The directory is free again once the last copy of the state is gone.
+    #[test]
+    fn two_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || State::open(Some(dir.path().to_owned())).map_err(|error| error.kind());
+        let copy = open().unwrap().clone();
+        assert_eq!(open().err(), Some(ErrorKind::WouldBlock));
+        drop(copy);
+        assert!(open().is_ok());
     }
 
     /// A number that cannot be read is not the same as none: then nothing is known, and nothing is taken.

@@ -44,7 +44,7 @@ impl Lock {
         std::fs::write(dir.path().join("front.lock"), config()).unwrap();
         let mut lock = Command::new(env!("CARGO_BIN_EXE_door-lock"));
         lock.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(dir.path().join("front.lock"));
-        lock.arg("--record").arg(dir.path().join(record));
+        lock.arg("--record").arg(dir.path().join(record)).arg("--state").arg(dir.path().join("state"));
         lock.arg("--clock-offset-file").arg(dir.path().join("offset"));
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
         lock.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(log);
@@ -343,4 +343,29 @@ fn a_lock_that_cannot_start() {
         assert!(log.contains(says) && log.lines().count() == 1 && !log.contains(half), "{log}");
         assert!(ended.stdout.is_empty(), "{says}");
     }
+}
+
+/// Two locks on one state would count from the same numbers; when the first is gone, however it went, the next may have it.
+#[test]
+fn two_locks_on_one_state() {
+    let mut first = Lock::start();
+    let (config, state) = (first.dir.path().join("front.lock"), first.dir.path().join("state"));
+    let record = first.dir.path().join("record-2");
+    let second = |listen: &str| {
+        let mut lock = Command::new(env!("CARGO_BIN_EXE_door-lock"));
+        lock.arg("serve").args(["--listen", listen]).arg("--config").arg(&config);
+        lock.arg("--record").arg(&record).arg("--state").arg(&state);
+        lock.output().unwrap()
+    };
+    let log = |ended: std::process::Output| String::from_utf8(ended.stderr).unwrap();
+    let refused = log(second("127.0.0.1:0"));
+    let says = format!("{}: another lock uses this state", state.display());
+    assert!(refused.contains(&says) && refused.lines().count() == 1, "{refused}");
+
+    first.process.kill().unwrap();
+    first.process.wait().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = socket.local_addr().unwrap().to_string();
+    let later = log(second(&taken));
+    assert!(later.contains(&taken) && !later.contains(&says), "gets as far as the address: {later}");
 }
