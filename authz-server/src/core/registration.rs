@@ -331,12 +331,19 @@ fn grants(asked: &Metadata) -> Result<BTreeSet<GrantKind>, Fault> {
     }
 }
 
-/// What the consent page can show as it is: nothing that turns the text around it.
+/// What the pages can show as it is: nothing that turns the text around it, and nothing that cannot be seen, else two names that
+/// look alike would differ.
 fn is_title(text: &str) -> bool {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let unseen = |c: char| {
+        matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+    };
     (1..=64).contains(&text.chars().count())
         && !text.trim().is_empty()
-        && !text.chars().any(|c| c.is_control() || turns(c))
+        && !text.chars().any(|c| c.is_control() || unseen(c))
 }
 
 /// What is registered now (RFC 7591 §3.2.1), the secrets apart.

@@ -98,9 +98,15 @@ impl Shell {
     /// # Errors
     /// See [`NotRegistered`].
     pub async fn deregister(&self, id: &str, token: &str) -> Result<(), NotRegistered> {
-        let (client, ..) = self.own_registration(id, token).await?;
-        self.remove_client(By::Client(client.id.clone()), &client.id).await?.map_err(|Lost(_)| NotRegistered::Busy)?;
-        self.noted("deregistered", &client.id);
+        let (client, _, rev) = self.own_registration(id, token).await?;
+        self.leave(&client.id, rev).await
+    }
+
+    /// Removes the client that was read at `rev`: if an administrator took it over since, it stays.
+    pub(super) async fn leave(&self, id: &ClientId, rev: Rev) -> Result<(), NotRegistered> {
+        let gone = self.remove_with(By::Client(id.clone()), id, Change::remove(Key::Client(id.clone()), rev)).await?;
+        gone.map_err(|Lost(_)| NotRegistered::Busy)?;
+        self.noted("deregistered", id);
         Ok(())
     }
 
@@ -109,7 +115,11 @@ impl Shell {
     /// # Errors
     /// The store failed, or somebody was faster: then nothing was removed.
     pub async fn remove_client(&self, by: By, id: &ClientId) -> Result<Result<Revoked, Lost>, StoreError> {
-        let mut changes = vec![Change::delete(Key::Client(id.clone())), Change::delete(Key::Oscore(id.clone()))];
+        self.remove_with(by, id, Change::delete(Key::Client(id.clone()))).await
+    }
+
+    async fn remove_with(&self, by: By, id: &ClientId, record: Change) -> Result<Result<Revoked, Lost>, StoreError> {
+        let mut changes = vec![record, Change::delete(Key::Oscore(id.clone()))];
         if let Some((context, _)) = self.records.find::<OscoreClient>(&Key::Oscore(id.clone())).await? {
             changes.push(Change::delete(Record::from(context.name()).key()));
         }
@@ -123,7 +133,12 @@ impl Shell {
         Ok(grants.iter().filter_map(|(grant, rev)| end(grant, *rev, RevokedWhy::Asked, self.now())).collect())
     }
 
-    async fn own_registration(&self, id: &str, token: &str) -> Result<(Client, Registered, Rev), NotRegistered> {
+    /// The client whose registration this token looks after.
+    pub(super) async fn own_registration(
+        &self,
+        id: &str,
+        token: &str,
+    ) -> Result<(Client, Registered, Rev), NotRegistered> {
         let id: ClientId = id.parse().map_err(|_| NotRegistered::Token)?;
         let (client, rev) = self.records.find::<Client>(&Key::Client(id)).await?.ok_or(NotRegistered::Token)?;
         match client.registered.clone() {

@@ -113,11 +113,21 @@ pub struct Question {
     /// The same, unmistakably.
     pub asker_id: String,
     /// By which app.
-    pub app: String,
+    pub app: App,
     /// For what.
     pub may: String,
     /// Until when.
     pub until: String,
+}
+
+/// An app, unmistakably.
+pub struct App {
+    /// What it is called.
+    pub title: String,
+    /// Its client id; no other app has it.
+    pub id: String,
+    /// Whether it registered itself, and chose its title.
+    pub itself: bool,
 }
 
 /// A person's apps.
@@ -136,8 +146,8 @@ pub struct Apps<'a> {
 pub struct OwnApp {
     /// The grant's name.
     pub id: String,
-    /// What the administrator calls the app.
-    pub title: String,
+    /// Which app.
+    pub app: App,
     /// What people call the doors that it may ask for.
     pub doors: Vec<String>,
     /// Since when.

@@ -13,12 +13,12 @@ use super::token::peer;
 use crate::core::authorize;
 use crate::core::bytes::Hash32;
 use crate::core::change::Key;
-use crate::core::names::PersonId;
+use crate::core::names::{ClientId, PersonId};
 use crate::core::records::{Client, ConsentRequest, Door, Person};
 use crate::core::time::Timestamp;
 use crate::shell::Shell;
 use crate::shell::form::Form;
-use crate::web::{Approvals, Question, date, may};
+use crate::web::{App, Approvals, Question, date, may};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -54,7 +54,7 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
             door: door.title.clone(),
             asker: question.asker.name.clone(),
             asker_id: question.asker.id.to_string(),
-            app: client.map_or_else(|| question.client.to_string(), |(client, _)| client.title),
+            app: app(question.client, client.map(|(client, _)| client)),
             may: may(&question.scope),
             until: date(question.until),
         });
@@ -67,6 +67,12 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
         csrf: &csrf(&session.value),
     };
     Ok(page(StatusCode::OK, &approvals, None))
+}
+
+/// An app as people see it: two may have one title, and one that registered itself chose its own.
+pub(super) fn app(id: ClientId, client: Option<Client>) -> App {
+    let itself = client.as_ref().is_some_and(|client| client.registered.is_some());
+    App { title: client.map_or_else(|| id.to_string(), |client| client.title), id: id.to_string(), itself }
 }
 
 /// `POST /approvals/{id}`: the owner's answer.

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::answer::{Stop, page, see_other};
-use super::approvals::{ENDED, Session};
+use super::approvals::{ENDED, Session, app};
 use super::grants::is_live;
 use super::sign_in::{self, Then};
 use super::token::peer;
@@ -38,7 +38,7 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
         let members = grant.consented.iter().map(|member| &member.audience);
         apps.push(OwnApp {
             id: grant.id.to_string(),
-            title: client.map_or_else(|| grant.client.to_string(), |(client, _)| client.title),
+            app: app(grant.client, client.map(|(client, _)| client)),
             doors: members.filter_map(|audience| title(audience, doors.iter().map(|(door, _)| door))).collect(),
             since: date(grant.created),
             until: date(grant.ends.min(grant.idle_ends)),

@@ -4,9 +4,10 @@ use actix_web::test::TestRequest;
 use serde_json::json;
 
 use super::provider::{Idp, LIES, Lie};
-use super::{Got, ISSUER, World, admin, encoded, form, parameter};
+use super::{Got, ISSUER, World, admin, as_if_it_registered_itself, encoded, form, parameter};
 use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::Hash32;
+use crate::core::change::Change;
 use crate::core::testing::Pair;
 use crate::shell::oidc::Provider;
 
@@ -411,6 +412,12 @@ async fn a_visitor_waits_for_the_owner_and_nobody_else() {
         for shown in ["vera the tester", "Front door", "open it", "Door app"] {
             assert!(list.text().contains(shown), "{shown}: {}", list.text());
         }
+        let named = format!("<code>{}</code>", "app");
+        assert!(list.text().contains(&named) && !list.text().contains("registered itself"), "{}", list.text());
+        let declared = as_if_it_registered_itself(&world, "app").await;
+        let marked = owner.get("/approvals").await.text();
+        assert!(marked.contains(&format!("{named} (registered itself)")), "{marked}");
+        world.shell.records.commit(&[Change::put(declared)]).await.unwrap();
         let action = between(&list.text(), "action=\"/approvals/", "\"");
         let action = if action == "sign-out" {
             let html = list.text();

@@ -88,6 +88,26 @@ async fn nobody_else_reads_anything() {
     }
 }
 
+/// Asking whose an origin is costs a look into the store, so it is counted, also where nothing else is.
+#[actix_web::test]
+async fn who_asks_for_origins_too_often_waits() {
+    for ask in [
+        || preflight("/token", "https://evil.example"),
+        || preflight("/token", PAGE),
+        || TestRequest::get().uri("/jwks.json").insert_header(("origin", PAGE)),
+        || TestRequest::get().uri("/token").insert_header(("origin", PAGE)),
+    ] {
+        let world = World::with_rates(Rates { per_address: 1, per_client: 0 }).await;
+        let mut last = world.ask(ask()).await;
+        assert_ne!(last.status, 429);
+        for _ in 0..20 {
+            last = world.ask(ask()).await;
+        }
+        assert_eq!((last.status.as_u16(), last.header("vary")), (429, Some("Origin")));
+        assert!(last.header("retry-after").is_some());
+    }
+}
+
 /// An origin goes with its client, and comes with a change of it.
 #[actix_web::test]
 async fn origins_follow_their_clients() {

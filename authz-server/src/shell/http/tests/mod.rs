@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::core::bytes::Hash32;
 use crate::core::cedar::Cedar;
 use crate::core::change::Change;
-use crate::core::records::AdminToken;
+use crate::core::records::{AdminToken, Client, Registered};
 use crate::core::time::Timestamp;
 use crate::keys::Keys;
 use crate::shell::oidc::Provider;
@@ -180,6 +180,16 @@ pub(super) fn admin(path: &str, body: &Value) -> TestRequest {
         .uri(&format!("/admin/api/v1/{path}"))
         .insert_header(("authorization", format!("Bearer {ADMIN}")))
         .set_json(body)
+}
+
+/// Makes a declared client one that registered itself; gives what it was.
+pub(super) async fn as_if_it_registered_itself(world: &World, id: &str) -> Client {
+    let key = crate::core::change::Key::Client(id.parse().unwrap());
+    let (declared, _) = world.shell.records.find::<Client>(&key).await.unwrap().unwrap();
+    let own = Hash32::of(&[b"its token"]);
+    let registered = Some(Registered { token: own, at: Timestamp(1), admitted: true, post: false });
+    world.shell.records.commit(&[Change::put(Client { registered, ..declared.clone() })]).await.unwrap();
+    declared
 }
 
 /// A form from a page.

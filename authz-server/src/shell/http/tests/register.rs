@@ -274,6 +274,13 @@ async fn what_a_client_may_not_say() {
         (metadata, merged(robot(), json!({ "tls_client_auth_san_dns": "a.example" }))),
         (metadata, merged(robot(), json!({ "client_name": "" }))),
         (metadata, merged(robot(), json!({ "client_name": "Doors\u{202e}" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Do\u{200b}ors" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Do\u{200d}ors" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Doors\u{2060}" }))),
+        (metadata, merged(robot(), json!({ "client_name": "\u{feff}Doors" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Do\u{ad}ors" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Doors\u{61c}" }))),
+        (metadata, merged(robot(), json!({ "client_name": "Doors\u{e0041}" }))),
         (metadata, merged(robot(), json!({ "client_name": "x".repeat(65) }))),
         (metadata, merged(robot(), json!({ "scope": "a\"b" }))),
         ("unapproved_software_statement", merged(robot(), json!({ "software_statement": "e30.e30." }))),
@@ -466,6 +473,21 @@ async fn an_administrator_takes_a_client_over() {
     assert_eq!(world.ask(admin("apply", &declared)).await.status, 200);
     assert_eq!(asks_for_front(&world, &made).await.status, 200, "its secret is kept");
     assert_eq!(world.ask(with(TestRequest::get().uri(&format!("/register/{id}")), own)).await.status, 401);
+}
+
+/// What an administrator takes over while the client asks to go, stays.
+#[actix_web::test]
+async fn a_client_that_was_taken_over_cannot_delete_itself() {
+    let world = World::new(Vec::new()).await;
+    let initial = token(&world, 1).await;
+    let made = register(&world, &initial, &robot()).await.json();
+    let (id, own) = (text(&made["client_id"]), text(&made["registration_access_token"]));
+    let Ok((client, _, rev)) = world.shell.own_registration(id, own).await else { panic!("its own token") };
+    let declared = json!({ "client": [{ "id": id, "kind": "confidential", "attributes": { "role": "cleaning" } }] });
+    assert_eq!(world.ask(admin("apply", &declared)).await.status, 200, "between its two steps");
+    let gone = world.shell.leave(&client.id, rev).await;
+    assert!(matches!(gone, Err(crate::shell::register::NotRegistered::Busy)), "{gone:?}");
+    assert_eq!(asks_for_front(&world, &made).await.status, 200, "it is the administrator's");
 }
 
 /// Nobody is sent where a client that registered itself says it lives before somebody signed in, and to one that is not admitted

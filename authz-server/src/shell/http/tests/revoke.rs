@@ -9,7 +9,7 @@ use serde_json::json;
 use super::authorize::{Browser, between, request_with};
 use super::doors::{proof, redeem};
 use super::provider::Idp;
-use super::{ADMIN, Got, ISSUER, SECRET, World, admin, form, parameter};
+use super::{ADMIN, Got, ISSUER, SECRET, World, admin, as_if_it_registered_itself, form, parameter};
 use crate::core::bytes::Hash32;
 use crate::core::change::{Change, Key};
 use crate::core::names::GrantId;
@@ -211,6 +211,10 @@ async fn a_person_ends_an_app_on_a_page() {
     for shown in ["Door app", "Front door", &phone.public().thumbprint().to_string()] {
         assert!(own.text().contains(shown), "{shown}: {}", own.text());
     }
+    assert!(!own.text().contains("registered itself"), "declared");
+    as_if_it_registered_itself(&world, "app").await;
+    let marked = "<code>app</code> (registered itself)";
+    assert!(emma.get("/apps").await.text().contains(marked), "it may have chosen another's title");
     let id = |page: &Got| between(&page.text(), "action=\"/apps/", "\"");
     let csrf = |page: &Got| between(&page.text(), "name=\"csrf\" value=\"", "\"");
     assert_ne!(id(&own), id(&other));
