@@ -6,9 +6,11 @@ The server is transport/examples/interop-server.rs. Exits 0 if everything held; 
 """
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
+import threading
 
 import aiocoap
 from aiocoap import GET, NON, POST, Message, Unreliable
@@ -95,10 +97,79 @@ def duplicates(address):
         check("raw: a malformed CON is reset", peer.recv(1500) == b"\x70\x00\x12\x37")
 
 
+@contextlib.contextmanager
+def doubling(address):
+    """A network that delivers every datagram twice, both ways; yields its address and what it counted."""
+    outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    outside.bind(("127.0.0.1", 0))
+    inside.connect(address)
+    peers, counted, over = [], {"requests": 0, "answers": 0}, threading.Event()
+
+    def pass_on(here, name, send):
+        here.settimeout(0.05)
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                datagram, peer = here.recvfrom(2048)
+                if here is outside:
+                    peers[:] = [peer]
+                for _ in range(2):
+                    send(datagram)
+                    counted[name] += 1
+
+    ways = [
+        threading.Thread(target=pass_on, args=(outside, "requests", inside.send)),
+        threading.Thread(target=pass_on, args=(inside, "answers", lambda datagram: outside.sendto(datagram, peers[0]))),
+    ]
+    for way in ways:
+        way.start()
+    try:
+        yield "coap://127.0.0.1:%d" % outside.getsockname()[1], counted
+    finally:
+        over.set()
+        for way in ways:
+            way.join()
+        outside.close()
+        inside.close()
+
+
+def everything_twice(base, address):
+    """Their clients' own requests, and our answers to them, each delivered twice."""
+
+    def runs():
+        return int(libcoap_client("-m", "get", base + "/runs").stdout)
+
+    async def by_aiocoap(uri):
+        context = await aiocoap.Context.create_client_context()
+        try:
+            run = int((await ask(context, uri + "/runs", POST)).payload)
+            large = (await ask(context, uri + "/echo", POST, payload=LARGE)).payload
+            await observe(context, uri, "notification, and the request for it, twice:")
+            return run, large == LARGE
+        finally:
+            await context.shutdown()
+
+    def by_libcoap(uri):
+        run = int(libcoap_client("-m", "post", uri + "/runs").stdout)
+        got = libcoap_client("-b", "256", "-m", "post", "-f", "-", uri + "/echo", data=LARGE).stdout
+        return run, got.strip() == LARGE
+
+    for name, client in [("aiocoap", lambda uri: asyncio.run(by_aiocoap(uri))), ("libcoap", by_libcoap)]:
+        before = runs()
+        with doubling(address) as (uri, counted):
+            run, whole = client(uri)
+        check(f"{name}: its request came twice and was answered twice", counted["requests"] >= 4 <= counted["answers"])
+        check(f"{name}: its handler ran once", (run, runs()) == (before + 1, before + 2))
+        check(f"{name}: 5000 bytes in blocks, each of them twice", whole)
+
+
+def libcoap_client(*arguments, data=b""):
+    command = ["coap-client-notls", "-B", "15", *arguments]
+    return subprocess.run(command, input=data, capture_output=True, timeout=30, check=False)
+
+
 def libcoap(base):
-    def client(*arguments, data=b""):
-        command = ["coap-client-notls", "-B", "15", *arguments]
-        return subprocess.run(command, input=data, capture_output=True, timeout=30, check=False)
+    client = libcoap_client
 
     check("libcoap: GET in blocks", client("-m", "get", base + "/large").stdout.strip() == LARGE)
     check("libcoap: smaller blocks", client("-b", "64", "-m", "get", base + "/large").stdout.strip() == LARGE)
@@ -134,6 +205,7 @@ def main(server):
         duplicates((host, int(port)))
         asyncio.run(with_aiocoap(base))
         libcoap(base)
+        everything_twice(base, (host, int(port)))
         check("the server lived through it", process.poll() is None)
     finally:
         process.kill()
