@@ -9,8 +9,10 @@ use latchwork_ace::TrlResponse;
 use latchwork_ace::trl::Cursor;
 use latchwork_fuzz::claims::Theirs;
 use latchwork_rs_lib::trl::{Pace, Query};
-use latchwork_rs_lib::{Follower, NoFlash, Revoked, Sessions, TokenHash, Uptime};
+use latchwork_rs_lib::{Follower, NoFlash, Now, Revoked, Sessions, TokenHash, Uptime, Wall};
 use libfuzzer_sys::fuzz_target;
+
+const NOW: Now = Now { wall: Wall::Unknown, uptime: Uptime(0) };
 
 fuzz_target!(|data: &[u8]| {
     let mut follower = Follower::new(Pace::every(60));
@@ -38,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
         let Ok(answer) = TrlResponse::decode(payload) else { continue };
         told.extend(compare(&answer, payload));
 
-        sessions.learn(&answer, &mut revoked, &mut NoFlash).expect("nothing counts from receipt");
+        sessions.learn(&answer, &mut revoked, &mut NoFlash, &NOW).expect("nothing counts from receipt");
         if told.len() <= ROOM {
             assert!(told.iter().all(|hash| revoked.contains(&TokenHash(*hash))), "a revoked token was forgotten");
         }
