@@ -27,7 +27,7 @@ use latchwork_ace::cose::Token;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::endpoint::request::{self, Step};
-use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer};
+use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer, shortest};
 use latchwork_crypto::{Random, Symmetric, Verify};
 use latchwork_oscore::Error;
 
@@ -561,10 +561,4 @@ fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full>
     ];
     request::merge(writer, reply.options, ours.into_iter().flatten())?;
     writer.payload(reply.payload).map(drop)
-}
-
-/// An option of format uint is as short as can be (RFC 7252 §3.2).
-fn shortest(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
 }

@@ -16,4 +16,6 @@ extern crate std;
 pub mod endpoint;
 pub mod message;
 
-pub use message::{Code, ContentFormat, Full, Kind, Message, OptionNumber, Options, ParseError, Token, Writer};
+pub use message::{
+    Code, ContentFormat, Full, Kind, Message, OptionNumber, Options, ParseError, Token, Writer, shortest,
+};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use latchwork_ace::ErrorResponse;
 use latchwork_ace::registry::ErrorCode;
-use latchwork_coap::{Code, ContentFormat, OptionNumber};
+use latchwork_coap::{Code, ContentFormat, OptionNumber, shortest};
 use latchwork_transport::{Handler, Request, Response};
 
 use crate::core::channel::ChannelIdentity;
@@ -105,10 +105,4 @@ pub(super) fn refused(error: &OAuthError) -> Response {
 pub(super) fn slow(Wait(seconds): Wait) -> Response {
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
     refused(&OAuthError::TOO_MANY).option(OptionNumber::MAX_AGE, shortest(&seconds))
-}
-
-/// A number as an option has it: without zeros in front (RFC 7252 §3.2).
-fn shortest(number: &[u8; 4]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ mod writer;
 pub use code::Code;
 pub use number::{ContentFormat, OptionNumber};
 pub use options::{Options, Path};
-pub use writer::{Full, Writer};
+pub use writer::{Full, Writer, shortest};
 
 /// How a message is delivered (RFC 7252 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

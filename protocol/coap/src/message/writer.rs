@@ -73,9 +73,7 @@ impl<'b> Writer<'b> {
 
     /// An option of format uint, in its shortest form: zero is no bytes (RFC 7252 §3.2).
     pub fn uint_option(&mut self, number: OptionNumber, value: u32) -> Result<&mut Self, Full> {
-        let bytes = value.to_be_bytes();
-        let zeros = (value.leading_zeros() / 8) as usize;
-        self.option(number, bytes.get(zeros..).unwrap_or_default())
+        self.option(number, shortest(&value.to_be_bytes()))
     }
 
     /// Uri-Path for an absolute path, one option a segment.
@@ -133,6 +131,12 @@ impl<'b> Writer<'b> {
         self.state = State::Failed;
         Err(Full)
     }
+}
+
+/// A big-endian number as an option of format uint has it: as short as can be, and zero is no bytes (RFC 7252 §3.2).
+pub fn shortest(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 /// The bytes that follow the nibble of a delta or length (RFC 7252 §3.1).

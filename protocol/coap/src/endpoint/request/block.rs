@@ -1,5 +1,7 @@
 //! The value of the Block options (RFC 7959 §2.2).
 
+use crate::message::shortest;
+
 /// The value of Block1 and Block2 (RFC 7959 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -68,7 +70,6 @@ pub struct BlockBytes([u8; 3]);
 impl BlockBytes {
     /// The option's value.
     pub fn as_bytes(&self) -> &[u8] {
-        let zeros = self.0.iter().take_while(|&&byte| byte == 0).count();
-        self.0.get(zeros..).unwrap_or_default()
+        shortest(&self.0)
     }
 }

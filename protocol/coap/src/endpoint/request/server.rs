@@ -2,7 +2,7 @@
 
 use super::{Block, Body, Full, Head, Keep, Message, Millis, OptionNumber, Refusal, Writer, merge, operation, times};
 use crate::endpoint::Fnv;
-use crate::message::Code;
+use crate::message::{Code, shortest};
 
 /// The bodies that arrive (`U`) and leave (`D`) in blocks. `P` tells peers apart: address *and* proven identity, so that
 /// blocks under different security contexts never mix (RFC 9175 §3.3).
@@ -319,11 +319,6 @@ fn write<'o, P>(
     merge(&mut writer, body.options, more_options.into_iter().flatten())?;
     writer.payload(part)?;
     writer.finish()
-}
-
-fn shortest(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
 }
 
 /// Lets the client see that two blocks belong to one body (RFC 7959 §2.4).

@@ -1,6 +1,7 @@
 //! Block-wise transfer on the client (RFC 7959): one request, however many messages it takes.
 
 use super::{Block, Body, Code, Full, Head, Keep, Message, OptionNumber, Writer, merge};
+use crate::message::shortest;
 
 /// One request with its payload, and the response as far as it has come.
 #[derive(Debug)]
@@ -78,12 +79,11 @@ impl<'p, K: Keep> Transfer<'p, K> {
         let payload = self.slice(block1);
         let first = self.sent == 0 && self.next.is_none();
         let size1 = u32::try_from(self.request.payload.len()).map_err(|_| Full)?.to_be_bytes();
-        let zeros = size1.iter().take_while(|&&byte| byte == 0).count();
         let (block1, block2) = (block1.map(Block::to_bytes), block2.map(Block::to_bytes));
         let ours = [
             block2.as_ref().map(|block| (OptionNumber::BLOCK2, block.as_bytes())),
             block1.as_ref().map(|block| (OptionNumber::BLOCK1, block.as_bytes())),
-            (self.in_blocks && first).then(|| (OptionNumber::SIZE1, size1.get(zeros..).unwrap_or_default())),
+            (self.in_blocks && first).then(|| (OptionNumber::SIZE1, shortest(&size1))),
             (self.in_blocks && !self.tag.is_empty()).then_some((OptionNumber::REQUEST_TAG, self.tag)),
             more,
         ];
