@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Stop, page, see_other};
 use super::authorize::commit;
-use super::guard::{BrowserKey, cookie, csrf, same};
-use super::sealed::{open, seal};
+use super::guard::{BrowserKey, cookie};
+use super::session::Session;
 use super::sign_in::{self, Then};
 use super::token::peer;
 use crate::core::authorize;
@@ -15,7 +15,6 @@ use crate::core::bytes::Hash32;
 use crate::core::change::Key;
 use crate::core::names::{ClientId, PersonId};
 use crate::core::records::{Client, ConsentRequest, Door, Person};
-use crate::core::time::Timestamp;
 use crate::shell::Shell;
 use crate::shell::form::Form;
 use crate::web::{App, Approvals, Question, date, may};
@@ -30,7 +29,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// `GET /approvals`
 async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
-    let Some(session) = Session::of(&shell, &request) else {
+    let Some(session) = session(&shell, &request) else {
         return sign_in::depart(&shell, &sign_in::query(&request)?, "/approvals", Then::Approvals).await;
     };
     let now = shell.now();
@@ -40,12 +39,12 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
         .await?
         .into_iter()
         .map(|(door, _)| door)
-        .filter(|door| door.owners.contains(&session.said.person))
+        .filter(|door| door.owners.contains(&session.who.person))
         .collect();
     let mut requests = Vec::new();
     for (question, _) in shell.records.all::<ConsentRequest>().await? {
         let Some(door) = doors.iter().find(|door| door.name == question.door) else { continue };
-        if !authorize::may_answer(&question, door, &session.said.person, now) {
+        if !authorize::may_answer(&question, door, &session.who.person, now) {
             continue;
         }
         let client = shell.records.find::<Client>(&Key::Client(question.client.clone())).await?;
@@ -60,11 +59,11 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
         });
     }
     let approvals = Approvals {
-        person: &session.said.name,
-        person_id: &session.said.person.to_string(),
+        person: &session.who.name,
+        person_id: &session.who.person.to_string(),
         owned: doors.into_iter().map(|door| door.title).collect(),
         requests,
-        csrf: &csrf(&session.value),
+        csrf: &session.csrf(),
     };
     Ok(page(StatusCode::OK, &approvals, None))
 }
@@ -83,9 +82,7 @@ async fn answered(
     shell: web::Data<Shell>,
 ) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
-    let session = Session::of(&shell, &request).ok_or(ENDED)?;
-    let form = Form::parse(&body, &[]).map_err(|_| ENDED)?;
-    session.check(&form)?;
+    let (session, form) = posted(&shell, &request, &body)?;
     let yes = match form.value("answer") {
         Some("allow") => true,
         Some("deny") => false,
@@ -94,11 +91,11 @@ async fn answered(
     let id = Hash32::from_text(&id).ok_or(GONE)?;
     let (question, rev) = shell.records.find::<ConsentRequest>(&Key::ConsentRequest(id)).await?.ok_or(GONE)?;
     let (door, _) = shell.records.find::<Door>(&Key::Door(question.door.clone())).await?.ok_or(GONE)?;
-    let changes = authorize::answer(&question, rev, &door, &session.said.person, yes, shell.now()).ok_or(GONE)?;
+    let changes = authorize::answer(&question, rev, &door, &session.who.person, yes, shell.now()).ok_or(GONE)?;
     commit(&shell, &changes).await?;
     shell.audit.record(&serde_json::json!({
         "at": shell.now(), "event": "owner's consent", "outcome": if yes { "granted" } else { "refused" },
-        "door": question.door, "owner": session.said.person, "person": question.asker.id, "client": question.client,
+        "door": question.door, "owner": session.who.person, "person": question.asker.id, "client": question.client,
         "until": question.until,
     }));
     Ok(see_other("/approvals"))
@@ -106,8 +103,7 @@ async fn answered(
 
 /// `POST /approvals/sign-out`
 async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
-    let session = Session::of(&shell, &request).ok_or(ENDED)?;
-    session.check(&Form::parse(&body, &[]).map_err(|_| ENDED)?)?;
+    posted(&shell, &request, &body)?;
     let message = crate::web::Message {
         title: "Signed out",
         what: "This browser no longer answers for your doors, nor ends your apps.",
@@ -121,62 +117,33 @@ async fn sign_out(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell
 
 /// Somebody signed in, to see the page at `path`.
 pub(super) fn signed_in(shell: &Shell, browser: &BrowserKey, person: Person, path: &str) -> Result<HttpResponse, Stop> {
-    let life = i64::from(shell.lifetimes.session);
-    let said = Said { person: person.id, name: person.name, expires: shell.now().plus(life) };
-    let session = cookie(SESSION.to_owned(), seal(shell, SESSION, &said)?, life);
-    let mut answer = see_other(path);
-    for cookie in [session, browser.cookie(0)] {
-        answer.add_cookie(&cookie).map_err(|cause| Stop::Ours(cause.to_string()))?;
-    }
-    Ok(answer)
+    let owner = Owner { person: person.id, name: person.name };
+    Session::begin(shell, SESSION, owner, i64::from(shell.lifetimes.session), browser, path)
 }
 
-/// What the session cookie says, sealed: nobody but this server could have written it.
+/// Who answers for doors and ends apps.
 #[derive(Serialize, Deserialize)]
-struct Said {
-    person: PersonId,
-    name: String,
-    expires: Timestamp,
-}
-
-/// A browser in which somebody signed in.
-pub(super) struct Session {
-    said: Said,
-    value: String,
-}
-
-impl Session {
-    /// None if nobody did, or too long ago.
-    pub(super) fn of(shell: &Shell, request: &HttpRequest) -> Option<Self> {
-        let value = request.cookie(SESSION)?.value().to_owned();
-        let said: Said = open(shell, SESSION, &value)?;
-        (shell.now() < said.expires).then_some(Self { said, value })
-    }
-
-    /// Who.
-    pub(super) fn person(&self) -> &PersonId {
-        &self.said.person
-    }
-
+pub(super) struct Owner {
+    pub(super) person: PersonId,
     /// What their provider calls them.
-    pub(super) fn name(&self) -> &str {
-        &self.said.name
-    }
+    pub(super) name: String,
+}
 
-    /// What a form of ours carries.
-    pub(super) fn csrf(&self) -> String {
-        csrf(&self.value)
-    }
+/// Who signed in here.
+pub(super) fn session(shell: &Shell, request: &HttpRequest) -> Option<Session<Owner>> {
+    Session::of(shell, request, SESSION)
+}
 
-    /// Whether the form came from a page of ours in this browser.
-    pub(super) fn check(&self, form: &Form) -> Result<(), Stop> {
-        if same(form.value("csrf").unwrap_or_default(), &csrf(&self.value)) { Ok(()) } else { Err(ENDED) }
-    }
+/// The same for a form, which must come from a page of ours.
+pub(super) fn posted(shell: &Shell, request: &HttpRequest, body: &[u8]) -> Result<(Session<Owner>, Form), Stop> {
+    let session = session(shell, request).ok_or(ENDED)?;
+    let form = Form::parse(body, &[]).map_err(|_| ENDED)?;
+    if session.sent(&form) { Ok((session, form)) } else { Err(ENDED) }
 }
 
 const SESSION: &str = "__Host-lw-session";
 
-pub(super) const ENDED: Stop = Stop::Theirs {
+const ENDED: Stop = Stop::Theirs {
     title: "You are not signed in any more",
     what: "Your answer was not taken.",
     advice: "Open the page again, sign in, and answer there.",

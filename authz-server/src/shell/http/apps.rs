@@ -5,17 +5,15 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::answer::{Stop, page, see_other};
-use super::approvals::{ENDED, Session, app};
-use super::grants::is_live;
+use super::approvals::{app, posted, session};
+use super::grants::{end_own, is_live};
 use super::sign_in::{self, Then};
 use super::token::peer;
 use crate::core::change::Key;
-use crate::core::names::{Audience, GrantId};
-use crate::core::records::{Client, Door, Grant};
+use crate::core::names::Audience;
+use crate::core::records::{Client, Door};
 use crate::core::revoke::Target;
 use crate::shell::Shell;
-use crate::shell::form::Form;
-use crate::shell::revoke::By;
 use crate::web::{Apps, OwnApp, date};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -25,12 +23,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// `GET /apps`
 async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
-    let Some(session) = Session::of(&shell, &request) else {
+    let Some(session) = session(&shell, &request) else {
         return sign_in::depart(&shell, &sign_in::query(&request)?, PATH, Then::Apps).await;
     };
     let doors = shell.records.all::<Door>().await?;
     let mut apps = Vec::new();
-    for (grant, _) in shell.records.grants_of(&Target::Person(session.person().clone())).await? {
+    for (grant, _) in shell.records.grants_of(&Target::Person(session.who.person.clone())).await? {
         if !is_live(&grant, &shell) {
             continue;
         }
@@ -45,7 +43,7 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
             device: grant.jkt.as_ref().map(ToString::to_string),
         });
     }
-    let apps = Apps { person: session.name(), apps, csrf: &session.csrf() };
+    let apps = Apps { person: &session.who.name, apps, csrf: &session.csrf() };
     Ok(page(StatusCode::OK, &apps, None))
 }
 
@@ -57,16 +55,9 @@ async fn end(
     shell: web::Data<Shell>,
 ) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
-    let session = Session::of(&shell, &request).ok_or(ENDED)?;
-    session.check(&Form::parse(&body, &[]).map_err(|_| ENDED)?)?;
-    let id = GrantId::try_from(id.into_inner()).map_err(|_| GONE)?;
-    let (grant, _) = shell.records.find::<Grant>(&Key::Grant(id)).await?.ok_or(GONE)?;
-    if grant.person.id != *session.person() || !is_live(&grant, &shell) {
-        return Err(GONE);
-    }
-    let by = By::Person(grant.person.id);
-    shell.revoke_for(by, Target::Grant(grant.id), Vec::new()).await?.map_err(|_| GONE)?;
-    Ok(see_other(PATH))
+    let (session, _) = posted(&shell, &request, &body)?;
+    let ended = end_own(&shell, session.who.person, id.into_inner()).await?;
+    if ended { Ok(see_other(PATH)) } else { Err(GONE) }
 }
 
 /// What people call the place that an audience names; None for our own API, which is no door.

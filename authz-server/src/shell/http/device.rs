@@ -4,14 +4,13 @@
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
 
-use super::answer::{Stop, page, see_other};
+use super::answer::{Stop, page};
 use super::authorize::commit;
 use super::body::Body;
-use super::guard::{BrowserKey, cookie, csrf, same};
+use super::guard::BrowserKey;
 use super::nonce;
-use super::sealed::{open, seal};
+use super::session::Session;
 use super::sign_in::{self, STALE, Then, away};
 use super::token::{peer, posted, refused};
 use crate::core::authenticate;
@@ -19,7 +18,7 @@ use crate::core::change::{Change, Key};
 use crate::core::device::{self, Device};
 use crate::core::entropy::Os;
 use crate::core::records::{Authorization, Client, Person, Stage};
-use crate::core::time::{Seconds, Timestamp};
+use crate::core::time::Seconds;
 use crate::shell::Shell;
 use crate::shell::devices::{INTERVAL, SPAN};
 use crate::shell::form::Form;
@@ -78,8 +77,8 @@ async fn look(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
     let code = query.iter().find(|(name, _)| name == "user_code").map(|(_, code)| code.as_str());
     // What is no code of ours is not shown to anybody.
     let code = code.filter(|code| device::name_of(code).is_some());
-    match Session::of(&shell, &request) {
-        Some(session) => Ok(session.page(StatusCode::OK, code, None)),
+    match Session::of(&shell, &request, SESSION) {
+        Some(session) => Ok(code_page(&session, StatusCode::OK, code, None)),
         None => {
             let then = Then::Device { code: code.map(str::to_owned) };
             sign_in::depart(&shell, &query, &request.uri().to_string(), then).await
@@ -94,29 +93,24 @@ pub(super) fn signed_in(
     person: Person,
     code: Option<&str>,
 ) -> Result<HttpResponse, Stop> {
-    let life = i64::from(shell.lifetimes.sign_in);
-    let said = Said { person, expires: shell.now().plus(life) };
-    let mut answer = see_other(&code.map_or("/device".to_owned(), |code| format!("/device?user_code={code}")));
-    for cookie in [cookie(SESSION.to_owned(), seal(shell, SESSION, &said)?, life), browser.cookie(0)] {
-        answer.add_cookie(&cookie).map_err(|cause| Stop::Ours(cause.to_string()))?;
-    }
-    Ok(answer)
+    let path = code.map_or("/device".to_owned(), |code| format!("/device?user_code={code}"));
+    Session::begin(shell, SESSION, person, i64::from(shell.lifetimes.sign_in), browser, &path)
 }
 
 /// `POST /device`: the code, typed.
 async fn typed(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
-    let session = Session::of(&shell, &request).ok_or(STALE)?;
+    let session = Session::<Person>::of(&shell, &request, SESSION).ok_or(STALE)?;
     let form = Form::parse(&body, &[]).map_err(|_| STALE)?;
-    if !same(form.value("csrf").unwrap_or_default(), &csrf(&session.value)) {
+    if !session.sent(&form) {
         return Err(STALE);
     }
-    let (now, person) = (shell.now(), session.said.person.clone());
+    let (now, person) = (shell.now(), session.who.clone());
     if !shell.may_type(&person.id.to_string(), peer(&request)) {
         shell.audit.record(&serde_json::json!({
             "at": now, "event": "device code", "outcome": "refused", "reason": "too many tries", "person": person.id,
         }));
-        return Ok(session.page(StatusCode::TOO_MANY_REQUESTS, None, Some(TOO_MANY)));
+        return Ok(code_page(&session, StatusCode::TOO_MANY_REQUESTS, None, Some(TOO_MANY)));
     }
     let found = match form.value("user_code").and_then(device::name_of) {
         Some(name) => shell.records.find::<Device>(&Key::Device(name)).await?,
@@ -126,7 +120,7 @@ async fn typed(request: HttpRequest, body: web::Bytes, shell: web::Data<Shell>) 
         shell.audit.record(&serde_json::json!({
             "at": now, "event": "device code", "outcome": "refused", "reason": "no such code", "person": person.id,
         }));
-        return Ok(session.page(StatusCode::NOT_FOUND, None, Some(UNKNOWN)));
+        return Ok(code_page(&session, StatusCode::NOT_FOUND, None, Some(UNKNOWN)));
     };
     let browser = BrowserKey::fresh(&mut Os)?;
     let record = Authorization {
@@ -144,29 +138,9 @@ fn address(request: &HttpRequest) -> String {
     peer(request).map(|address| address.to_canonical().to_string()).unwrap_or_default()
 }
 
-/// What the session cookie says, sealed: nobody but this server could have written it.
-#[derive(Serialize, Deserialize)]
-struct Said {
-    person: Person,
-    expires: Timestamp,
-}
-
-struct Session {
-    said: Said,
-    value: String,
-}
-
-impl Session {
-    fn of(shell: &Shell, request: &HttpRequest) -> Option<Self> {
-        let value = request.cookie(SESSION)?.value().to_owned();
-        let said: Said = open(shell, SESSION, &value)?;
-        (shell.now() < said.expires).then_some(Self { said, value })
-    }
-
-    fn page(&self, status: StatusCode, code: Option<&str>, wrong: Option<&str>) -> HttpResponse {
-        let csrf = &csrf(&self.value);
-        page(status, &DeviceCode { person: &self.said.person.name, code: code.unwrap_or_default(), wrong, csrf }, None)
-    }
+fn code_page(session: &Session<Person>, status: StatusCode, code: Option<&str>, wrong: Option<&str>) -> HttpResponse {
+    let csrf = &session.csrf();
+    page(status, &DeviceCode { person: &session.who.name, code: code.unwrap_or_default(), wrong, csrf }, None)
 }
 
 const SESSION: &str = "__Host-lw-device";

@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::doors::{NoDoors, holder};
 use super::nonce;
 use super::token::peer;
-use crate::core::api_token::ApiRefusal;
 use crate::core::change::Key;
-use crate::core::names::{Audience, ClientId, GrantId, Jkt};
+use crate::core::names::{Audience, ClientId, GrantId, Jkt, PersonId};
 use crate::core::records::{Client, Grant};
 use crate::core::revoke::Target;
 use crate::core::time::Timestamp;
 use crate::shell::Shell;
 use crate::shell::revoke::By;
+use crate::store::StoreError;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -66,18 +66,18 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
 async fn end(request: HttpRequest, id: web::Path<String>, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
     shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
     let own = holder(&request, &shell, &Method::DELETE, &format!("/api/v1/grants/{id}")).await?;
-    let found = match GrantId::try_from(id.into_inner()) {
-        Ok(id) => shell.records.find::<Grant>(&Key::Grant(id)).await?,
-        Err(_) => None,
-    };
-    let theirs = found.filter(|(grant, _)| grant.person.id == own.person.id && is_live(grant, &shell));
-    let Some((grant, _)) = theirs else { return Ok(HttpResponse::NotFound().finish()) };
-    let by = By::Person(own.person.id);
-    match shell.revoke_for(by, Target::Grant(grant.id), Vec::new()).await? {
-        Ok(_) => Ok(HttpResponse::NoContent().finish()),
-        // It was promised with nothing that could fail.
-        Err(_) => Err(ApiRefusal::NotOurs.into()),
+    let ended = end_own(&shell, own.person.id, id.into_inner()).await?;
+    Ok(if ended { HttpResponse::NoContent().finish() } else { HttpResponse::NotFound().finish() })
+}
+
+/// Ends a person's own grant, and the tokens from it; false if they have none of this name.
+pub(super) async fn end_own(shell: &Shell, person: PersonId, id: String) -> Result<bool, StoreError> {
+    let Ok(id) = GrantId::try_from(id) else { return Ok(false) };
+    let found = shell.records.find::<Grant>(&Key::Grant(id)).await?;
+    if !found.is_some_and(|(grant, _)| grant.person.id == person && is_live(&grant, shell)) {
+        return Ok(false);
     }
+    Ok(shell.revoke_for(By::Person(person), Target::Grant(id), Vec::new()).await?.is_ok())
 }
 
 pub(super) fn is_live(grant: &Grant, shell: &Shell) -> bool {

@@ -19,6 +19,7 @@ mod par;
 mod register;
 mod revoke;
 mod sealed;
+mod session;
 mod sign_in;
 mod token;
 mod trl;
