@@ -3,7 +3,7 @@
 use super::bytes::{Blob, Hash32, Hidden, Sealed, base64url};
 use super::cedar::Cedar;
 use super::change::{Change, Guard, Key, OnConflict, Record, Rev, Write};
-use super::entropy::{Entropy, Os};
+use super::entropy::{Entropy, NoEntropy, Os};
 use super::facts::{self, Facts, Target};
 use super::grant::Lifetimes;
 use super::issue::{Issued, Minting, Refused, issue};
@@ -26,6 +26,19 @@ pub(crate) const REDIRECT: &str = "http://127.0.0.1:49152/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const LOCK_KEY: [u8; 16] = [0x42; 16];
 pub(crate) const MAC_KEY: [u8; 32] = [0x43; 32];
+
+/// Gives the same bytes each time: the next is one more.
+pub(crate) struct Counting(pub(crate) u8);
+
+impl Entropy for Counting {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        for byte in out {
+            *byte = self.0;
+            self.0 = self.0.wrapping_add(1);
+        }
+        Ok(())
+    }
+}
 
 /// Parameters like these, but for the changes: a value replaces every one of that name, `None` removes them.
 pub(crate) fn varied(good: &[(&str, &str)], change: &[(&str, Option<&str>)]) -> Vec<(String, String)> {

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::core::bytes::base64url;
 use crate::core::channel::ChannelIdentity;
-use crate::core::entropy::{Entropy, NoEntropy};
 use crate::core::entry::Outcome;
 use crate::core::issue::{Issued, Refused};
 use crate::core::policy::{Asked as Question, Policy as _, Who};
@@ -235,19 +234,6 @@ impl Bound {
     }
 }
 
-/// The same bytes each time.
-struct Counting(u8);
-
-impl Entropy for Counting {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(1);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
-
 type Decided = Result<Box<Issued>, Box<Refused>>;
 
 /// What one face comes to; what cannot be read is a refusal, too, without a decision.
@@ -262,7 +248,7 @@ fn decide(
         Some(id) => Credential::Channel { id: id.parse().unwrap(), channel: ChannelIdentity::Oscore },
         None => inside,
     };
-    Ok(house.decide_with(&Presented { credential, proof }, &request, &mut Counting(0)).map(Box::new))
+    Ok(house.decide_with(&Presented { credential, proof }, &request, &mut Counting(1)).map(Box::new))
 }
 
 /// What the world sees of it: the answer, what the token says, and the audit line but for the face (and a signature that is random).

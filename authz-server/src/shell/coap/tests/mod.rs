@@ -185,6 +185,24 @@ async fn post(client: &mut CoapClient, payload: &[u8]) -> Response {
     client.request(Code::POST, "/token", Some(ContentFormat::ACE_CBOR), None, payload).await.unwrap()
 }
 
+/// What is sent, how, and what comes of it: a code, and the number of the error where there is one.
+type Row = (&'static str, Code, Option<ContentFormat>, Option<ContentFormat>, Vec<u8>, Code, Option<i64>);
+
+/// What is no question in CBOR at any endpoint; `good` would be one.
+fn misfits(good: &[u8]) -> Vec<Row> {
+    let ace = Some(ContentFormat::ACE_CBOR);
+    let (json, cbor, good) = (Some(ContentFormat::JSON), Some(ContentFormat::CBOR), || good.to_vec());
+    vec![
+        ("JSON", Code::POST, json, None, b"{}".to_vec(), Code::UNSUPPORTED_CONTENT_FORMAT, None),
+        ("plain CBOR", Code::POST, cbor, None, good(), Code::UNSUPPORTED_CONTENT_FORMAT, None),
+        ("no format", Code::POST, None, None, good(), Code::UNSUPPORTED_CONTENT_FORMAT, None),
+        ("JSON wanted", Code::POST, ace, json, good(), Code::NOT_ACCEPTABLE, None),
+        ("GET", Code::GET, None, None, vec![], Code::METHOD_NOT_ALLOWED, None),
+        ("nothing", Code::POST, ace, None, vec![], Code::BAD_REQUEST, Some(1)),
+        ("no map", Code::POST, ace, None, vec![0x80], Code::BAD_REQUEST, Some(1)),
+    ]
+}
+
 fn error(payload: &[u8]) -> i64 {
     ErrorResponse::decode(payload).unwrap().error.0
 }

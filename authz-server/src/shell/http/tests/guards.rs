@@ -1,11 +1,11 @@
 //! What a client gets that asks too much, too slowly or in the wrong way, and the line that is left of it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::*;
-use crate::shell::http::{self, Listeners, Times};
+use crate::shell::http::{self, Times};
 
 const OAUTH: [&str; 5] = ["/token", "/par", "/revoke", "/introspect", "/device_authorization"];
 
@@ -125,18 +125,8 @@ async fn says(address: SocketAddr, parts: Vec<Vec<u8>>) -> String {
 #[actix_web::test]
 async fn who_is_slow_or_says_too_much_is_cut_off() {
     let world = World::new(Vec::new()).await;
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let address = socket.local_addr().unwrap();
-    let listeners = Listeners {
-        https: None,
-        mtls: None,
-        plain: Some(socket),
-        workers: 1,
-        body: 16 << 10,
-        connections: 100,
-        times: Times { head: Duration::from_millis(1000), body: Duration::from_millis(2000) },
-    };
+    let times = Times { head: Duration::from_millis(1000), body: Duration::from_millis(2000) };
+    let (address, listeners) = plain(1, times);
     let running = http::serve(Arc::clone(&world.shell), listeners).unwrap();
     let handle = running.handle();
     actix_web::rt::spawn(running);

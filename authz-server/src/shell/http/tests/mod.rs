@@ -19,6 +19,7 @@ mod register;
 mod revoke;
 mod token;
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use actix_web::body::to_bytes;
@@ -29,7 +30,7 @@ use actix_web::test::TestRequest;
 use actix_web::{App, test, web};
 use serde_json::{Value, json};
 
-use super::{guard, routes};
+use super::{Listeners, Times, guard, routes};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config::Config;
@@ -172,6 +173,15 @@ impl Got {
         };
         self.headers.get_all("set-cookie").map(parse).collect()
     }
+}
+
+/// A free port of this machine, to be served in the clear.
+pub(super) fn plain(workers: usize, times: Times) -> (SocketAddr, Listeners) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap();
+    let plain = Some(socket);
+    (address, Listeners { https: None, mtls: None, plain, workers, body: 16 << 10, connections: 100, times })
 }
 
 /// A request of the administrator.

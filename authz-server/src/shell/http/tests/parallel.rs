@@ -1,7 +1,7 @@
 //! One code redeemed many times at the same moment, over sockets, by threads.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Barrier};
 
 use actix_web::web;
@@ -11,10 +11,10 @@ use super::authorize::VERIFIER;
 use super::doors::{code, proof};
 use super::keys::hollow;
 use super::provider::Idp;
-use super::{ISSUER, World, encoded};
+use super::{ISSUER, World, encoded, plain};
 use crate::core::records::{Grant, TokenRecord};
 use crate::core::testing::Pair;
-use crate::shell::http::{Listeners, Times, serve};
+use crate::shell::http::{Times, serve};
 
 const FRONT: &str = "urn:latchwork:lock:front";
 const AT_ONCE: usize = 16;
@@ -42,18 +42,7 @@ async fn a_code_redeemed_by_many_at_once_makes_one_family_and_ends_it() {
     let mut world = World::new(vec![idp.provider()]).await;
     let (code, key) = (code(&world, &idp).await, Pair::new(5));
     let shell = std::mem::replace(&mut world.shell, web::Data::new(hollow())).into_inner();
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let address = socket.local_addr().unwrap();
-    let listeners = Listeners {
-        https: None,
-        mtls: None,
-        plain: Some(socket),
-        workers: 4,
-        body: 16 << 10,
-        connections: 100,
-        times: Times::default(),
-    };
+    let (address, listeners) = plain(4, Times::default());
     let server = serve(Arc::clone(&shell), listeners).unwrap();
     let (handle, serving) = (server.handle(), actix_web::rt::spawn(server));
 
