@@ -61,18 +61,8 @@ pub struct Facts {
     pub token: Option<TokenRecord>,
     /// The grant it came from.
     pub grant: Option<Grant>,
-    /// The locks of its audience that the client speaks for ([`pertinent`]).
+    /// The locks of its audience that the client speaks for.
     pub locks: Vec<Lock>,
-}
-
-/// Whether a lock is in the audience.
-#[must_use]
-pub fn pertinent(lock: &Lock, audience: &Audience) -> bool {
-    match audience {
-        Audience::Lock(name) => lock.name == *name,
-        Audience::Group(group) => lock.groups.contains(group),
-        Audience::Api(_) => false,
-    }
 }
 
 /// What came of a question, once `changes` are durable.
@@ -233,8 +223,7 @@ fn told(
 ) -> Result<Active, Stop> {
     let token = facts.token.as_ref().filter(|token| token.hash == question.hash()).ok_or(Inactive::Unknown)?;
     let spoken_for = |lock: &&Lock| client.kind.locks().is_some_and(|locks| locks.contains(&lock.name));
-    let locks: Vec<&Lock> =
-        facts.locks.iter().filter(|lock| pertinent(lock, &token.audience)).filter(spoken_for).collect();
+    let locks: Vec<&Lock> = facts.locks.iter().filter(|lock| lock.is_in(&token.audience)).filter(spoken_for).collect();
     if locks.is_empty() {
         return Err(Inactive::Foreign.into());
     }

@@ -353,14 +353,7 @@ impl Decision<'_> {
     /// The locks of the audience. A fact about another one is no fact about this.
     fn targets(&self, audience: &Audience) -> Result<&[Target], Refusal> {
         let targets = &self.facts.targets;
-        let fits = |target: &Target| {
-            target.door.name == target.lock.door
-                && match audience {
-                    Audience::Lock(name) => target.lock.name == *name,
-                    Audience::Group(group) => target.lock.groups.contains(group),
-                    Audience::Api(_) => false,
-                }
-        };
+        let fits = |target: &Target| target.door.name == target.lock.door && target.lock.is_in(audience);
         if targets.is_empty() || !targets.iter().all(fits) {
             return Err(AudienceFault::Unknown(audience.to_string()).into());
         }
@@ -407,8 +400,7 @@ impl Decision<'_> {
         if self.request.cnonce.as_ref().is_some_and(|nonce| !CNONCE.contains(&nonce.0.len())) {
             return Err(Refusal::Cnonce);
         }
-        match lock.clock {
-            _ if !speaks_for_itself => Ok(Life::Until { iat: self.now, exp: self.now + life }),
+        match if speaks_for_itself { lock.clock } else { ClockMode::Clock } {
             ClockMode::Clock => Ok(Life::Until { iat: self.now, exp: self.now + life }),
             ClockMode::Nonce if self.request.cnonce.is_none() => Err(Refusal::Cnonce),
             ClockMode::Nonce => Ok(Life::Nonce),

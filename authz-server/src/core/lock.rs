@@ -58,6 +58,16 @@ impl Lock {
         Audience::Lock(self.name.clone())
     }
 
+    /// Whether a token of this audience is for this lock.
+    #[must_use]
+    pub fn is_in(&self, audience: &Audience) -> bool {
+        match audience {
+            Audience::Lock(name) => self.name == *name,
+            Audience::Group(group) => self.groups.contains(group),
+            Audience::Api(_) => false,
+        }
+    }
+
     /// What the token key is sealed for, so that a sealed key of another lock does not fit.
     #[must_use]
     pub fn key_label(&self) -> String {

@@ -34,6 +34,20 @@ impl Shell {
         Ok((reference, life.0))
     }
 
+    /// Lets a client's request in, answers it, and takes note of how its authentication went.
+    pub(super) async fn admitted<T>(
+        &self,
+        presented: &Presented,
+        from: Option<IpAddr>,
+        answer: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Denied> {
+        let claimed = presented.claimed_client();
+        self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
+        let answer = answer.await;
+        self.counted(presented, from, answer.as_ref().err());
+        answer.map_err(Denied::Refused)
+    }
+
     /// `decide` gets the record of the client that is claimed, and gives the answer with what has to be committed first.
     pub(super) async fn for_client<T>(
         &self,
@@ -42,18 +56,19 @@ impl Shell {
         from: Option<IpAddr>,
         decide: impl FnOnce(Option<&Client>) -> Result<(T, Vec<Change>), Refusal>,
     ) -> Result<T, Denied> {
-        let claimed = presented.claimed_client();
-        self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
-        let decided = self.decided_for(presented, decide).await;
-        self.counted(presented, from, decided.as_ref().err());
-        self.audit.record(&match &decided {
-            Ok(_) => serde_json::json!({ "at": self.now(), "event": event, "outcome": "granted", "client": claimed }),
-            Err(refusal) => serde_json::json!({
-                "at": self.now(), "event": event, "outcome": "refused", "client": claimed,
-                "error": refusal.error().name, "reason": refusal.to_string(),
-            }),
-        });
-        decided.map_err(Denied::Refused)
+        let answer = async {
+            let decided = self.decided_for(presented, decide).await;
+            let (at, client) = (self.now(), presented.claimed_client());
+            self.audit.record(&match &decided {
+                Ok(_) => serde_json::json!({ "at": at, "event": event, "outcome": "granted", "client": client }),
+                Err(refusal) => serde_json::json!({
+                    "at": at, "event": event, "outcome": "refused", "client": client,
+                    "error": refusal.error().name, "reason": refusal.to_string(),
+                }),
+            });
+            decided
+        };
+        self.admitted(presented, from, answer).await
     }
 
     async fn decided_for<T>(

@@ -20,11 +20,7 @@ impl Shell {
         question: &Question,
         from: Option<IpAddr>,
     ) -> Result<Answer, Denied> {
-        let claimed = presented.claimed_client();
-        self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
-        let decided = self.look(presented, question).await;
-        self.counted(presented, from, decided.as_ref().err());
-        decided.map_err(Denied::Refused)
+        self.admitted(presented, from, self.look(presented, question)).await
     }
 
     async fn look(&self, presented: &Presented, question: &Question) -> Result<Answer, Refusal> {

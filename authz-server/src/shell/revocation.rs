@@ -283,10 +283,7 @@ pub struct Lost(pub OnConflict);
 
 impl From<Lost> for Refusal {
     fn from(Lost(conflict): Lost) -> Self {
-        match conflict {
-            OnConflict::Refuse(refusal) => refusal,
-            OnConflict::Retry => Self::Busy,
-        }
+        conflict.refusal()
     }
 }
 

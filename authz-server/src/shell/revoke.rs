@@ -51,15 +51,14 @@ impl Shell {
     /// # Errors
     /// See [`Denied`].
     pub async fn revoke_token(&self, presented: &Presented, named: &Named, from: Option<IpAddr>) -> Result<(), Denied> {
-        let claimed = presented.claimed_client();
-        self.admit(from, claimed.as_ref().map(|id| id.as_str())).map_err(Denied::Slow)?;
-        let decided = self.decide_revocation(presented, named).await;
-        self.counted(presented, from, decided.as_ref().err());
-        decided.map_err(|refusal| {
-            let (error, reason) = (refusal.error().name, refusal.to_string());
-            self.audit.record(&Refused { at: self.now().0, event: EVENT, client: claimed, error, reason });
-            Denied::Refused(refusal)
-        })
+        let answer = async {
+            self.decide_revocation(presented, named).await.inspect_err(|refusal| {
+                let (error, reason) = (refusal.error().name, refusal.to_string());
+                let client = presented.claimed_client();
+                self.audit.record(&Refused { at: self.now().0, event: EVENT, client, error, reason });
+            })
+        };
+        self.admitted(presented, from, answer).await
     }
 
     async fn decide_revocation(&self, presented: &Presented, named: &Named) -> Result<(), Refusal> {

@@ -40,21 +40,20 @@ impl Shell {
         request: &TokenRequest,
         from: Option<IpAddr>,
     ) -> Result<IssuedResponse, Denied> {
-        let claimed = presented.claimed_client();
-        let claimed = claimed.as_ref().map(|id| id.as_str());
-        self.admit(from, claimed).map_err(Denied::Slow)?;
-        let mut decided = self.decide(presented, request).await;
-        if let Err(refusal @ Refusal::Device(DeviceFault::Pending)) = &mut decided
-            && self.polls_too_fast(request.code_hash())
-        {
-            *refusal = DeviceFault::SlowDown.into();
-        }
-        self.counted(presented, from, decided.as_ref().err());
-        if decided.is_ok() && matches!(presented.credential, Credential::Public { .. }) {
+        let decided = async {
+            match self.decide(presented, request).await {
+                Err(Refusal::Device(DeviceFault::Pending)) if self.polls_too_fast(request.code_hash()) => {
+                    Err(DeviceFault::SlowDown.into())
+                }
+                decided => decided,
+            }
+        };
+        let issued = self.admitted(presented, from, decided).await?;
+        if let Credential::Public { id } = &presented.credential {
             // Who redeems a grant has its key.
-            self.authenticated(from, claimed, true);
+            self.authenticated(from, Some(id.as_str()), true);
         }
-        decided.map_err(Denied::Refused)
+        Ok(issued)
     }
 
     /// Takes note of how a client's authentication went, from what came of its request.

@@ -251,5 +251,5 @@ fn only_a_resource_server_that_shows_itself_hears_anything() {
     }
     assert!(active(&ask(&house, &front, &token).unwrap()));
     let lock: LockName = "front".parse().unwrap();
-    assert!(pertinent(&house.target("front", None).unwrap().lock, &Audience::Lock(lock)));
+    assert!(house.target("front", None).unwrap().lock.is_in(&Audience::Lock(lock)));
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict};
-use crate::core::names::{ClientId, DoorName, GroupName, LockName};
+use crate::core::names::{Audience, ClientId, DoorName, GroupName, LockName};
 use crate::core::records::{AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, Protection};
 use crate::core::revoke::Target;
 use crate::keys::Public;
@@ -279,7 +279,7 @@ async fn enroll(
         &shell,
         &Difference { kind: "lock".into(), name: lock.name.to_string(), action, fields: vec!["token_key".into()] },
     );
-    let groups = lock.groups.iter().map(|group| format!("urn:latchwork:group:{group}")).collect();
+    let groups = lock.groups.iter().map(|group| Audience::Group(group.clone()).to_string()).collect();
     Ok(HttpResponse::Created().json(LockFile {
         issuer: shell.issuer.clone(),
         aud: lock.audience().to_string(),

@@ -11,10 +11,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 
-use super::token::peer;
+use super::token::{peer, refused};
 use crate::core::names::Origin;
 use crate::shell::Shell;
-use crate::shell::throttle::Wait;
+use crate::shell::token::Denied;
 
 /// Answers preflights, and marks the answers that a registered origin may read.
 pub(super) async fn cors<B: MessageBody + 'static>(
@@ -31,10 +31,8 @@ pub(super) async fn cors<B: MessageBody + 'static>(
     // Whose origin it is costs a look into the store: counted before, like anything else that does.
     let counted =
         request.app_data::<web::Data<Shell>>().map_or(Ok(()), |shell| shell.admit(peer(request.request()), None));
-    if let Err(Wait(seconds)) = counted {
-        let answer = HttpResponse::TooManyRequests()
-            .insert_header((header::RETRY_AFTER, seconds))
-            .json(serde_json::json!({ "error": "temporarily_unavailable" }));
+    if let Err(wait) = counted {
+        let answer = refused(&Denied::Slow(wait), false);
         return Ok(varying(request.into_response(answer)).map_into_right_body());
     }
     let known = is_known(&request, &origin).await;

@@ -7,7 +7,7 @@ use latchwork_ace::registry::Profile;
 use serde::Serialize;
 
 use super::nonce;
-use super::token::{one_header, peer};
+use super::token::{one_header, peer, refused};
 use crate::core::api_token::{self, ApiRefusal};
 use crate::core::authorize::{self, Need};
 use crate::core::bytes::{Hash32, base64url};
@@ -18,6 +18,7 @@ use crate::core::refusal::ProofFault;
 use crate::core::request::Proof;
 use crate::shell::Shell;
 use crate::shell::throttle::Wait;
+use crate::shell::token::Denied;
 use crate::store::StoreError;
 use crate::store::facts::Committed;
 
@@ -153,11 +154,7 @@ impl actix_web::ResponseError for NoDoors {
             }
             Self::Refused(ApiRefusal::Proof(_)) => ("invalid_dpop_proof", challenge(", error=\"invalid_dpop_proof\"")),
             Self::Refused(_) => ("invalid_token", challenge(", error=\"invalid_token\"")),
-            Self::Slow(Wait(seconds)) => {
-                return HttpResponse::TooManyRequests()
-                    .insert_header((header::RETRY_AFTER, *seconds))
-                    .json(serde_json::json!({ "error": "temporarily_unavailable" }));
-            }
+            Self::Slow(wait) => return refused(&Denied::Slow(*wait), false),
             Self::Store(cause) => {
                 tracing::error!(%cause, "the store failed");
                 return HttpResponse::InternalServerError().json(serde_json::json!({ "error": "server_error" }));

@@ -125,12 +125,8 @@ fn answered(request: &HttpRequest, shell: &Shell, done: Result<HttpResponse, Not
         Some(NotRegistered::Busy) => {
             say(StatusCode::SERVICE_UNAVAILABLE, OAuthError::TEMPORARILY_UNAVAILABLE.name, None)
         }
-        Some(NotRegistered::Store(cause)) => {
-            tracing::error!(%cause, "a registration failed");
-            say(StatusCode::INTERNAL_SERVER_ERROR, OAuthError::SERVER_ERROR.name, None)
-        }
-        Some(NotRegistered::Entropy(cause)) => {
-            tracing::error!(%cause, "a registration failed");
+        Some(ours @ (NotRegistered::Store(_) | NotRegistered::Entropy(_))) => {
+            tracing::error!(cause = %ours, "a registration failed");
             say(StatusCode::INTERNAL_SERVER_ERROR, OAuthError::SERVER_ERROR.name, None)
         }
     }

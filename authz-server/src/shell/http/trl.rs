@@ -15,6 +15,7 @@ use crate::core::request::{Credential, Presented};
 use crate::core::trl::{Query, Refused, Requester, problem};
 use crate::shell::form::{basic_credentials, pairs};
 use crate::shell::throttle::Wait;
+use crate::shell::token::Denied;
 use crate::shell::trl::{ACE_TRL_CBOR, PROBLEM_DETAILS_CBOR};
 use crate::shell::{Shell, failed};
 use crate::store::StoreError;
@@ -77,11 +78,7 @@ async fn requester(request: &HttpRequest, shell: &Shell) -> Result<Requester, No
         }
     };
     let presented = Presented { credential: presented, proof: None };
-    let claimed = presented.claimed_client();
-    shell.admit(peer(request), claimed.as_ref().map(|id| id.as_str())).map_err(NoAnswer::Slow)?;
-    let known = shell.requester(&presented).await;
-    shell.counted(&presented, peer(request), known.as_ref().err());
-    Ok(known?)
+    Ok(shell.admitted(&presented, peer(request), shell.requester(&presented)).await?)
 }
 
 enum NoAnswer {
@@ -92,6 +89,15 @@ enum NoAnswer {
 impl From<Refusal> for NoAnswer {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal.error())
+    }
+}
+
+impl From<Denied> for NoAnswer {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Refused(refusal) => refusal.into(),
+            Denied::Slow(wait) => Self::Slow(wait),
+        }
     }
 }
 

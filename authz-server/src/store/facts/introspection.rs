@@ -2,7 +2,7 @@
 
 use super::Records;
 use crate::core::change::Key as Name;
-use crate::core::introspect::{Facts, Question, pertinent};
+use crate::core::introspect::{Facts, Question};
 use crate::core::names::Audience;
 use crate::core::records::{Client, Grant, Lock, TokenRecord};
 use crate::core::request::Presented;
@@ -27,7 +27,7 @@ impl Records {
                 continue;
             }
             let lock = self.find::<Lock>(&Name::Lock(name.clone())).await?.map(|(lock, _)| lock);
-            facts.locks.extend(lock.filter(|lock| pertinent(lock, &token.audience)));
+            facts.locks.extend(lock.filter(|lock| lock.is_in(&token.audience)));
         }
         Ok(facts)
     }
