@@ -1,7 +1,7 @@
 //! Claims as coset and ciborium read them, which nobody here wrote: what we take says the same to them.
 
 use ciborium::Value;
-use coset::iana::EnumI64 as _;
+use coset::iana::{self, EnumI64 as _, WithPrivateRange as _};
 use coset::{CborSerializable as _, CoseEncrypt0, CoseMac0, CoseSign1, Header, RegisteredLabelWithPrivate};
 use latchwork_ace::cose::Token;
 use latchwork_ace::cose_key::Key;
@@ -100,7 +100,12 @@ pub fn agree(ours: &Claims<'_>, cbor: &[u8]) {
     assert_eq!(ours.edhoc_info.and_then(|info| info.session_id), series.as_ref().and_then(|info| info.bytes(0)));
 }
 
-/// Holds a token that we took against coset's reading of it.
+/// Whether coset knows the algorithm: it refuses headers with numbers that nobody registered, where we leave them to whoever verifies.
+pub fn is_known(alg: Alg) -> bool {
+    iana::Algorithm::from_i64(alg.0).is_some() || iana::Algorithm::is_private(alg.0)
+}
+
+/// Holds a token that we took, of an algorithm that [is known](is_known), against coset's reading of it.
 pub fn envelope(ours: &Token<'_>, token: &[u8]) {
     // Tag 61, which may be missing inside of another token, and the tag of the COSE object (RFC 8392 §6, §7.1).
     let object = &token.strip_prefix(&[0xd8, 0x3d]).unwrap_or(token)[1..];

@@ -16,7 +16,9 @@ fuzz_target!(|data: &[u8]| {
     let mut room = vec![0; 2 * data.len() + 64];
     if let Ok(token) = Token::parse(data) {
         assert_eq!(written(&token, &mut room), data, "{token:?}");
-        theirs::envelope(&token, data);
+        if theirs::is_known(token.alg()) {
+            theirs::envelope(&token, data);
+        }
         claims(content(&token));
         let _ = Token::parse_nested(content(&token));
     }
