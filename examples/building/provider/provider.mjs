@@ -1,10 +1,11 @@
 // The company's OpenID provider: the certified `oidc-provider`, with a login page that checks real passwords.
 //
-//   node provider.mjs --client-id ID --client-secret-file FILE --redirect-uri URL
+//   node provider.mjs --client-id ID --client-secret-file FILE --redirect-uri URL [--issued-file FILE]
 //
+// What it issues is written to the issued file, for a test that looks for it where it must not be.
 // Listens on a free port of 127.0.0.1 and prints `provider http://127.0.0.1:PORT` when it is ready.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import Provider from 'oidc-provider';
@@ -16,6 +17,7 @@ const { values: options } = parseArgs({
     'client-id': { type: 'string' },
     'client-secret-file': { type: 'string' },
     'redirect-uri': { type: 'string' },
+    'issued-file': { type: 'string' },
   },
 });
 
@@ -45,6 +47,12 @@ const provider = new Provider(issuer, {
   loadExistingGrant: companyGrant,
   ttl: { Interaction: 600, Session: 3600, Grant: 3600, IdToken: 300, AccessToken: 300 },
 });
+
+if (options['issued-file']) {
+  provider.on('grant.success', ({ body }) => {
+    appendFileSync(options['issued-file'], `${JSON.stringify(body)}\n`, { mode: 0o600 });
+  });
+}
 
 const oidc = provider.callback();
 server.on('request', (request, response) => {

@@ -1,11 +1,11 @@
 //! A person at a browser: keeps cookies, follows redirects, fills in forms. No script runs.
 
 use reqwest::blocking::{Client, Response};
-use reqwest::header::LOCATION;
+use reqwest::header::{LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Url};
 
-use crate::Outcome;
+use crate::{Outcome, Witness};
 
 /// More redirects than any sign-in has.
 const MAX_REDIRECTS: usize = 20;
@@ -13,6 +13,7 @@ const MAX_REDIRECTS: usize = 20;
 /// One person's browser, with its own cookies.
 pub struct Browser {
     http: Client,
+    witness: Witness,
 }
 
 /// What the browser shows.
@@ -27,8 +28,8 @@ pub struct Page {
 }
 
 impl Browser {
-    /// A new browser that trusts `certificate` (PEM) beside nothing else.
-    pub fn new(certificate: &[u8]) -> Outcome<Self> {
+    /// A new browser that trusts `certificate` (PEM) beside nothing else. `witness` sees codes, cookies and hidden fields.
+    pub fn new(certificate: &[u8], witness: Witness) -> Outcome<Self> {
         // Fails where it was done before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = Client::builder()
@@ -36,11 +37,13 @@ impl Browser {
             .redirect(Policy::none())
             .tls_certs_only([Certificate::from_pem(certificate)?])
             .build()?;
-        Ok(Self { http })
+        Ok(Self { http, witness })
     }
 
     /// Opens `url` and follows where it leads.
     pub fn open(&self, url: &str) -> Outcome<Page> {
+        let url = Url::parse(url)?;
+        self.witness.saw_url(&url);
         self.follow(self.http.get(url).send()?)
     }
 
@@ -51,6 +54,9 @@ impl Browser {
             .find(|form| form.buttons.iter().any(|button| button.label == label))
             .ok_or_else(|| format!("no button {label:?} on {}:\n{}", page.url, page.html))?;
         let mut values = form.hidden.clone();
+        for (name, value) in &values {
+            self.witness.saw(format!("the hidden field {name} at {}", page.url.path()), value);
+        }
         values.extend(fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         let pressed = form.buttons.iter().find(|button| button.label == label);
         if let Some((name, value)) = pressed.and_then(|button| button.value.clone()) {
@@ -71,14 +77,24 @@ impl Browser {
 
     fn follow(&self, mut response: Response) -> Outcome<Page> {
         for _ in 0..MAX_REDIRECTS {
+            self.saw_cookies(&response);
             let Some(location) = response.headers().get(LOCATION) else {
                 let (url, status) = (response.url().clone(), response.status().as_u16());
                 return Ok(Page { url, status, html: response.text()? });
             };
             let next = response.url().join(location.to_str()?)?;
+            self.witness.saw_url(&next);
             response = self.http.get(next).send()?;
         }
         Err("redirects without end".into())
+    }
+
+    fn saw_cookies(&self, response: &Response) {
+        for cookie in response.headers().get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok()) {
+            if let Some((name, value)) = cookie.split(';').next().and_then(|cookie| cookie.split_once('=')) {
+                self.witness.saw(format!("the cookie {name}"), value);
+            }
+        }
     }
 }
 

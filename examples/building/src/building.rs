@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::board::{EVERYTHING, Pace};
-use crate::{Browser, Lock, Outcome, Phone, Process};
+use crate::{Browser, Lock, Outcome, Phone, Process, Witness};
 
 /// What the company runs.
 pub struct Building {
@@ -27,6 +27,8 @@ pub struct Building {
     pub robot_secret: String,
     /// The secret of the client `service`.
     pub service_secret: String,
+    /// Sees the secrets that browsers and phones hold.
+    pub witness: Witness,
     filter: String,
     provider: Option<Process>,
     server: Option<Process>,
@@ -90,6 +92,7 @@ impl Building {
             locks: BTreeMap::new(),
             robot_secret: random_hex(16)?,
             service_secret: random_hex(32)?,
+            witness: Witness::default(),
             filter: filter.to_owned(),
             provider: Some(provider),
             server: None,
@@ -139,12 +142,13 @@ impl Building {
 
     /// A browser that trusts the server's development certificate.
     pub fn browser(&self) -> Outcome<Browser> {
-        Browser::new(&fs::read(self.certificate())?)
+        Browser::new(&fs::read(self.certificate())?, self.witness.clone())
     }
 
     /// Somebody's phone, with a key of its own.
     pub fn phone(&self, owner: &str) -> Phone {
-        Phone::new(self.path("phones").join(owner), &self.issuer, &self.certificate(), self.path("logs"), &self.filter)
+        let (home, logs) = (self.path("phones").join(owner), self.path("logs"));
+        Phone::new(home, &self.issuer, self.certificate(), logs, &self.filter, self.witness.clone())
     }
 
     /// The server's development certificate.
@@ -280,6 +284,7 @@ fn start_provider(at: &Path, issuer: &str) -> Outcome<Process> {
     let mut command = Command::new(repository()?.join("target/tools/bin/node"));
     command.arg(here.join("provider.mjs")).args(["--client-id", "latchwork"]);
     command.arg("--client-secret-file").arg(at.join("provider.secret"));
+    command.arg("--issued-file").arg(at.join("provider.issued"));
     command.arg("--redirect-uri").arg(format!("{issuer}/callback/company"));
     Ok(Process::start("provider", &at.join("logs"), &mut command)?)
 }

@@ -13,6 +13,7 @@ pub mod people;
 pub mod process;
 pub mod sniffer;
 pub mod story;
+pub mod witness;
 
 pub use browser::{Browser, Page};
 pub use building::{Body, Building};
@@ -21,6 +22,7 @@ pub use lock::Lock;
 pub use people::Phone;
 pub use process::Process;
 pub use sniffer::Sniffer;
+pub use witness::Witness;
 
 /// Whatever goes wrong on the stage ends the play.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

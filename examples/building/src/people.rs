@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::building::program;
-use crate::{Browser, Outcome, Page, Process};
+use crate::{Browser, Outcome, Page, Process, Witness};
 
 /// Name and password of an account at the provider.
 pub type Account = (&'static str, &'static str);
@@ -27,18 +27,29 @@ pub struct Phone {
     certificate: PathBuf,
     logs: PathBuf,
     filter: String,
+    witness: Witness,
 }
 
 /// A sign-in that waits for its person at the browser.
 pub struct SigningIn {
     app: Process,
+    home: PathBuf,
+    witness: Witness,
     /// The page that the app wants to show.
     pub url: String,
 }
 
 impl Phone {
-    pub(crate) fn new(home: PathBuf, issuer: &str, certificate: &Path, logs: PathBuf, filter: &str) -> Self {
-        Self { home, issuer: issuer.to_owned(), certificate: certificate.to_owned(), logs, filter: filter.to_owned() }
+    /// `witness` sees what the phone keeps, each time that changes.
+    pub(crate) fn new(
+        home: PathBuf,
+        issuer: &str,
+        certificate: PathBuf,
+        logs: PathBuf,
+        filter: &str,
+        witness: Witness,
+    ) -> Self {
+        Self { home, issuer: issuer.to_owned(), certificate, logs, filter: filter.to_owned(), witness }
     }
 
     /// The phone's storage.
@@ -56,7 +67,7 @@ impl Phone {
         let name = format!("phone-{}", crate::building::random_hex(4)?);
         let mut app = Process::start(&name, &self.logs, &mut command)?;
         let url = app.line("open in a browser: ")?;
-        Ok(SigningIn { app, url })
+        Ok(SigningIn { app, home: self.home.clone(), witness: self.witness.clone(), url })
     }
 
     /// Signs in and consents, as somebody who knows the password.
@@ -71,6 +82,7 @@ impl Phone {
         let output = self.command(arguments)?.output()?;
         let mut log = File::options().create(true).append(true).open(self.logs.join("phones.log"))?;
         log.write_all(&output.stderr)?;
+        look_into(&self.home, &self.witness);
         if output.status.success() {
             return Ok(String::from_utf8(output.stdout)?.trim().to_owned());
         }
@@ -95,10 +107,19 @@ impl SigningIn {
     pub fn end(mut self, page: &Page) -> Outcome<String> {
         let status = self.app.end()?;
         let printed = self.app.printed()?;
+        look_into(&self.home, &self.witness);
         if status.success() {
             return Ok(printed);
         }
         Err(format!("{printed}\nthe browser shows {}: {}", page.url, page.html).into())
+    }
+}
+
+/// Shows the witness a phone's storage, if there is one already.
+fn look_into(home: &Path, witness: &Witness) {
+    let state = std::fs::read(home.join("tokens.json")).ok();
+    if let Some(state) = state.and_then(|state| serde_json::from_slice(&state).ok()) {
+        witness.saw_state(&state);
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use latchwork_ace::authz_info;
+use latchwork_coap::message::Message;
+
 /// How long the relay listens to one side before it looks at the other.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -50,6 +53,15 @@ impl Sniffer {
     pub fn take(&self) -> Vec<Datagram> {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The tokens that were uploaded to the lock in the open.
+pub fn tokens(seen: &[Datagram]) -> Vec<Vec<u8>> {
+    let upload = |datagram: &Datagram| {
+        let payload = Message::parse(&datagram.bytes).ok()?.payload;
+        Some(authz_info::Request::decode(payload).ok()?.access_token.to_vec())
+    };
+    seen.iter().filter(|datagram| datagram.to_lock).filter_map(upload).collect()
 }
 
 impl Drop for Sniffer {

@@ -1,83 +1,33 @@
 //! Nothing that is logged, at the most talkative level, helps anybody to open a door.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use latchwork_building::Building;
+use latchwork_building::building::program;
 use latchwork_building::people::{EMMA, OLIVIA, THEO, VICTOR};
 use latchwork_building::story::{self, Teller};
+use latchwork_building::{Building, sniffer};
+use latchwork_end_to_end::secrets::{Secrets, from_hex, jws_in};
 use latchwork_end_to_end::service::ask;
 use serde_json::Value;
 
-/// Secrets by what they are, in every form in which they could be printed.
-#[derive(Default)]
-struct Secrets(BTreeMap<String, (String, Vec<String>)>);
-
-impl Secrets {
-    fn bytes(&mut self, what: &str, secret: &[u8]) {
-        assert!(secret.len() >= 8, "{what} is too short to be found");
-        let debug = format!("{secret:?}");
-        let forms = vec![
-            secret.iter().map(|byte| format!("{byte:02x}")).collect(),
-            secret.iter().map(|byte| format!("{byte:02X}")).collect(),
-            URL_SAFE_NO_PAD.encode(secret),
-            STANDARD.encode(secret).trim_end_matches('=').to_owned(),
-            debug.trim_matches(['[', ']']).to_owned(),
-            String::from_utf8_lossy(secret).escape_debug().to_string(),
-        ];
-        self.0.insert(format!("{what} {}", self.0.len()), (what.to_owned(), forms));
-    }
-
-    fn text(&mut self, what: &str, secret: &str) {
-        self.bytes(what, secret.as_bytes());
-        if let Ok(bytes) = URL_SAFE_NO_PAD.decode(secret) {
-            self.bytes(what, &bytes);
-        }
-    }
-
-    fn found_in(&self, log: &str) -> Vec<&str> {
-        let shows = |forms: &[String]| forms.iter().any(|form| log.contains(form.as_str()));
-        self.0.values().filter(|(_, forms)| shows(forms)).map(|(what, _)| what.as_str()).collect()
-    }
+fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file() && path.to_string_lossy().ends_with(ending)).collect()
 }
 
-/// Every string in a JSON document that is long enough to be a secret, except what is public.
-fn strings(value: &Value, secrets: &mut Secrets) {
-    match value {
-        Value::String(text) => secrets.text("what the phone keeps", text),
-        Value::Object(members) => {
-            let private = |name: &str| ["refresh_token", "token", "id", "master_secret", "salt"].contains(&name);
-            members
-                .iter()
-                .filter(|(name, value)| private(name) || !value.is_string())
-                .for_each(|(_, v)| strings(v, secrets));
-        }
-        Value::Array(items) => items.iter().for_each(|item| strings(item, secrets)),
-        _ => {}
-    }
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
-fn files(directory: &Path) -> Vec<std::path::PathBuf> {
-    fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .collect()
-}
-
-/// Everything private that the story has left in its building.
+/// Everything private that people, phones, locks and the provider have had in this building.
 fn collect(building: &Building, secrets: &mut Secrets) {
+    for (what, secret) in building.witness.told() {
+        secrets.text(&what, &secret);
+    }
     for phone in fs::read_dir(building.path("phones")).unwrap() {
-        let home = phone.unwrap().path();
-        if let Ok(state) = fs::read(home.join("tokens.json")) {
-            strings(&serde_json::from_slice(&state).unwrap(), secrets);
-        }
-        if let Ok(key) = fs::read(home.join("installation.key")) {
+        if let Ok(key) = fs::read(phone.unwrap().path().join("installation.key")) {
             secrets.bytes("an installation key", &key);
         }
     }
@@ -85,29 +35,65 @@ fn collect(building: &Building, secrets: &mut Secrets) {
         secrets.bytes(&format!("the password of {name}"), password.as_bytes());
     }
     secrets.text("the service's own secret", &building.service_secret);
-    let robot: Vec<u8> = hex(&building.robot_secret);
-    secrets.bytes("the robot's secret", &robot);
-    secrets.text("the admin token", fs::read_to_string(building.path("server/admin.token")).unwrap().trim());
-    secrets.text("our secret at the provider", &fs::read_to_string(building.path("provider.secret")).unwrap());
-    for name in ["front", "lab"] {
-        let lock = fs::read_to_string(building.path("locks").join(format!("{name}.lock"))).unwrap();
-        let key = lock.lines().find_map(|line| line.strip_prefix("key = \"")?.strip_suffix('"')).expect("a token key");
-        secrets.bytes("a lock's token key", &hex(key));
-        let own = lock.lines().find_map(|line| line.strip_prefix("master_secret = \"")?.strip_suffix('"'));
-        assert_eq!(own.is_some(), name == "lab", "which lock has a network");
-        if let Some(own) = own {
-            secrets.bytes("a lock's secret with the server", &hex(own));
+    secrets.text("the robot's secret", &building.robot_secret);
+    secrets.text("the admin token", &text(&building.path("server/admin.token")));
+    secrets.text("our secret at the provider", &text(&building.path("provider.secret")));
+    for issued in text(&building.path("provider.issued")).lines() {
+        let issued: Value = serde_json::from_str(issued).unwrap();
+        for name in ["id_token", "access_token"] {
+            secrets.text(&format!("the provider's {name}"), issued[name].as_str().unwrap());
         }
     }
-    let keys = files(&building.path("server/keys"));
-    assert!(!keys.is_empty());
-    for key in keys {
-        secrets.bytes(&format!("{:?}", key.file_name().unwrap()), &fs::read(&key).unwrap());
+    locks(&building.path("locks"), secrets);
+}
+
+/// Token keys, MAC keys and secrets with the server, as `lock enroll` wrote them, and the private keys of those that speak EDHOC.
+fn locks(directory: &Path, secrets: &mut Secrets) {
+    let (mut token_keys, mut with_server) = (0, 0);
+    let enrolled = files(directory, ".lock");
+    for file in &enrolled {
+        let lock = text(file);
+        for (name, value) in lock.lines().filter_map(|line| line.split_once(" = \"")) {
+            if matches!(name, "key" | "mac_key" | "master_secret") {
+                token_keys += u32::from(name == "key");
+                with_server += u32::from(name == "master_secret");
+                let key = from_hex(value.trim_end_matches('"')).expect("hexadecimal");
+                secrets.bytes(&format!("{name} in {:?}", file.file_name().unwrap()), &key);
+            }
+        }
+    }
+    assert_eq!((enrolled.len(), token_keys, with_server), (5, 5, 1), "the locks, and the one with a network");
+    let own = files(directory, ".key");
+    assert_eq!(own.len(), 2, "the locks that speak EDHOC");
+    for key in own {
+        secrets.text(&format!("{:?}", key.file_name().unwrap()), &text(&key));
     }
 }
 
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+/// The keys of the stopped server: those in files, each in the clear, and those that lie sealed in the store.
+fn server_keys(building: &Building, secrets: &mut Secrets) {
+    let (server, copy) = (building.path("server"), building.path("server-in-the-clear"));
+    fs::create_dir_all(copy.join("keys")).unwrap();
+    fs::copy(server.join("latchwork.toml"), copy.join("latchwork.toml")).unwrap();
+    for key in files(&server.join("keys"), "") {
+        fs::copy(&key, copy.join("keys").join(key.file_name().unwrap())).unwrap();
+    }
+    building.latchwork(&["keys", "seal", "--plain", "--dir", &copy.to_string_lossy()]).unwrap();
+    let mut names = Vec::new();
+    for file in files(&copy.join("keys"), "") {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        secrets.bytes(&name, &from_hex(&text(&file)).expect("a key in the clear"));
+        names.push(name);
+    }
+    names.sort();
+    assert_eq!(names, ["kek.key", "pairwise.key", "refresh.key", "secrets.key", "storage.key"]);
+
+    let output = Command::new(program("examples/signing_keys").unwrap()).arg(&server).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed.lines().count(), 3, "one for each purpose: {}", String::from_utf8_lossy(&output.stderr));
+    for key in printed.lines() {
+        secrets.bytes("a signing key", &from_hex(key).unwrap());
+    }
 }
 
 /// The story is what `make demo` plays. It is played here with every program at trace level.
@@ -122,9 +108,7 @@ fn the_story_goes_well_and_no_log_of_it_tells_a_key_a_code_or_a_token() {
     let started = phone.start_sign_in(&[]).unwrap();
     let page = started.consent(&browser, EMMA).unwrap();
     let code = page.url.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
-    secrets.text("the authorization code", &code);
     started.end(&page).unwrap();
-    collect(&building, &mut secrets); // the refresh token that is about to be spent
     phone.run(&["fetch", "front"]).unwrap();
 
     // What is refused is logged with its reason; still not with the secret.
@@ -138,23 +122,41 @@ fn the_story_goes_well_and_no_log_of_it_tells_a_key_a_code_or_a_token() {
 
     let mut told = Teller::default();
     story::online(&mut building, &mut told).unwrap();
-    collect(&building, &mut secrets);
+    let uploads = sniffer::tokens(&building.lock("front").unwrap().corridor.take());
+    assert!(!uploads.is_empty(), "the robot opened the front door");
+    uploads.iter().for_each(|token| secrets.bytes("the robot's token", token));
     story::offline(&mut building, &mut told).unwrap();
-    collect(&building, &mut secrets);
     assert_eq!(told.good, told.all, "the story did not go well");
     assert!(told.all >= 15);
+    collect(&building, &mut secrets);
+    server_keys(&building, &mut secrets);
+    let seen = building.witness.told();
+    for what in [
+        "code at /callback",
+        "code at /callback/company",
+        "state at /callback",
+        "state at /callback/company",
+        "refresh_token of a phone",
+        "token of a phone",
+        "master_secret of a phone",
+    ] {
+        assert!(seen.iter().any(|(seen, _)| seen == what), "nobody saw {what}: {seen:?}");
+    }
+    assert!(seen.iter().any(|(what, secret)| what == "code at /callback" && *secret == code));
 
-    let logs = files(&building.path("logs"));
+    let logs = files(&building.path("logs"), "");
     assert!(logs.len() >= 5, "{logs:?}");
     let mut traced = 0;
     for log in logs {
-        let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
-        traced += text.matches("TRACE").count();
-        assert_eq!(secrets.found_in(&text), [""; 0], "in {log:?}");
+        let text = fs::read(&log).unwrap();
+        traced += text.windows(5).filter(|word| word == b"TRACE").count();
+        assert_eq!(secrets.found_in(&text), [].into(), "in {log:?}");
+        assert_eq!(jws_in(&text), [""; 0], "in {log:?}");
     }
     assert!(traced > 100, "only {traced} lines at trace level: the test looks at the wrong thing");
-    assert!(
-        secrets.found_in(&format!("x {code} y")).contains(&"the authorization code"),
-        "the test finds what is there"
-    );
+    for (what, told) in
+        [("code at /callback, raw", code), ("kek.key, hexadecimal", text(&building.path("server/keys/kek.key")))]
+    {
+        assert!(secrets.found_in(told.as_bytes()).contains(what), "the test finds {what}");
+    }
 }
