@@ -55,13 +55,35 @@ impl Sniffer {
     }
 }
 
-/// The tokens that were uploaded to the lock in the open.
-pub fn tokens(seen: &[Datagram]) -> Vec<Vec<u8>> {
-    let upload = |datagram: &Datagram| {
-        let payload = Message::parse(&datagram.bytes).ok()?.payload;
-        Some(authz_info::Request::decode(payload).ok()?.access_token.to_vec())
+/// A token that went to the lock in the open, and the nonces and names with which both ends went on (RFC 9203 §4).
+pub struct Upload {
+    /// The token.
+    pub token: Vec<u8>,
+    /// N1, and the name of the phone.
+    pub phone: (Vec<u8>, Vec<u8>),
+    /// N2, and the name of the lock.
+    pub lock: (Vec<u8>, Vec<u8>),
+}
+
+/// The uploads that the lock took.
+pub fn uploads(seen: &[Datagram]) -> Vec<Upload> {
+    let messages = |to_lock| {
+        let some = seen.iter().filter(move |datagram| datagram.to_lock == to_lock);
+        some.filter_map(|datagram| Message::parse(&datagram.bytes).ok())
     };
-    seen.iter().filter(|datagram| datagram.to_lock).filter_map(upload).collect()
+    let mut uploads = Vec::new();
+    for asked in messages(true) {
+        let Ok(request) = authz_info::Request::decode(asked.payload) else { continue };
+        let (Some(nonce1), Some(id1)) = (request.nonce1, request.client_recipient_id) else { continue };
+        let Some(answered) = messages(false).find(|answer| answer.token == asked.token) else { continue };
+        let Ok(response) = authz_info::Response::decode(answered.payload) else { continue };
+        uploads.push(Upload {
+            token: request.access_token.to_vec(),
+            phone: (nonce1.to_vec(), id1.to_vec()),
+            lock: (response.nonce2.to_vec(), response.server_recipient_id.to_vec()),
+        });
+    }
+    uploads
 }
 
 impl Drop for Sniffer {

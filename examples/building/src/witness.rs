@@ -1,27 +1,39 @@
 //! Who sees what people's browsers, phones and locks exchange: a test looks for it where it must not be.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
 use serde_json::Value;
 
 /// Remembers secrets. Its clones share one memory.
 #[derive(Clone, Default)]
-pub struct Witness(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Witness(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// What each is, by the secret.
+    secrets: BTreeMap<String, String>,
+    /// Challenges of PKCE, whose verifiers stay where they are until they go to a server alone.
+    challenges: BTreeSet<String>,
+}
 
 impl Witness {
     /// Remembers a secret, and what it is.
     pub fn saw(&self, what: impl Into<String>, secret: &str) {
         if secret.len() >= MIN_SECRET {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned(), what.into());
+            self.seen().secrets.insert(secret.to_owned(), what.into());
         }
     }
 
     /// Everything so far: what it is, and the secret as it was seen.
     pub fn told(&self) -> Vec<(String, String)> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().map(|(secret, what)| (what.clone(), secret.clone())).collect()
+        self.seen().secrets.iter().map(|(secret, what)| (what.clone(), secret.clone())).collect()
+    }
+
+    /// The challenges of PKCE so far.
+    pub fn challenges(&self) -> BTreeSet<String> {
+        self.seen().challenges.clone()
     }
 
     /// Remembers what a visited URL carries.
@@ -29,6 +41,12 @@ impl Witness {
         for (name, value) in url.query_pairs().filter(|(name, _)| SECRET_PARAMETERS.contains(&&**name)) {
             self.saw(format!("{name} at {}", url.path()), &value);
         }
+        let challenges = url.query_pairs().filter(|(name, _)| name == "code_challenge");
+        self.seen().challenges.extend(challenges.map(|(_, challenge)| challenge.into_owned()));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what a phone keeps: `state` is its storage, at whatever depth.
@@ -65,6 +83,7 @@ mod tests {
     fn remembers_what_is_secret_and_nothing_else() {
         let witness = Witness::default();
         witness.saw_url(&Url::parse("http://h/callback?code=abcdefghijkl&iss=https://elsewhere.example").unwrap());
+        witness.saw_url(&Url::parse("http://h/authorize?code_challenge=a-challenge&client_id=elsewhere-too").unwrap());
         witness.saw_state(&serde_json::json!({
             "issuer": "https://elsewhere.example", "refresh_token": "mnopqrstuvwx", "permissions": { "a": { "token": "yzabcdefghij" } },
         }));
@@ -76,5 +95,6 @@ mod tests {
             ("token of a phone", "yzabcdefghij"),
         ];
         assert_eq!(told, all);
+        assert_eq!(witness.challenges(), ["a-challenge".to_owned()].into());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use reqwest::Url;
 
 /// Secrets by what they are, in every form in which a program could print them.
 #[derive(Default)]
@@ -79,6 +80,19 @@ pub fn jws_in(log: &[u8]) -> Vec<String> {
         header.filter_map(|header| String::from_utf8(header).ok()).find(|header| header.contains("\"alg\""))
     };
     log.split(|byte| !in_jws(byte)).filter_map(header).collect()
+}
+
+/// What an app printed, without the `state` in the address that it shows its person. That page is for the person's own browser, which
+/// has to know its `state`; a phone has a log elsewhere. All else on that line stays.
+#[must_use]
+pub fn without_page(printed: &[u8]) -> Vec<u8> {
+    let shown = |line: &[u8]| {
+        let url = Url::parse(std::str::from_utf8(line.strip_prefix(b"open in a browser: ")?).ok()?).ok()?;
+        let state = url.query_pairs().find(|(name, _)| name == "state")?.1.into_owned();
+        Some(url.as_str().replacen(&format!("&state={state}&"), "&state=&", 1).into_bytes())
+    };
+    let lines = printed.split(|byte| *byte == b'\n').map(|line| shown(line).unwrap_or_else(|| line.to_vec()));
+    lines.collect::<Vec<_>>().join(&b'\n')
 }
 
 /// The bytes of hexadecimal text with nothing around it.
@@ -180,6 +194,32 @@ mod tests {
         secrets.text("in hexadecimal", "00112233445566778899aabbccddeeff");
         let found = secrets.found_in(b"[0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255]");
         assert_eq!(found, ["in hexadecimal, a list"].into());
+    }
+
+    /// The one exception is as narrow as it can be: that parameter, on that line, once.
+    #[test]
+    fn the_page_that_is_shown_may_have_its_state_and_no_other_secret() {
+        let mut secrets = Secrets::default();
+        secrets.text("state", "abcdefghijkl");
+        secrets.text("code", "mnopqrstuvwx");
+        let found = |printed: &str| -> Vec<String> {
+            secrets.found_in(&without_page(printed.as_bytes())).into_iter().map(str::to_owned).collect()
+        };
+        let page = "open in a browser: https://as.example/authorize?client_id=phone";
+        let log = |line: &str| format!("TRACE before\n{line}\nTRACE after");
+        assert_eq!(found(&log(&format!("{page}&state=abcdefghijkl&code_challenge=c"))), [""; 0]);
+        for told in [
+            format!("{page}&state=abcdefghijkl&code_challenge=abcdefghijkl"),
+            format!("{page}&state=abcdefghijkl&state=abcdefghijkl&x=y"),
+            format!("{page}&nonce=abcdefghijkl&x=y"),
+            format!("TRACE {page}&state=abcdefghijkl&x=y"),
+            "open in a browser: abcdefghijkl".to_owned(),
+            "TRACE state=abcdefghijkl".to_owned(),
+        ] {
+            assert!(found(&log(&told)).contains(&"state, raw".to_owned()), "{told}");
+        }
+        let code = format!("{page}&state=mnopqrstuvwx&code=mnopqrstuvwx&x=y");
+        assert!(found(&log(&code)).contains(&"code, raw".to_owned()));
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchwork_building::building::program;
 use latchwork_building::people::{EMMA, OLIVIA, THEO, VICTOR};
 use latchwork_building::story::{self, Teller};
 use latchwork_building::{Building, sniffer};
-use latchwork_end_to_end::secrets::{Secrets, from_hex, jws_in};
+use latchwork_end_to_end::derived::{oscore, oscore_of, verifiers_in};
+use latchwork_end_to_end::secrets::{Secrets, from_hex, jws_in, without_page};
 use latchwork_end_to_end::service::ask;
 use serde_json::Value;
 
@@ -36,6 +39,9 @@ fn collect(building: &Building, secrets: &mut Secrets) {
     }
     secrets.text("the service's own secret", &building.service_secret);
     secrets.text("the robot's secret", &building.robot_secret);
+    for (what, key) in oscore(&from_hex(&building.robot_secret).unwrap(), b"", [&[0x0a], &[0x0b]]) {
+        secrets.bytes(&format!("{what} of the robot and the server"), &key);
+    }
     secrets.text("the admin token", &text(&building.path("server/admin.token")));
     secrets.text("our secret at the provider", &text(&building.path("provider.secret")));
     for issued in text(&building.path("provider.issued")).lines() {
@@ -53,6 +59,16 @@ fn locks(directory: &Path, secrets: &mut Secrets) {
     let enrolled = files(directory, ".lock");
     for file in &enrolled {
         let lock = text(file);
+        let value_of = |wanted| {
+            let values = lock.lines().filter_map(|line| line.split_once(" = "));
+            values.filter(|(name, _)| *name == wanted).find_map(|(_, value)| from_hex(value.trim_matches('"')))
+        };
+        if let Some(secret) = value_of("master_secret") {
+            let names = ["client_sender_id", "server_sender_id"].map(|name| value_of(name).expect("a name"));
+            for (what, key) in oscore(&secret, b"", [&names[0], &names[1]]) {
+                secrets.bytes(&format!("{what} of a lock and the server"), &key);
+            }
+        }
         for (name, value) in lock.lines().filter_map(|line| line.split_once(" = \"")) {
             if matches!(name, "key" | "mac_key" | "master_secret") {
                 token_keys += u32::from(name == "key");
@@ -67,6 +83,26 @@ fn locks(directory: &Path, secrets: &mut Secrets) {
     assert_eq!(own.len(), 2, "the locks that speak EDHOC");
     for key in own {
         secrets.text(&format!("{:?}", key.file_name().unwrap()), &text(&key));
+    }
+}
+
+/// The robot's token, and what Emma's phone and the lock agree on when she opens the door once more.
+fn at_the_front_door(building: &Building, secrets: &mut Secrets) {
+    let front = building.lock("front").unwrap();
+    let uploads = sniffer::uploads(&front.corridor.take());
+    assert!(!uploads.is_empty(), "the robot opened the front door");
+    uploads.iter().for_each(|upload| secrets.bytes("the robot's token", &upload.token));
+
+    building.phone("emma").run(&["open", "front"]).unwrap();
+    let uploads = sniffer::uploads(&front.corridor.take());
+    let [upload] = &uploads[..] else { panic!("{} uploads", uploads.len()) };
+    let state: Value = serde_json::from_str(&text(&building.phone("emma").home().join("tokens.json"))).unwrap();
+    let permission = &state["permissions"]["urn:latchwork:lock:front"];
+    assert!(permission["context_id"].is_null());
+    let [secret, salt] = ["master_secret", "salt"]
+        .map(|name| permission[name].as_str().map(|text| URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap_or_default());
+    for (what, key) in oscore_of(upload, &secret, &salt) {
+        secrets.bytes(&format!("{what} of Emma's phone and the front door"), &key);
     }
 }
 
@@ -122,9 +158,7 @@ fn the_story_goes_well_and_no_log_of_it_tells_a_key_a_code_or_a_token() {
 
     let mut told = Teller::default();
     story::online(&mut building, &mut told).unwrap();
-    let uploads = sniffer::tokens(&building.lock("front").unwrap().corridor.take());
-    assert!(!uploads.is_empty(), "the robot opened the front door");
-    uploads.iter().for_each(|token| secrets.bytes("the robot's token", token));
+    at_the_front_door(&building, &mut secrets);
     story::offline(&mut building, &mut told).unwrap();
     assert_eq!(told.good, told.all, "the story did not go well");
     assert!(told.all >= 15);
@@ -143,18 +177,21 @@ fn the_story_goes_well_and_no_log_of_it_tells_a_key_a_code_or_a_token() {
         assert!(seen.iter().any(|(seen, _)| seen == what), "nobody saw {what}: {seen:?}");
     }
     assert!(seen.iter().any(|(what, secret)| what == "code at /callback" && *secret == code));
+    // Of the phones at our server, and of our server at the provider.
+    let challenges = building.witness.challenges();
+    assert!(challenges.len() >= 12, "{challenges:?}");
 
     let logs = files(&building.path("logs"), "");
     assert!(logs.len() >= 5, "{logs:?}");
     let mut traced = 0;
     for log in logs {
-        // What the app shows its person, beside the log, is for that person: the page to open, with the app's `state` in it.
         let all = fs::read(&log).unwrap();
-        let lines = all.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"open in a browser: "));
-        let text = lines.collect::<Vec<_>>().join(&b'\n');
+        let of_app = log.file_name().is_some_and(|name| name.to_string_lossy().starts_with("phone-"));
+        let text = if of_app { without_page(&all) } else { all };
         traced += text.windows(5).filter(|word| word == b"TRACE").count();
         assert_eq!(secrets.found_in(&text), [].into(), "in {log:?}");
         assert_eq!(jws_in(&text), [""; 0], "in {log:?}");
+        assert_eq!(verifiers_in(&text, &challenges), [""; 0], "in {log:?}");
     }
     assert!(traced > 100, "only {traced} lines at trace level: the test looks at the wrong thing");
     for (what, told) in
