@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
+    ("fuzz-client", &["ace", "client-sdk", "coap", "crypto", "edhoc", "oscore"]),
     ("fuzz-server", &["authz-server"]),
     ("house", &[]),
 ];
