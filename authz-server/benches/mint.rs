@@ -95,7 +95,7 @@ fn mint(c: &mut Criterion) {
     let key = PublicKey::P256 { x, y };
     let target = target(&keys, &key);
     let (audience, scope) = (target.lock.audience(), Blob(b"\x81\x82\x65/door\x02".to_vec()));
-    let life = Life::Until { iat: NOW, exp: NOW.plus(3600) };
+    let life = Life::Until { iat: NOW, nbf: None, exp: NOW.plus(3600) };
     let sub = "0".repeat(43);
     let claims = Claims { iss: ISSUER, sub: &sub, aud: &audience, scope: &scope, life, cnonce: None, series: None };
     c.bench_function("mint Encrypt0 with osc", |b| {

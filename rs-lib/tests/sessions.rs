@@ -6,7 +6,7 @@ mod support;
 use latchwork_coap::endpoint::request::Block;
 use latchwork_coap::{Code, Message, OptionNumber};
 use latchwork_crypto::RustCrypto;
-use latchwork_rs_lib::{Event, Uptime};
+use latchwork_rs_lib::{Event, Refusal, Uptime, Wall};
 use support::mint::*;
 use support::*;
 
@@ -313,4 +313,20 @@ fn noise() {
     // The header belongs to the message layer, so a change of it leaves the request genuine: once.
     assert_eq!(lock.moves(), 1);
     assert!(lock.sessions.pending() <= 2);
+}
+
+/// Fetched ahead: no sooner, and then without another token. R8392-3.1.5-01
+#[test]
+fn a_token_opens_when_it_begins() {
+    let mut lock = Lock::new();
+    let ahead = encrypted(&good(osc(b"7", b"sixteen secrets!")).set(NBF, NOW + 60));
+    for (seconds, refused) in [(0, true), (59, true), (60, false)] {
+        lock.now.wall = Wall::exact(NOW + seconds);
+        if refused {
+            assert_eq!(lock.refusal(&ahead), (Code::UNAUTHORIZED, Some(Refusal::NotYetValid)), "{seconds} s");
+        }
+    }
+    let mut phone = lock.open(&ahead, b"me", b"sixteen secrets!");
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.moves(), 1);
 }

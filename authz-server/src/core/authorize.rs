@@ -231,6 +231,7 @@ pub fn answer(
             owner: by.clone(),
             who: question.asker.id.clone(),
             scope: question.scope.clone(),
+            from: None,
             until: question.until,
         }));
     }

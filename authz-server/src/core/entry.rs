@@ -46,6 +46,9 @@ pub enum Outcome {
         token: Hash32,
         /// What it says.
         scope: Scope,
+        /// When it begins, if that is still to come.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        begins: Option<Timestamp>,
         /// When it ends everywhere.
         expires: Timestamp,
     },

@@ -91,7 +91,8 @@ pub fn issue(
     };
     match decided {
         Ok(made) => {
-            let outcome = Outcome::Granted { token: made.hash, scope: made.scope, expires: made.expires };
+            let outcome =
+                Outcome::Granted { token: made.hash, scope: made.scope, begins: made.begins, expires: made.expires };
             Ok(Issued { response: made.response, changes: made.changes, entry: entry(outcome, made.grant) })
         }
         Err(Stop { refusal, changes }) => {
@@ -124,6 +125,7 @@ struct Made {
     changes: Vec<Change>,
     hash: Hash32,
     scope: Scope,
+    begins: Option<Timestamp>,
     expires: Timestamp,
     grant: Option<super::names::GrantId>,
     profile: Option<AceProfile>,
@@ -263,6 +265,7 @@ impl Decision<'_> {
             },
             changes: Vec::new(),
             scope: Scope::default(),
+            begins: None,
             expires: self.now + life,
             grant: Some(grant.id),
             profile: None,
@@ -297,7 +300,7 @@ impl Decision<'_> {
         let scope = scope::encode(&rights.aif).ok_or(ServerFault::Records)?;
         let life = self.life(grant, &rights, targets)?;
         let mut changes = Vec::new();
-        let told = self.told(lock, form.speaks_for_itself(), life, &mut changes)?;
+        let told = self.told(lock, form.speaks_for_itself(), rights.from, life, &mut changes)?;
         let sub = match grant {
             Some(grant) => subject::of_person(&keys.pairwise, &grant.person.id, audience),
             None => subject::of_client(&keys.pairwise, &who.client().id, audience),
@@ -338,6 +341,7 @@ impl Decision<'_> {
             },
             changes,
             scope: rights.words,
+            begins: rights.from,
             expires,
             grant: grant.map(|grant| grant.id),
             profile: Some(profile),
@@ -394,14 +398,24 @@ impl Decision<'_> {
         &self,
         lock: &Lock,
         speaks_for_itself: bool,
+        from: Option<Timestamp>,
         life: Seconds,
         changes: &mut Vec<Change>,
     ) -> Result<Life, Refusal> {
         if self.request.cnonce.as_ref().is_some_and(|nonce| !CNONCE.contains(&nonce.0.len())) {
             return Err(Refusal::Cnonce);
         }
-        match if speaks_for_itself { lock.clock } else { ClockMode::Clock } {
-            ClockMode::Clock => Ok(Life::Until { iat: self.now, exp: self.now + life }),
+        let clock = if speaks_for_itself { lock.clock } else { ClockMode::Clock };
+        if let Some(from) = from {
+            if clock != ClockMode::Clock {
+                return Err(AudienceFault::NeedsClock(lock.audience()).into());
+            }
+            if from >= self.now + life {
+                return Err(Refusal::TooEarly);
+            }
+        }
+        match clock {
+            ClockMode::Clock => Ok(Life::Until { iat: self.now, nbf: from, exp: self.now + life }),
             ClockMode::Nonce if self.request.cnonce.is_none() => Err(Refusal::Cnonce),
             ClockMode::Nonce => Ok(Life::Nonce),
             ClockMode::Exi => {

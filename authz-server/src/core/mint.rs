@@ -45,10 +45,12 @@ pub struct Claims<'c> {
 /// How a token tells its lifetime, by what the lock knows of the time.
 #[derive(Clone, Copy, Debug)]
 pub enum Life {
-    /// `iat` and `exp`, and a random `cti`.
+    /// `iat`, `exp`, `nbf` where the right begins later, and a random `cti`.
     Until {
         /// Now.
         iat: Timestamp,
+        /// The begin, if it is still to come.
+        nbf: Option<Timestamp>,
         /// The end.
         exp: Timestamp,
     },
@@ -322,8 +324,9 @@ fn payload(claims: &Claims<'_>, cnf: Value, entropy: &mut dyn Entropy) -> Result
         (int(Claim::SUB.0), text(claims.sub)),
         (int(Claim::AUD.0), text(&claims.aud.to_string())),
     ];
-    if let Life::Until { iat, exp } = claims.life {
+    if let Life::Until { iat, nbf, exp } = claims.life {
         map.push((int(Claim::EXP.0), exp.0.into()));
+        map.extend(nbf.map(|nbf| (int(Claim::NBF.0), nbf.0.into())));
         map.push((int(Claim::IAT.0), iat.0.into()));
     }
     let cti = match claims.life {

@@ -229,6 +229,9 @@ pub struct AdvanceConsent {
     /// To what; empty means all that policy lets a consent open. A page asks for certain words, and its yes means no others.
     #[serde(default)]
     pub scope: Scope,
+    /// From when; a token may be fetched before, and says so (`nbf`). None: at once.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
     /// Until when; no token outlives it.
     pub until: Timestamp,
 }

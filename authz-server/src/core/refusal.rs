@@ -66,6 +66,9 @@ pub enum Refusal {
     /// Policy grants nothing of what was asked.
     #[error("policy grants nothing of what was asked")]
     NothingGranted,
+    /// The right begins later than a token fetched now may live.
+    #[error("the right begins later than a token fetched now may live")]
+    TooEarly,
     /// The confirmation key cannot be used.
     #[error("key refused: {0}")]
     Key(#[from] KeyFault),
@@ -246,6 +249,9 @@ pub enum AudienceFault {
     /// Some of its locks have no clock.
     #[error("{0} has locks without a clock")]
     GroupWithoutClock(Audience),
+    /// The lock has no clock, and only one that has would keep the token to its time.
+    #[error("{0} has no clock, and this token would need one")]
+    NeedsClock(Audience),
     /// No token would do for all of its locks.
     #[error("no form of token or signature does for all locks of {0}")]
     NothingInCommon(Audience),
@@ -441,7 +447,7 @@ impl Refusal {
             Self::Device(DeviceFault::Expired) => OAuthError::EXPIRED_TOKEN,
             Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,
-            Self::UnknownScope(_) | Self::NothingGranted => OAuthError::INVALID_SCOPE,
+            Self::UnknownScope(_) | Self::NothingGranted | Self::TooEarly => OAuthError::INVALID_SCOPE,
             Self::NotAResourceServer(_) => OAuthError::FORBIDDEN,
             Self::Key(KeyFault::Unsupported | KeyFault::NotAtThisLock | KeyFault::ForeignKey) => {
                 OAuthError::UNSUPPORTED_POP_KEY

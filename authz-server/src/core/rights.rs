@@ -16,6 +16,8 @@ pub struct Rights {
     pub words: Scope,
     /// As the lock reads them.
     pub aif: Vec<AifEntry>,
+    /// When they begin, if that is still to come.
+    pub from: Option<Timestamp>,
     /// When the owner's consent ends, where the rights hang on it.
     pub until: Option<Timestamp>,
     /// The policies that decided.
@@ -42,13 +44,14 @@ pub fn decide(
     let common = |word: &ScopeName| targets.iter().all(|target| target.lock.scopes.get(word) == map.get(word));
     let mut words = named
         .only(|word| consented.is_none_or(|consented| consented.contains(word)) && below(client, word) && common(word));
-    let mut until: Option<Timestamp> = None;
+    let (mut from, mut until): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     for target in targets {
         if words.is_empty() {
             break;
         }
         let granted = granted(policy, who, target, now, &words)?;
         by.extend(granted.by);
+        from = from.max(granted.from);
         until = until.into_iter().chain(granted.until).min();
         words = granted.words;
     }
@@ -63,7 +66,7 @@ pub fn decide(
     if aif.is_empty() {
         return Err(Refusal::NothingGranted);
     }
-    Ok(Rights { words, aif, until, by: by.clone() })
+    Ok(Rights { words, aif, from, until, by: by.clone() })
 }
 
 /// What policy grants at one door, as the consents stand.
@@ -73,11 +76,14 @@ pub struct Granted {
     pub words: Scope,
     /// The policies that decided.
     pub by: BTreeSet<String>,
+    /// When they begin, where they all hang on an owner's consent that has not begun.
+    pub from: Option<Timestamp>,
     /// When the owner's consent ends, where one of the words hangs on it.
     pub until: Option<Timestamp>,
 }
 
-/// The words of `words` that policy grants at one door, with the owner's consent for those that it covers.
+/// The words of `words` that policy grants at one door, with the owner's consent for those that it covers. One that has not begun
+/// counts only where nothing is granted without it: what holds now does not wait.
 pub fn granted(
     policy: &dyn Policy,
     who: Who<'_>,
@@ -87,15 +93,22 @@ pub fn granted(
 ) -> Result<Granted, Refusal> {
     let Some(consent) = standing_consent(target, who, now) else {
         let (words, by) = ask(policy, who, target, false, now, words)?;
-        return Ok(Granted { words, by, until: None });
+        return Ok(Granted { words, by, from: None, until: None });
     };
+    let from = consent.from.filter(|from| *from > now);
+    if from.is_some() {
+        let (words, by) = ask(policy, who, target, false, now, words)?;
+        if !words.is_empty() {
+            return Ok(Granted { words, by, from: None, until: None });
+        }
+    }
     let covers = |word: &ScopeName| consent.scope.is_empty() || consent.scope.contains(word);
     let (with, mut by) = ask(policy, who, target, true, now, &words.only(covers))?;
     let (without, reasons) = ask(policy, who, target, false, now, &words.only(|word| !covers(word)))?;
     by.extend(reasons);
     let words = words.only(|word| with.contains(word) || without.contains(word));
     let (anyhow, _) = ask(policy, who, target, false, now, &with)?;
-    Ok(Granted { words, by, until: (!with.within(&anyhow)).then_some(consent.until) })
+    Ok(Granted { words, by, from, until: (!with.within(&anyhow)).then_some(consent.until) })
 }
 
 /// The words of `words` that policy grants at one door, and the policies that decided.
@@ -117,7 +130,7 @@ pub fn ask(
     Ok((allowed.collect(), verdicts.iter().flat_map(|verdict| verdict.by.iter().cloned()).collect()))
 }
 
-/// An owner's consent that stands: given by who owns the door now, to this person, and not over.
+/// An owner's consent that stands: given by who owns the door now, to this person, and not over. It may be still to begin.
 fn standing_consent<'t>(target: &'t Target, who: Who<'_>, now: Timestamp) -> Option<&'t AdvanceConsent> {
     let Who::Person { person, .. } = who else { return None };
     let consent = target.consent.as_ref()?;

@@ -68,6 +68,7 @@ pub struct DeclaredConsent {
     who: PersonId,
     #[serde(default)]
     scope: Scope,
+    from: Option<Instant>,
     until: Instant,
 }
 
@@ -213,11 +214,16 @@ impl Declaration {
                 return Err(wrong("consent", &consent.door, "there is no door of this name"));
             }
             let old = existing.consents.get(&(consent.door.clone(), consent.who.clone()));
+            let from = consent.from.map(|from| from.0);
+            if from.is_some_and(|from| from >= consent.until.0) {
+                return Err(wrong("consent", &consent.door, "it ends before it begins"));
+            }
             let new = AdvanceConsent {
                 door: consent.door,
                 owner: consent.owner,
                 who: consent.who,
                 scope: consent.scope,
+                from,
                 until: consent.until.0,
             };
             plan.add("consent", format!("{} for {}", new.door, new.who), old, new)?;

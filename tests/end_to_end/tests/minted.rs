@@ -55,9 +55,9 @@ proptest! {
             aud: &aud,
             scope: &granted,
             life: match clock {
-                ClockMode::Clock => Life::Until { iat: NOW, exp: NOW.plus(lasts.into()) },
+                ClockMode::Clock => Life::Until { iat: NOW, nbf: None, exp: NOW.plus(lasts.into()) },
                 // A group has no numbers of its own, so its tokens have dates.
-                ClockMode::Exi if aud.to_string() == GROUP => Life::Until { iat: NOW, exp: NOW.plus(lasts.into()) },
+                ClockMode::Exi if aud.to_string() == GROUP => Life::Until { iat: NOW, nbf: None, exp: NOW.plus(lasts.into()) },
                 ClockMode::Exi => Life::FromArrival { exi: lasts, number },
                 ClockMode::Nonce => Life::Nonce,
             },

@@ -161,6 +161,7 @@ fn what_each_door_takes() {
         owner: who(owner),
         who: who("vera"),
         scope: Scope::default(),
+        from: None,
         until,
     };
     house.put(consent("mallory", NOW.plus(60)));

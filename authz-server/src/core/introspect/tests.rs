@@ -5,7 +5,7 @@ use crate::core::change::{Key, Record};
 use crate::core::channel::ChannelIdentity;
 use crate::core::names::Audience;
 use crate::core::names::LockName;
-use crate::core::records::{ClientAuth, ClientKind, Protection, Revoked, RevokedWhy, TokenForm};
+use crate::core::records::{AdvanceConsent, ClientAuth, ClientKind, Protection, Revoked, RevokedWhy, TokenForm};
 use crate::core::request::{Credential, GrantAsked, ReqCnf, TokenRequest};
 use crate::core::response::{self, NewKey};
 use crate::core::testing::*;
@@ -180,26 +180,34 @@ fn what_is_not_good_is_not_told_why() {
     assert!(!active(&ask(&house, &front, &token).unwrap()), "its grant is gone with its client");
 }
 
-/// R7662-4-01
+/// R7662-4-01, R8392-3.1.5-01
 #[test]
 fn what_has_not_begun() {
-    for (nbf, good) in [(NOW.0 - 1, true), (NOW.0, true), (NOW.0 + 1, false)] {
+    for form in [TokenForm::Reference, TokenForm::SelfContained] {
         let mut house = House::new();
         let mut lock = house.target("front", None).unwrap().lock;
-        lock.abilities.form = TokenForm::Reference;
+        lock.abilities.form = form;
         house.put(lock);
         let front = own(&mut house, "lock:front", &["front"]);
-        let token = bytes(&house.ask(&robot(), &machines("front")).unwrap().response.token);
-        let question = Question::of_bytes(Face::Form, &token);
-        let (Record::Token(mut record), _) = house.find(&Key::Token(question.hash())).unwrap() else { panic!() };
-        let label = TokenRecord::claims_label(&record.hash);
-        let opened = house.keys.storage.open(&label, &record.claims.take().unwrap().0.0).unwrap();
-        let claims = Claims { nbf: Some(nbf), ..Claims::decode(&opened).unwrap() };
-        let mut out = [0; 512];
-        let sealed = house.keys.storage.seal(&label, claims.encode(&mut out).unwrap()).unwrap();
-        record.claims = Some(crate::core::bytes::Sealed(crate::core::bytes::Blob(sealed)));
-        house.put(record);
-        assert_eq!(active(&ask(&house, &front, &token).unwrap()), good, "{}", nbf - NOW.0);
+        house.put(AdvanceConsent {
+            door: "front".parse().unwrap(),
+            owner: who("olga"),
+            who: who("vera"),
+            scope: Default::default(),
+            from: Some(NOW.plus(60)),
+            until: NOW.plus(600),
+        });
+        let phone = Pair::new(1);
+        let code = house.code(&person("vera", &["visitors"]), &["front"], &phone);
+        let issued = house.ask(&app(phone.proof("a")), &request(redeeming(&code), "front")).unwrap();
+        let token = bytes(&issued.response.token);
+        for (after, good) in [(0, false), (59, false), (60, true), (599, true), (600, false)] {
+            house.now = NOW.plus(after);
+            let answer = ask(&house, &front, &token).unwrap();
+            assert_eq!(active(&answer), good, "{after} s");
+            let json = answer.to_json();
+            assert_eq!(json["nbf"].as_i64(), good.then_some(NOW.0 + 60), "{after} s: {json}");
+        }
     }
 }
 

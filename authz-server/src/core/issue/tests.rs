@@ -12,6 +12,7 @@ use crate::core::request::{Credential, ProfileAsked, ReqCnf};
 use crate::core::response::NewKey;
 use crate::core::testing::*;
 
+mod begins;
 mod forms;
 mod minted;
 mod property;
@@ -419,6 +420,7 @@ fn an_owners_consent_opens_and_ends() {
         owner: who("olga"),
         who: who("vera"),
         scope: Scope::default(),
+        from: None,
         until,
     });
     let issued = house.ask(&app(phone.proof("a")), &asked).unwrap();
@@ -445,7 +447,7 @@ fn a_consent_covers_what_the_owner_was_asked() {
     ] {
         let scope = Scope::try_from(consented.to_owned()).unwrap();
         let (owner, until) = (who("olga"), NOW.plus(600));
-        house.put(AdvanceConsent { door: "front".parse().unwrap(), owner, who: who("vera"), scope, until });
+        house.put(AdvanceConsent { door: "front".parse().unwrap(), owner, who: who("vera"), scope, from: None, until });
         let asked = asked.map(|words| ScopeAsked::Text(words.parse().unwrap()));
         let asked = TokenRequest { scope: asked, ..request(redeeming(&code), "front") };
         let got = house.decide(&app(phone.proof("a")), &asked).ok().map(|issued| match issued.response.scope {

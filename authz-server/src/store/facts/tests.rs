@@ -76,6 +76,7 @@ fn tells_the_core_what_its_tests_told_it() {
             owner: who("olga"),
             who: who("vera"),
             scope: Default::default(),
+            from: None,
             until,
         });
     }
@@ -175,6 +176,7 @@ fn lists_a_kind_whole_in_pages_and_by_door() {
             owner: who.clone(),
             who,
             scope: Default::default(),
+            from: None,
             until: NOW,
         })]))
         .unwrap();

@@ -34,7 +34,7 @@ proptest! {
         let person = person("pat", &groups);
         if let Some(left) = consent_left {
             let until = NOW.plus(left);
-            house.put(AdvanceConsent { door: lock.parse().unwrap(), owner: who("olga"), who: who("pat"), scope: Scope::default(), until });
+            house.put(AdvanceConsent { door: lock.parse().unwrap(), owner: who("olga"), who: who("pat"), scope: Scope::default(), from: None, until });
         }
         let code = house.code(&person, &consented_locks, &phone);
         let (mut record, _) = house.find(&Key::Code(Hash32::of(&[code.expose()]))).unwrap();

@@ -155,6 +155,10 @@ async fn declarations_that_are_refused() {
             "a time in UTC",
             json!({ "consent": [{ "door": "front", "owner": { "issuer": "https://i", "subject": "o" }, "who": { "issuer": "https://i", "subject": "w" }, "until": "tomorrow" }] }),
         ),
+        (
+            "ends before it begins",
+            json!({ "consent": [{ "door": "front", "owner": { "issuer": "https://i", "subject": "o" }, "who": { "issuer": "https://i", "subject": "w" }, "from": "2027-01-31T18:00:00Z", "until": 5 }] }),
+        ),
     ] {
         let got = world.ask(admin("apply", &declaration)).await;
         assert_eq!(got.status, 422, "{declaration}: {}", got.text());
