@@ -53,17 +53,18 @@ no-alloc:
 no-panic:
 	tests/firmware/no-panic
 
-# The locks of a microcontroller: in Rust, the variant that opens every door, and in C.
+# The locks of a microcontroller: in Rust, the variant that opens every door, on both kinds of line, and in C.
 image:
 	examples/door-lock/cortex-m/build
+	examples/door-lock/cortex-m/build es256-p256-udp
 	examples/door-lock/c/build
 
 # What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
 firmware:
 	examples/building/setup demo firmware
-	for variant in symmetric eddsa-small es256-p256; do examples/door-lock/cortex-m/build $$variant; done
+	for variant in symmetric eddsa-small es256-p256 es256-p256-udp; do examples/door-lock/cortex-m/build $$variant; done
 	examples/door-lock/c/build
-	tests/firmware/panics symmetric eddsa-small es256-p256
+	tests/firmware/panics symmetric eddsa-small es256-p256 es256-p256-udp
 	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin footprint
 	target/debug/footprint $(if $(RECORD),--record)
 

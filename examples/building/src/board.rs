@@ -1,4 +1,4 @@
-//! A lock on a microcontroller: the image of `examples/door-lock/cortex-m` in QEMU, and the serial line to it.
+//! A lock on a microcontroller: the image of `examples/door-lock/cortex-m` in QEMU, and the serial line or the network that it is on.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -20,7 +20,13 @@ use crate::{Outcome, Process};
 pub struct Board {
     /// The QEMU process; what the lock says on its console is its output.
     pub process: Process,
-    line: Line,
+    way: Way,
+}
+
+/// The way to a board: its serial line, or the network that it is on.
+enum Way {
+    Serial(Line),
+    Network(SocketAddr),
 }
 
 /// How fast time goes on the board.
@@ -33,35 +39,102 @@ pub enum Pace {
 }
 
 impl Board {
-    /// Switches the board on, with the image and the chip given. `name` and `logs` are for its console.
-    pub fn start(name: &str, image: &Path, chip: &Path, logs: &Path, pace: Pace) -> Outcome<Self> {
+    /// Switches the board on, with the image of a variant and the chip given. `name` and `logs` are for its console.
+    pub fn start(name: &str, variant: &str, chip: &Path, logs: &Path, pace: Pace) -> Outcome<Self> {
+        let mut command = qemu(variant, chip)?;
+        if pace == Pace::Instructions {
+            command.args(["-icount", "shift=0"]);
+        }
+        if variant.ends_with("-udp") {
+            let address = free_port()?;
+            command.args(["-serial", "none", "-nic"]);
+            command.arg(format!("user,model=lan9118,hostfwd=udp:{address}-:5683"));
+            return Ok(Self { process: boot(command, name, logs)?, way: Way::Network(address) });
+        }
         let socket = chip.with_extension("line");
         // Left there by an earlier run of this board.
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
-        let mut command = Command::new("qemu-system-arm");
-        command.args(["-machine", "mps2-an386,memory-backend=chip", "-cpu", "cortex-m4", "-display", "none"]);
-        command.args(["-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
-        command.arg("-object").arg(format!(
-            "memory-backend-file,id=chip,size={},share=on,mem-path={}",
-            fs::metadata(chip)?.len(),
-            chip.display()
-        ));
         command.arg("-serial").arg(format!("unix:{}", socket.display()));
-        command.arg("-kernel").arg(image);
-        if pace == Pace::Instructions {
-            command.args(["-icount", "shift=0"]);
-        }
-        let mut process = Process::start(name, logs, &mut command)?;
-        process.line("locked, and waiting")?;
+        let process = boot(command, name, logs)?;
         let (stream, _) = listener.accept()?;
-        Ok(Self { process, line: Line::open(stream)? })
+        Ok(Self { process, way: Way::Serial(Line::open(stream)?) })
+    }
+
+    /// Switches a board on that is alone with us on an Ethernet.
+    pub fn on_wire(name: &str, variant: &str, chip: &Path, logs: &Path) -> Outcome<(Process, Wire)> {
+        let (mut command, wire) = (qemu(variant, chip)?, Wire::lay()?);
+        let end = |end: &str, address: SocketAddr| {
+            format!("{end}.type=inet,{end}.host={},{end}.port={}", address.ip(), address.port())
+        };
+        command.args(["-serial", "none", "-net", "nic,netdev=wire,model=lan9118", "-netdev"]);
+        command.arg(format!("dgram,id=wire,{},{}", end("local", wire.board), end("remote", wire.socket.local_addr()?)));
+        Ok((boot(command, name, logs)?, wire))
     }
 
     /// Where datagrams for the board go.
     pub fn address(&self) -> SocketAddr {
-        self.line.address.into()
+        match &self.way {
+            Way::Serial(line) => line.address.into(),
+            Way::Network(address) => *address,
+        }
     }
+}
+
+fn qemu(variant: &str, chip: &Path) -> Outcome<Command> {
+    let mut command = Command::new("qemu-system-arm");
+    command.args(["-machine", "mps2-an386,memory-backend=chip", "-cpu", "cortex-m4", "-display", "none"]);
+    command.args(["-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
+    command.arg("-object").arg(format!(
+        "memory-backend-file,id=chip,size={},share=on,mem-path={}",
+        fs::metadata(chip)?.len(),
+        chip.display()
+    ));
+    command.arg("-kernel").arg(image(variant)?);
+    Ok(command)
+}
+
+fn boot(mut command: Command, name: &str, logs: &Path) -> Outcome<Process> {
+    let mut process = Process::start(name, logs, &mut command)?;
+    process.line("locked, and waiting")?;
+    Ok(process)
+}
+
+/// A place on the Ethernet that a board is on: whole frames in, whole frames out, whatever is in them.
+pub struct Wire {
+    socket: UdpSocket,
+    board: SocketAddr,
+}
+
+impl Wire {
+    fn lay() -> io::Result<Self> {
+        let (socket, board) = (UdpSocket::bind("127.0.0.1:0")?, free_port()?);
+        socket.set_read_timeout(Some(POLL))?;
+        Ok(Self { socket, board })
+    }
+
+    /// Puts a frame on the wire.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        self.socket.send_to(frame, self.board).map(drop)
+    }
+
+    /// The next frame on the wire; none if nothing comes for a while.
+    pub fn receive(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut frame = vec![0; MAX_FRAME];
+        match self.socket.recv(&mut frame) {
+            Ok(length) => {
+                frame.truncate(length);
+                Ok(Some(frame))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A UDP port that is free at this moment.
+fn free_port() -> io::Result<SocketAddr> {
+    UdpSocket::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// A variant of the image, as `examples/door-lock/cortex-m/build` leaves it.
@@ -74,6 +147,9 @@ pub fn image(variant: &str) -> Outcome<PathBuf> {
 
 /// The variant that speaks everything.
 pub const EVERYTHING: &str = "es256-p256";
+
+/// The same on Ethernet.
+pub const EVERYTHING_UDP: &str = "es256-p256-udp";
 
 /// Writes the chip of a board: what `latchwork lock enroll` wrote for the lock, and its own key if it has one.
 pub fn write_chip(config: &Path, key: Option<&Path>, chip: &Path) -> Outcome<()> {

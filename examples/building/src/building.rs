@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::board::{EVERYTHING, Pace};
+use crate::board::{EVERYTHING, EVERYTHING_UDP, Pace};
 use crate::{Browser, Lock, Outcome, Phone, Process, Witness};
 
 /// What the company runs.
@@ -42,6 +42,8 @@ pub enum Body {
     /// Microcontrollers in QEMU, without a clock: the front door knows by this mode (`nonce`, `exi`) that a token is
     /// recent, the side door by `exi`.
     Board(&'static str),
+    /// The same on Ethernet.
+    BoardUdp(&'static str),
     /// The same with `exi`, where their timers count instructions, and with the images of these variants.
     Measured {
         /// The front door's.
@@ -106,6 +108,8 @@ impl Building {
             let board = match (body, name) {
                 (Body::Board(mode), "front") => Some((mode, EVERYTHING, Pace::Real)),
                 (Body::Board(_), "side") => Some(("exi", EVERYTHING, Pace::Real)),
+                (Body::BoardUdp(mode), "front") => Some((mode, EVERYTHING_UDP, Pace::Real)),
+                (Body::BoardUdp(_), "side") => Some(("exi", EVERYTHING_UDP, Pace::Real)),
                 (Body::Measured { front, .. }, "front") => Some(("exi", front, Pace::Instructions)),
                 (Body::Measured { side, .. }, "side") => Some(("exi", side, Pace::Instructions)),
                 _ => None,
@@ -226,9 +230,9 @@ impl Building {
         if let Some(lock) = self.locks.get_mut(name).filter(|lock| lock.has_clock()) {
             return lock.reboot();
         }
-        drop(self.locks.remove(name));
+        let image = self.locks.remove(name).and_then(|lock| lock.image()).ok_or("no such board")?;
         let (file, locks, logs) = (self.path(&format!("locks/{name}.lock")), self.path("locks"), self.path("logs"));
-        let lock = Lock::on_board(name, &file, None, (&locks, &logs), (EVERYTHING, Pace::Real))?;
+        let lock = Lock::on_board(name, &file, None, (&locks, &logs), image)?;
         self.locks.insert(name.to_owned(), lock);
         Ok(())
     }

@@ -27,7 +27,7 @@ pub struct Lock {
 
 enum Body {
     Linux { process: Process, again: Again },
-    Board { _board: Board },
+    Board { _board: Board, image: (&'static str, Pace) },
 }
 
 /// How to start a lock again.
@@ -118,17 +118,25 @@ impl Lock {
         file: &Path,
         key: Option<&Path>,
         (directory, logs): (&Path, &Path),
-        (variant, pace): (&str, Pace),
+        (variant, pace): (&'static str, Pace),
     ) -> Outcome<Self> {
         let chip = directory.join(format!("{name}.chip"));
         if !chip.exists() {
             board::write_chip(file, key, &chip)?;
         }
-        let board = Board::start(&format!("lock-{name}"), &board::image(variant)?, &chip, logs, pace)?;
+        let board = Board::start(&format!("lock-{name}"), variant, &chip, logs, pace)?;
         let (address, record) = (board.address(), board.process.log().to_owned());
         let corridor = Sniffer::before(address)?;
-        let body = Body::Board { _board: board };
+        let body = Body::Board { _board: board, image: (variant, pace) };
         Ok(Self { name: name.to_owned(), address, corridor, record, clock: None, body })
+    }
+
+    /// The variant of the image that a board runs, and how fast.
+    pub fn image(&self) -> Option<(&'static str, Pace)> {
+        match &self.body {
+            Body::Linux { .. } => None,
+            Body::Board { image, .. } => Some(*image),
+        }
     }
 
     /// Whether it knows the date.

@@ -1,4 +1,4 @@
-//! Registers of the Arm AN386 (CMSDK: UART 0, timer 0) and of the Cortex-M4 (SysTick, NVIC), and semihosting.
+//! Registers of the Arm AN386 (CMSDK: UART 0, timer 0; the Ethernet controller has a file of its own) and of the Cortex-M4 (SysTick, NVIC), and semihosting.
 //!
 //! Interrupts stay masked: they end a sleep, and what they are about is then polled. So nothing runs beside the loop.
 
@@ -22,7 +22,7 @@ pub(crate) fn start() {
     write(SYSTICK_RELOAD, NAP_TICKS);
     write(SYSTICK_VALUE, 0);
     write(SYSTICK_CONTROL, 0b111);
-    write(NVIC_ENABLE, UART_RX_IRQ);
+    write(NVIC_ENABLE, LINE_IRQ);
 }
 
 /// Sleeps until something arrives, or for [`NAP_TICKS`].
@@ -32,20 +32,29 @@ pub(crate) fn idle() {
         unsafe { asm!("wfi", options(nomem, nostack)) };
     }
     write(UART + UART_INTERRUPT, 0b11);
-    write(NVIC_CLEAR, UART_RX_IRQ);
+    write(NVIC_CLEAR, LINE_IRQ);
     write(ICSR, CLEAR_SYSTICK);
 }
 
-/// The next byte from the line, if there is one.
-pub(crate) fn receive() -> Option<u8> {
-    let full = read(UART + UART_STATE) & RX_FULL != 0;
-    full.then(|| read(UART + UART_DATA).to_le_bytes()[0])
-}
+/// The serial line.
+#[cfg(not(feature = "ethernet"))]
+pub(crate) mod uart {
+    use super::{RX_FULL, UART, UART_STATE, read, write};
 
-/// Puts a byte on the line, as soon as there is room for it.
-pub(crate) fn send(byte: u8) {
-    while read(UART + UART_STATE) & TX_FULL != 0 {}
-    write(UART + UART_DATA, byte.into());
+    /// The next byte from the line, if there is one.
+    pub(crate) fn receive() -> Option<u8> {
+        let full = read(UART + UART_STATE) & RX_FULL != 0;
+        full.then(|| read(UART + UART_DATA).to_le_bytes()[0])
+    }
+
+    /// Puts a byte on the line, as soon as there is room for it.
+    pub(crate) fn send(byte: u8) {
+        while read(UART + UART_STATE) & TX_FULL != 0 {}
+        write(UART + UART_DATA, byte.into());
+    }
+
+    const UART_DATA: u32 = 0x0;
+    const TX_FULL: u32 = 1;
 }
 
 /// Counts up, and over, once in 171 seconds.
@@ -99,17 +108,16 @@ fn write(address: u32, value: u32) {
 }
 
 const UART: u32 = 0x4000_4000;
-const UART_DATA: u32 = 0x0;
 const UART_STATE: u32 = 0x4;
 const UART_CONTROL: u32 = 0x8;
 const UART_INTERRUPT: u32 = 0xc;
 const UART_BAUD: u32 = 0x10;
-const TX_FULL: u32 = 1;
 const RX_FULL: u32 = 2;
 const TX: u32 = 1;
 const RX: u32 = 2;
 const RX_INTERRUPT: u32 = 8;
-const UART_RX_IRQ: u32 = 1 << 0;
+/// What arrives in this image: a byte on the UART, or a frame from the Ethernet controller.
+const LINE_IRQ: u32 = if cfg!(feature = "ethernet") { 1 << 13 } else { 1 << 0 };
 
 const TIMER: u32 = 0x4000_0000;
 const TIMER_CONTROL: u32 = 0x0;

@@ -5,11 +5,12 @@ use crate::clock::Clock;
 use crate::edhoc::OwnKey;
 use crate::entropy::Entropy;
 use crate::flash::Flash;
+use crate::line::Line;
 use crate::{board, console, measure};
 use latchwork_door_lock_app::counters::Counters;
 use latchwork_door_lock_app::page::Page;
 use latchwork_door_lock_app::{Bolt, Lock, MAX_DATAGRAM, Sent, Stuck};
-use latchwork_door_lock_slip::{Decoder, HEADERS, Packet, encode};
+use latchwork_door_lock_slip::Packet;
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::{Allowed, Event, Freshness, Trust};
 
@@ -55,22 +56,23 @@ fn run() -> Result<core::convert::Infallible, Fault> {
     }
 
     let mut clock = Clock::start();
-    let mut line = Decoder::<FRAME>::new();
-    let (mut out, mut frame) = ([0; MAX_DATAGRAM], [0; FRAME]);
+    let mut line = Line::open()?;
+    let mut out = [0; MAX_DATAGRAM];
     console::line("locked, and waiting");
     loop {
         board::idle();
         clock.advance();
         lock.tick(&clock.now());
-        while let Some(byte) = board::receive() {
-            let Some(packet) = line.push(byte).and_then(Packet::parse) else { continue };
+        while let Some(arrived) = line.receive() {
+            let Some(packet) = arrived else { continue };
             clock.advance();
-            let (sent, cost) = measure::cost(|| {
-                lock.receive(clock.millis(), clock.now(), packet.from, packet.payload, None, &mut out)
+            let (own, peer) = (packet.to, packet.from);
+            let (sent, mut cost) = measure::cost(|| {
+                lock.receive(clock.millis(), clock.now(), peer, packet.payload, None, &mut out)
             });
             let Some(Sent { datagram, event }) = sent else { continue };
-            let answer = Packet { from: packet.to, to: packet.from, payload: datagram };
-            encode(answer.write(&mut frame).unwrap_or_default(), board::send);
+            line.send(&Packet { from: own, to: peer, payload: datagram });
+            cost.stack = cost.stack.max(line.stack());
             log(event, &cost);
         }
     }
@@ -127,5 +129,3 @@ pub(crate) const DOORSTEP: usize = 2;
 /// How long a client may take to fetch a token for a nonce, and how long its rights then last, in seconds.
 const NONCE_FRESH: u64 = 600;
 const NONCE_RIGHTS: u64 = 3600;
-
-const FRAME: usize = MAX_DATAGRAM + HEADERS;

@@ -12,10 +12,17 @@ mod clock;
 mod console;
 mod edhoc;
 mod entropy;
+#[cfg(feature = "ethernet")]
+mod ethernet;
 mod flash;
 mod guard;
+#[cfg(feature = "ethernet")]
+mod lan9118;
+mod line;
 mod measure;
 mod panic;
+#[cfg(not(feature = "ethernet"))]
+mod serial;
 
 /// Never returns: a lock that cannot start stays locked and says why.
 #[cortex_m_rt::entry]

@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("door-lock-app", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib"]),
     ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib", "transport", "door-lock-app"]),
     ("door-lock-slip", &[]),
+    ("door-lock-ethernet", &["door-lock-slip"]),
     ("phone", &["client-sdk"]),
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),

@@ -3,7 +3,8 @@
 use latchwork_house::files;
 
 /// Rooms without a heap and without an operating system.
-const NO_STD: &[&str] = &["protocol/", "rs-lib/", "examples/door-lock/app/", "examples/door-lock/slip/"];
+const NO_STD: &[&str] =
+    &["protocol/", "rs-lib/", "examples/door-lock/app/", "examples/door-lock/slip/", "examples/door-lock/ethernet/"];
 
 /// Past this, a file holds two subjects.
 const MAX_LINES: usize = 600;
