@@ -28,7 +28,7 @@ check: no-alloc
 	$(CARGO) test --locked --quiet -p latchwork-house
 
 unit: image
-	$(CARGO) test --locked --quiet --workspace --exclude latchwork-house --exclude latchwork-end-to-end
+	LATCHWORK_PEERS=required $(CARGO) test --locked --quiet --workspace --exclude latchwork-house --exclude latchwork-end-to-end
 
 # The programs are built first: the tests start them as a user would.
 end-to-end: image

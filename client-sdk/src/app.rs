@@ -155,8 +155,9 @@ impl App {
         let session = Arc::clone(self.sessions.lock().await.entry(door.audience.clone()).or_default());
         let mut session = session.lock().await;
         let mut asking = Asking { app: self, reign };
+        let before = known.as_ref().map(|known| Zeroizing::new(known.token.clone()));
         let (opened, permission) = crate::open::open(&mut session, &door, known, &mut asking, Some(&*self.key)).await?;
-        asking.keep(&door.audience, permission).await?;
+        asking.keep(&door.audience, permission, replaces(before.as_deref().map(Vec::as_slice))).await?;
         Ok(opened)
     }
 
@@ -253,22 +254,34 @@ impl Source for Asking<'_> {
         };
         // Anybody can send a cnonce in a lock's name. A token with it takes the place of another once it opened the door.
         if cnonce.is_none() {
-            self.keep(&door.audience, permission.clone()).await?;
+            self.keep(&door.audience, permission.clone(), |_| true).await?;
         }
         Ok(permission)
     }
 }
 
 impl Asking<'_> {
-    async fn keep(&self, audience: &str, permission: Permission) -> Result<(), Error> {
+    /// Keeps a permission where `gives_way` says so of the one that is there.
+    async fn keep(
+        &self,
+        audience: &str,
+        permission: Permission,
+        gives_way: impl FnOnce(Option<&Permission>) -> bool,
+    ) -> Result<(), Error> {
         let mut state = self.app.state.lock().await;
-        let known = state.permissions.get(audience).is_some_and(|known| known.token == permission.token);
-        if known || state.reign != self.reign {
+        let there = state.permissions.get(audience);
+        if state.reign != self.reign || there.is_some_and(|there| there.token == permission.token) || !gives_way(there)
+        {
             return Ok(());
         }
         state.permissions.insert(audience.to_owned(), permission);
         self.app.save(&state)
     }
+}
+
+/// Gives way: the token that an opening began with. A newer one that another call put there meanwhile stays.
+fn replaces(before: Option<&[u8]>) -> impl FnOnce(Option<&Permission>) -> bool {
+    move |there| there.map(|there| &*there.token) == before
 }
 
 impl State {
@@ -279,5 +292,41 @@ impl State {
     /// What opens `door` now, as far as our clock knows.
     fn permission(&self, door: &Door) -> Option<&Permission> {
         self.permissions.get(&door.audience).filter(|permission| permission.is_valid(now()) && permission.fits(door))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileStore, SoftwareKey};
+
+    fn permission(token: &str) -> Permission {
+        let token = base64url(token.as_bytes());
+        serde_json::from_value(serde_json::json!({
+            "token": token, "id": "MA", "master_secret": "MDEyMzQ1Njc4OWFiY2RlZg", "salt": null, "context_id": null,
+            "expires": 99_999_999_999_u64,
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_slow_opening_leaves_what_is_newer() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server { issuer: "https://as.example".into(), client_id: "phone".into(), certificate: None };
+        let store = FileStore::new(directory.path().join("tokens.json"));
+        let app = App::new(server, Arc::new(SoftwareKey::generate().unwrap()), Arc::new(store)).unwrap();
+        let asking = Asking { app: &app, reign: 0 };
+        for (there, token, before, kept) in [
+            (None, "mine", None, "mine"),
+            (Some("old"), "mine", Some("old"), "mine"),
+            (Some("newer"), "mine", Some("old"), "newer"),
+            (Some("newer"), "mine", None, "newer"),
+        ] {
+            app.state.lock().await.permissions =
+                there.map(|there| ("front".to_owned(), permission(there))).into_iter().collect();
+            let before = before.map(|before| permission(before).token.clone());
+            asking.keep("front", permission(token), replaces(before.as_deref())).await.unwrap();
+            assert_eq!(app.state.lock().await.permissions["front"].token, permission(kept).token);
+        }
     }
 }

@@ -20,11 +20,13 @@ use latchwork_edhoc::{
 const PEER: &str = "tests/interop/edhoc_peer.py";
 const LAKERS: &str = "tests/interop/edhoc_lakers.py";
 
-/// The Python that `make setup` prepares; without it there is nobody to talk to, and the run says so.
+/// The Python that `make setup` prepares; without it there is nobody to talk to, and the run says so. `make test` does not run
+/// without: it sets `LATCHWORK_PEERS`.
 fn python(script: &str) -> Option<Command> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = root.join("target/tools/python/bin/python");
     if !python.exists() {
+        assert!(std::env::var_os("LATCHWORK_PEERS").is_none(), "{script}: run `make setup` for its Python");
         // Not by `eprintln`, which the test harness swallows.
         let _ = writeln!(std::io::stderr(), "SKIPPED: {script}: run `make setup` for its Python");
         return None;
