@@ -14,6 +14,12 @@ static _Alignas(LATCHWORK_ALIGN) uint8_t memory[LATCHWORK_SIZE];
 
 static uint64_t relocks; /* when the bolt goes back, in ms since boot; 0 if it is locked */
 
+/* Also at the start: the power may have gone while the door was open. */
+static void lock_bolt(void) {
+    relocks = 0;
+    board_say("bolt locked\n");
+}
+
 static bool fill(void *context, uint8_t *out, size_t len) {
     (void)context;
     return board_random(out, len);
@@ -88,6 +94,7 @@ int main(void) {
         board_say("\n");
         return 1;
     }
+    lock_bolt();
     board_say("locked, and waiting\n");
     for (;;) {
         uint64_t peer;
@@ -95,10 +102,7 @@ int main(void) {
         LatchworkEvent event;
         board_idle();
         latchwork_tick(lock);
-        if (relocks && relocks <= board_millis()) {
-            relocks = 0;
-            board_say("bolt locked\n");
-        }
+        if (relocks && relocks <= board_millis()) lock_bolt();
         const uint8_t *datagram = line_receive(frame, &len, &peer);
         if (!datagram) continue;
         board_paint();

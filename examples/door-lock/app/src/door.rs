@@ -16,16 +16,17 @@ pub trait Bolt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stuck;
 
-/// A bolt and when it goes back.
+/// A bolt and when it goes back. Where nobody knows how it stands, it goes back as soon as it can.
 pub struct Door<B> {
     bolt: B,
     relocks: Option<Uptime>,
 }
 
 impl<B: Bolt> Door<B> {
-    /// A door that is locked.
-    pub fn new(bolt: B) -> Self {
-        Self { bolt, relocks: None }
+    /// Locks: the power may have gone while the door was open. If the bolt is stuck, [`relock`](Self::relock) tries again.
+    pub fn new(mut bolt: B) -> Self {
+        let relocks = bolt.lock().err().map(|Stuck| Uptime(0));
+        Self { bolt, relocks }
     }
 
     /// Locks if the time has come; a bolt that is stuck is tried again the next time.
@@ -59,7 +60,10 @@ impl<B: Bolt> Resources for Door<B> {
                     self.relocks = Some(now.uptime.plus(OPEN_FOR));
                     Reply::code(Code::CHANGED)
                 }
-                Err(Stuck) => Reply::code(Code::INTERNAL_SERVER_ERROR),
+                Err(Stuck) => {
+                    self.relocks = Some(now.uptime);
+                    Reply::code(Code::INTERNAL_SERVER_ERROR)
+                }
             },
             Code::GET => Reply {
                 format: Some(text),
@@ -77,3 +81,38 @@ impl<B: Bolt> Resources for Door<B> {
 
 /// How long a door stays unlocked, in seconds.
 const OPEN_FOR: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchwork_rs_lib::Wall;
+
+    /// Counts how often it was to be locked; stuck the first few times.
+    struct Counted {
+        stuck: u8,
+        tried: u8,
+    }
+
+    impl Bolt for Counted {
+        fn unlock(&mut self, _: &Allowed<'_>) -> Result<(), Stuck> {
+            Ok(())
+        }
+
+        fn lock(&mut self) -> Result<(), Stuck> {
+            self.tried += 1;
+            if self.tried > self.stuck { Ok(()) } else { Err(Stuck) }
+        }
+    }
+
+    /// A power cut leaves the bolt where it was.
+    #[test]
+    fn it_is_locked_at_the_start_and_until_it_is() {
+        for (stuck, tried) in [(0, 1), (1, 2), (3, 4)] {
+            let mut door = Door::new(Counted { stuck, tried: 0 });
+            for uptime in 0..5 {
+                door.relock(&Now { wall: Wall::Unknown, uptime: Uptime(uptime) });
+            }
+            assert_eq!((door.bolt.tried, door.relocks()), (tried, None), "stuck {stuck} times");
+        }
+    }
+}

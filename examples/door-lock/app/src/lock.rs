@@ -46,7 +46,7 @@ where
     E: Edhoc<C, A>,
     F: Flash,
 {
-    /// A lock that was just switched on: locked, with nobody inside. A flash that cannot be read makes a lock that takes
+    /// A lock that was just switched on: it locks, and nobody is inside. A flash that cannot be read makes a lock that takes
     /// no tokens that count from receipt ([`remembers`](Self::remembers)).
     #[inline(never)] // or a caller that goes on for good would hold the parts of the lock beside it
     pub fn new(

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 const SECRET: &[u8] = b"sixteen secrets!";
 
 struct Lock {
+    command: Command,
     process: Child,
     dir: TempDir,
     socket: UdpSocket,
@@ -48,14 +49,15 @@ impl Lock {
         lock.arg("--clock-offset-file").arg(dir.path().join("offset"));
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
         lock.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(log);
-        let mut process = lock.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on coap://").expect("says where it listens");
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { process, dir, socket, id: 0 }
+        let (process, socket) = switch_on(&mut lock);
+        Self { command: lock, process, dir, socket, id: 0 }
+    }
+
+    /// Cuts the power and gives it back.
+    fn reboot(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        (self.process, self.socket) = switch_on(&mut self.command);
     }
 
     fn exchange(&mut self, datagram: &[u8]) -> Vec<u8> {
@@ -127,9 +129,26 @@ impl Lock {
 
     /// How often the bolt opened.
     fn openings(&self) -> usize {
-        let record = std::fs::read_to_string(self.dir.path().join("record")).unwrap();
-        record.lines().filter(|line| line.contains(r#""bolt":"unlocked""#)).count()
+        self.moves().iter().filter(|bolt| *bolt == "unlocked").count()
     }
+
+    /// Where the bolt went, move by move.
+    fn moves(&self) -> Vec<String> {
+        let record = std::fs::read_to_string(self.dir.path().join("record")).unwrap();
+        let bolt = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["bolt"].as_str().unwrap().to_owned();
+        record.lines().map(bolt).collect()
+    }
+}
+
+fn switch_on(lock: &mut Command) -> (Child, UdpSocket) {
+    let mut process = lock.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on coap://").expect("says where it listens");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    (process, socket)
 }
 
 fn config() -> String {
@@ -174,7 +193,7 @@ fn a_token_opens_the_door() {
     assert_eq!(lock.ask(&mut phone, Code::PUT).0, Code::METHOD_NOT_ALLOWED);
 
     let record = std::fs::read_to_string(lock.dir.path().join("record")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(record.lines().next().unwrap()).unwrap();
+    let line: serde_json::Value = serde_json::from_str(record.lines().last().unwrap()).unwrap();
     assert_eq!(line["bolt"], "unlocked");
     assert_eq!(line["holder"].as_str().unwrap().len(), 64);
 
@@ -258,7 +277,17 @@ fn a_bolt_that_is_stuck() {
     let mut lock = Lock::recording("/dev/full");
     let mut phone = lock.open(&encrypted(&claims()), SECRET);
     assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::INTERNAL_SERVER_ERROR);
-    assert_eq!(lock.ask(&mut phone, Code::GET), (Code::CONTENT, b"locked".to_vec()));
+    assert_eq!(lock.ask(&mut phone, Code::GET), (Code::CONTENT, b"unlocked".to_vec()), "for all that it knows");
+}
+
+/// The power goes while the door is open: it is locked again before anybody is heard.
+#[test]
+fn a_power_cut_while_the_door_is_open() {
+    let mut lock = Lock::start();
+    let mut phone = lock.open(&encrypted(&claims()), SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST).0, Code::CHANGED);
+    lock.reboot();
+    assert_eq!(lock.moves(), ["locked", "unlocked", "locked"]);
 }
 
 /// Of all that is wrong with a non-confirmable request, only an unknown critical option is rejected in silence
@@ -317,7 +346,7 @@ fn keygen_keeps_the_private_half() {
     assert!(!keygen().status.success(), "never overwrites");
 }
 
-/// What is wrong is said in one line that names it and shows no key; the lock does not run.
+/// What is wrong is said in one line that names it and shows no key; the lock does not run, but the bolt is locked if it can be.
 #[test]
 fn a_lock_that_cannot_start() {
     let dir = tempfile::tempdir().unwrap();
@@ -340,7 +369,8 @@ fn a_lock_that_cannot_start() {
         let ended = lock.output().unwrap();
         let log = String::from_utf8(ended.stderr).unwrap();
         assert!(!ended.status.success(), "{says}");
-        assert!(log.contains(says) && log.lines().count() == 1 && !log.contains(half), "{log}");
+        let wrong: Vec<_> = log.lines().filter(|line| !line.contains("the bolt moved")).collect();
+        assert!(wrong.len() == 1 && wrong[0].contains(says) && !log.contains(half), "{log}");
         assert!(ended.stdout.is_empty(), "{says}");
     }
 }
