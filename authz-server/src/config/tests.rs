@@ -90,7 +90,7 @@ fn a_variable_counts_over_the_file() {
     assert_eq!(config.store.path, Path::new("/srv/latchwork/store"));
 }
 
-/// R9200-6.2-01
+/// R9200-6.2-01, R8693-6-02
 #[test]
 fn every_complaint_names_its_key() {
     let provider = "[[provider]]\nname = \"p\"\nissuer = \"https://p.example\"\nclient_id = \"c\"\n";

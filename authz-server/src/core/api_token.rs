@@ -1,6 +1,7 @@
-//! JWTs for the people API, `ISSUER/api/v1`: DPoP-bound, minutes long, valid there only (RFC 9068, RFC 9449 §6.1).
+//! JWTs for the people API, `ISSUER/api/v1`, and for services that act for people: DPoP-bound, minutes long, valid there only (RFC 9068,
+//! RFC 9449 §6.1).
 
-use super::bytes::base64url;
+use super::bytes::{Hidden, base64url};
 use super::dpop::{self, ProvenKey};
 use super::entropy::{Entropy, fresh};
 use super::jwk::PublicKey;
@@ -9,31 +10,45 @@ use super::names::{Audience, ClientId, GrantId, Jkt};
 use super::records::Grant;
 use super::refusal::{ProofFault, ServerFault};
 use super::request::Proof;
+use super::scope::Scope;
 use super::subject;
 use super::time::{Seconds, Timestamp};
 use crate::keys::{Keys, Public};
 use serde::{Deserialize, Serialize};
 
-/// Mints one for the holder of `jkt`.
+/// What one says beside its person and app.
+#[derive(Clone, Copy, Debug)]
+pub struct Says<'s> {
+    /// `iss`.
+    pub issuer: &'s str,
+    /// Whom it is for.
+    pub aud: &'s Audience,
+    /// The most that can be got for it (RFC 8693 §4.2); none for the people API.
+    pub scope: Option<&'s Scope>,
+    /// The thumbprint of its holder's key.
+    pub jkt: Jkt,
+    /// How long it is good.
+    pub life: Seconds,
+}
+
+/// Mints one.
 pub fn mint(
     grant: &Grant,
-    jkt: Jkt,
-    issuer: &str,
-    life: Seconds,
+    says: &Says<'_>,
     keys: &Keys,
     now: Timestamp,
     entropy: &mut dyn Entropy,
 ) -> Result<String, ServerFault> {
-    let aud = Audience::api_of(issuer);
     let claims = Claims {
-        iss: issuer.to_owned(),
-        sub: subject::of_person(&keys.pairwise, &grant.person.id, &aud),
-        aud: aud.to_string(),
-        exp: (now + life).0,
+        iss: says.issuer.to_owned(),
+        sub: subject::of_person(&keys.pairwise, &grant.person.id, says.aud),
+        aud: says.aud.to_string(),
+        exp: (now + says.life).0,
         iat: now.0,
         jti: base64url(&fresh::<16>(entropy).map_err(|_| ServerFault::Entropy)?),
         client_id: grant.client.clone(),
-        cnf: Cnf { jkt },
+        scope: says.scope.cloned(),
+        cnf: Cnf { jkt: says.jkt },
         grant: grant.id,
     };
     let signer = keys.api_signer(now).map_err(|_| ServerFault::Signing)?;
@@ -100,6 +115,13 @@ pub fn check(
     Ok(ApiHolder { grant: claims.grant, client: claims.client_id, key: proven })
 }
 
+/// The scope of a token that is known to be ours, bit for bit.
+#[must_use]
+pub fn scope(token: &Hidden) -> Option<Scope> {
+    let claims: Claims = Jws::parse(std::str::from_utf8(token.expose()).ok()?)?.claims()?;
+    claims.scope
+}
+
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -109,6 +131,8 @@ struct Claims {
     iat: i64,
     jti: String,
     client_id: ClientId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
     cnf: Cnf,
     grant: GrantId,
 }

@@ -1,10 +1,11 @@
 //! What a decision wants written, with what must still be true when it is.
 
 use super::bytes::{Blob, Hash32};
+use super::exchange::Whose;
 use super::names::{Audience, ClientId, DoorName, GrantId, LockName, PersonId};
 use super::records::{
-    AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Device, Door, ExiCounter,
-    Grant, InitialToken, ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen,
+    AdminToken, AdvanceConsent, Authorization, Client, Code, Collection, ConsentRequest, Device, Door, Exchange,
+    ExiCounter, Grant, InitialToken, ListEntry, Listed, LiveContext, Lock, OscoreClient, OscoreName, Revocation, Seen,
     SenderNumbers, Series, SeriesItem, SigningKey, TokenRecord,
 };
 use super::refusal::Refusal;
@@ -171,6 +172,9 @@ records! {
     Door(Door), Door(DoorName), it => it.name.clone(), |_| None;
     /// An owner's consent, by door and person.
     Consent(AdvanceConsent), Consent((DoorName, PersonId)), it => (it.door.clone(), it.who.clone()), |it| Some(it.until);
+    /// What a service may exchange.
+    Exchange(Exchange), Exchange((ClientId, Whose, Audience)),
+        it => (it.service.clone(), it.whose.clone(), it.audience.clone()), |it| it.until;
     /// A grant.
     Grant(Grant), Grant(GrantId), it => it.id, |it| Some(it.ends);
     /// A code.

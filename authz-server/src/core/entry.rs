@@ -28,6 +28,12 @@ pub struct Entry {
     /// Under which grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
+    /// The token that was exchanged, by its hash (RFC 8693): then `client` acts for `person`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_token: Option<Hash32>,
+    /// The row that let it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
     /// The policies that decided, by their ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,

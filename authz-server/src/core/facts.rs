@@ -1,9 +1,11 @@
 //! What the store knows about a request: plain data, read at once before deciding.
 
 use super::change::Rev;
-use super::names::{Audience, GrantId, PersonId};
-use super::records::{AdvanceConsent, Client, Code, Device, Door, ExiCounter, Grant, LiveContext, Lock};
-use super::request::{Presented, ReqCnf, TokenRequest};
+use super::names::{Audience, ClientId, GrantId, PersonId};
+use super::records::{
+    AdvanceConsent, Client, Code, Device, Door, Exchange, ExiCounter, Grant, LiveContext, Lock, Person, TokenRecord,
+};
+use super::request::{GrantAsked, Presented, ReqCnf, TokenRequest};
 use super::series::Series;
 
 /// Everything `issue` may look at. Expired records may be among it; the core compares times itself.
@@ -15,8 +17,14 @@ pub struct Facts {
     pub code: Option<(Code, Rev)>,
     /// The record of [`TokenRequest::device`].
     pub device: Option<Device>,
-    /// The grant of [`TokenRequest::refresh_grant`], or the one the code became ([`Code::redeemed`]).
+    /// The record of [`TokenRequest::subject_token`].
+    pub subject: Option<(TokenRecord, Rev)>,
+    /// The grant of [`TokenRequest::refresh_grant`], the one the code became ([`Code::redeemed`]), or that of the subject token.
     pub grant: Option<(Grant, Rev)>,
+    /// The client that the subject token was issued to.
+    pub app: Option<Client>,
+    /// The rows of [`service`] for the person behind code or grant, as [`Whose::of`](super::exchange::Whose::of) has them.
+    pub rows: Vec<(Exchange, Rev)>,
     /// The lock of [`audience`], or every lock of its group; empty if there is none.
     pub targets: Vec<Target>,
     /// The sequence number of a lock in mode `exi`.
@@ -47,7 +55,7 @@ pub fn audience(request: &TokenRequest, code: Option<&Code>, grant: Option<&Gran
         [one] => one.parse().ok(),
         [] => {
             let consented = code.map(|code| &code.consented).or(grant.map(|grant| &grant.consented))?;
-            let mut locks = consented.iter().map(|member| &member.audience).filter(|a| !matches!(a, Audience::Api(_)));
+            let mut locks = consented.iter().map(|member| &member.audience).filter(|a| matches!(a, Audience::Lock(_)));
             match (locks.next(), locks.next()) {
                 (Some(lock), None) => Some(lock.clone()),
                 _ => None,
@@ -60,13 +68,33 @@ pub fn audience(request: &TokenRequest, code: Option<&Code>, grant: Option<&Gran
 /// The person whose consents count for this request.
 #[must_use]
 pub fn person<'f>(code: Option<&'f Code>, grant: Option<&'f Grant>) -> Option<&'f PersonId> {
-    code.map(|code| &code.person.id).or(grant.map(|grant| &grant.person.id))
+    whose(code, grant).map(|person| &person.id)
 }
 
-/// The grant to read: named by the refresh token, or the one the code became.
+/// The same, with all that the provider said.
 #[must_use]
-pub fn grant_id(request: &TokenRequest, code: Option<&Code>) -> Option<GrantId> {
-    request.refresh_grant().or(code.and_then(|code| code.redeemed))
+pub fn whose<'f>(code: Option<&'f Code>, grant: Option<&'f Grant>) -> Option<&'f Person> {
+    code.map(|code| &code.person).or(grant.map(|grant| &grant.person))
+}
+
+/// The service whose rows count: the one that exchanges, or the one that a token is asked for.
+#[must_use]
+pub fn service(request: &TokenRequest, presented: &Presented) -> Option<ClientId> {
+    match (&request.grant, request.audience.as_slice()) {
+        (GrantAsked::TokenExchange { .. }, _) => presented.claimed_client(),
+        (_, [one]) => match one.parse() {
+            Ok(Audience::Service(id)) => Some(id),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The grant to read: named by the refresh token, the one the code became, or the one that the subject token came from.
+#[must_use]
+pub fn grant_id(request: &TokenRequest, code: Option<&Code>, subject: Option<&TokenRecord>) -> Option<GrantId> {
+    let redeemed = code.and_then(|code| code.redeemed);
+    request.refresh_grant().or(redeemed).or(subject.and_then(|token| token.grant))
 }
 
 /// The context id to read, if the request names one.

@@ -12,6 +12,7 @@ use super::names::{Audience, ClientId};
 use super::records::{Client, Grant, Lock, TokenRecord};
 use super::refusal::{ProofFault, Refusal, ServerFault};
 use super::request::{Face, Presented};
+use super::subject;
 use super::time::Timestamp;
 use crate::keys::Keys;
 use crate::keys::seal::StorageKey;
@@ -89,6 +90,8 @@ pub enum Answer {
 pub struct Active {
     client: ClientId,
     profile: Option<Profile>,
+    /// Who acts for the subject (RFC 8693 §4.1).
+    actor: Option<String>,
     claims: Zeroizing<Vec<u8>>,
 }
 
@@ -184,7 +187,7 @@ pub fn introspect(
         return Err(refused(Refusal::NotAResourceServer(who.client().id.clone())));
     }
     let changes = who.spend();
-    match told(who.client(), question, facts, &keys.storage, now) {
+    match told(who.client(), question, facts, keys, now) {
         Ok(active) => {
             let entry = entry(Found::Told { active: true, reason: None });
             Ok(Answered { answer: Answer::Active(Box::new(active)), changes, entry })
@@ -214,13 +217,7 @@ impl From<ServerFault> for Stop {
     }
 }
 
-fn told(
-    client: &Client,
-    question: &Question,
-    facts: &Facts,
-    storage: &StorageKey,
-    now: Timestamp,
-) -> Result<Active, Stop> {
+fn told(client: &Client, question: &Question, facts: &Facts, keys: &Keys, now: Timestamp) -> Result<Active, Stop> {
     let token = facts.token.as_ref().filter(|token| token.hash == question.hash()).ok_or(Inactive::Unknown)?;
     let spoken_for = |lock: &&Lock| client.kind.locks().is_some_and(|locks| locks.contains(&lock.name));
     let locks: Vec<&Lock> = facts.locks.iter().filter(|lock| lock.is_in(&token.audience)).filter(spoken_for).collect();
@@ -240,9 +237,9 @@ fn told(
     let claims = match &token.claims {
         Some(sealed) => {
             let label = TokenRecord::claims_label(&token.hash);
-            storage.open(&label, &sealed.0.0).map_err(|_| ServerFault::Seal)?
+            keys.storage.open(&label, &sealed.0.0).map_err(|_| ServerFault::Seal)?
         }
-        None => content(question, &locks, storage)?,
+        None => content(question, &locks, &keys.storage)?,
     };
     let read = Claims::decode(&claims).map_err(|_| ServerFault::Records)?;
     if read.exp.is_some_and(|exp| exp <= now.0) {
@@ -251,7 +248,8 @@ fn told(
     if read.nbf.is_some_and(|nbf| nbf > now.0) {
         return Err(Inactive::Early.into());
     }
-    Ok(Active { client: token.client.clone(), profile: token.profile.map(|profile| profile.number()), claims })
+    let actor = token.subject.map(|_| subject::of_client(&keys.pairwise, &token.client, &token.audience));
+    Ok(Active { client: token.client.clone(), actor, profile: token.profile.map(|profile| profile.number()), claims })
 }
 
 /// The claims in a token that we issued.
@@ -293,6 +291,8 @@ impl Answer {
         add("token_type", Some(json!(TokenType::POP.name())));
         add("iss", claims.iss.map(|iss| json!(iss)));
         add("sub", claims.sub.map(|sub| json!(sub)));
+        // Its CBOR form has no number.
+        add("act", active.actor.as_ref().map(|actor| json!({ "sub": actor })));
         add("aud", claims.aud.and_then(|aud| aud.iter().next()).map(|aud| json!(aud)));
         add("exp", claims.exp.map(|exp| json!(exp)));
         add("nbf", claims.nbf.map(|nbf| json!(nbf)));

@@ -1,19 +1,21 @@
 //! `/token`: one pure function for every face and grant.
 
-use super::api_token;
 use super::authenticate::{self, Authenticated};
 use super::bytes::{Hash32, Sealed};
 use super::change::{Change, Key};
 use super::device::Device;
 use super::entropy::Entropy;
 use super::entry::{Entry, Outcome};
+use super::exchange;
 use super::facts::{self, Facts, Target};
 use super::grant::{self, InUse, Lifetimes, Stop};
 use super::mint::{self, Claims, Life};
 use super::names::Audience;
 use super::policy::{Policy, Who};
 use super::records::{AceProfile, ClientAuth, ClientKind, ClockMode, ExiCounter, Grant, GrantKind, Lock, TokenRecord};
-use super::refusal::{AudienceFault, AuthorizationFault, DeviceFault, GrantFault, ProofFault, Refusal, ServerFault};
+use super::refusal::{
+    AudienceFault, AuthorizationFault, DeviceFault, ExchangeFault, GrantFault, ProofFault, Refusal, ServerFault,
+};
 use super::request::{Face, GrantAsked, Presented, TokenRequest};
 use super::response::{IssuedResponse, Token};
 use super::rights::{self, Rights};
@@ -21,9 +23,11 @@ use super::scope::{self, Scope, ScopeAsked};
 use super::subject;
 use super::time::{Seconds, Timestamp};
 use crate::keys::{Alg, Keys, Signer};
+use exchange_tokens::Acting;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod exchange_tokens;
 mod form;
 
 /// What the server mints with.
@@ -78,7 +82,7 @@ pub fn issue(
     let decided = Decision { request, facts, minting, now }.token(presented, &mut by, entropy);
     let code = facts.code.as_ref().map(|(code, _)| code);
     let grant = facts.grant.as_ref().map(|(grant, _)| grant);
-    let entry = |outcome, id| Entry {
+    let entry = |outcome, id, row| Entry {
         at: now,
         face: request.face,
         grant_type: grant_type(&request.grant).to_owned(),
@@ -86,6 +90,8 @@ pub fn issue(
         person: facts::person(code, grant).cloned(),
         audience: facts::audience(request, code, grant),
         grant: id,
+        subject_token: request.subject_token(),
+        row,
         policies: by.iter().cloned().collect(),
         outcome,
     };
@@ -93,10 +99,14 @@ pub fn issue(
         Ok(made) => {
             let outcome =
                 Outcome::Granted { token: made.hash, scope: made.scope, begins: made.begins, expires: made.expires };
-            Ok(Issued { response: made.response, changes: made.changes, entry: entry(outcome, made.grant) })
+            Ok(Issued {
+                response: made.response,
+                changes: made.changes,
+                entry: entry(outcome, made.grant, made.acted.map(|acted| acted.row)),
+            })
         }
         Err(Stop { refusal, changes }) => {
-            let entry = entry(Outcome::refused(&refusal), grant.map(|grant| grant.id));
+            let entry = entry(Outcome::refused(&refusal), grant.map(|grant| grant.id), None);
             Err(Box::new(Refused { refusal, changes, entry }))
         }
     }
@@ -109,6 +119,7 @@ fn grant_type(grant: &GrantAsked) -> &str {
         GrantAsked::ClientCredentials => "client_credentials",
         GrantAsked::RefreshToken { .. } => "refresh_token",
         GrantAsked::DeviceCode { .. } => "device_code",
+        GrantAsked::TokenExchange { .. } => "token_exchange",
         GrantAsked::Other(name) => name,
     }
 }
@@ -131,6 +142,13 @@ struct Made {
     profile: Option<AceProfile>,
     /// What a reference stands for.
     claims: Option<Sealed>,
+    /// What it was exchanged for.
+    acted: Option<Acted>,
+}
+
+struct Acted {
+    subject: Hash32,
+    row: String,
 }
 
 impl Decision<'_> {
@@ -146,12 +164,18 @@ impl Decision<'_> {
         })?;
         let used = self.grant(&who, entropy)?;
         let audience = self.audience(used.as_ref().map(|used| &used.grant))?;
+        let acting = self.acting(&who, &audience)?;
         let mut made = match (&audience, &used) {
             (Audience::Api(_), Some(used)) => self.api_token(&who, &used.grant, entropy)?,
-            (Audience::Api(_), None) => return Err(AudienceFault::PeopleOnly(audience).into()),
-            _ => self.lock_token(&who, used.as_ref().map(|used| &used.grant), &audience, by, entropy)?,
+            (Audience::Service(service), Some(used)) => self.service_token(&who, &used.grant, service, entropy)?,
+            (Audience::Api(_) | Audience::Service(_), None) => return Err(AudienceFault::PeopleOnly(audience).into()),
+            _ => {
+                let grant = used.as_ref().map(|used| &used.grant);
+                self.lock_token(&who, grant, acting.as_ref(), &audience, by, entropy)?
+            }
         };
         made.changes.extend(who.spend());
+        made.changes.extend(acting.into_iter().flat_map(|acting| acting.guards));
         if let Some(InUse { grant, changes, refresh_token }) = used {
             made.grant = Some(grant.id);
             made.changes.extend(changes);
@@ -163,6 +187,7 @@ impl Decision<'_> {
             client: who.client().id.clone(),
             audience,
             grant: made.grant,
+            subject: made.acted.as_ref().map(|acted| acted.subject),
             revoked: None,
             profile: made.profile,
             claims: made.claims.take(),
@@ -197,8 +222,10 @@ impl Decision<'_> {
                     _ => Ok(None),
                 }
             }
-            GrantAsked::AuthorizationCode { .. } if self.request.face != Face::Form => {
-                Err(Refusal::UnsupportedGrant("authorization_code in CBOR".into()).into())
+            GrantAsked::AuthorizationCode { .. } | GrantAsked::TokenExchange { .. }
+                if self.request.face != Face::Form =>
+            {
+                Err(Refusal::UnsupportedGrant(format!("{} in CBOR", grant_type(&self.request.grant))).into())
             }
             GrantAsked::AuthorizationCode { redirect_uri, verifier, .. } => {
                 may(GrantKind::AuthorizationCode)?;
@@ -224,6 +251,10 @@ impl Decision<'_> {
                 may(GrantKind::RefreshToken)?;
                 grant::refresh(token, grant.as_ref(), who, &keys.refresh, lifetimes, self.now).map(Some)
             }
+            GrantAsked::TokenExchange { token } => {
+                may(GrantKind::TokenExchange)?;
+                Ok(Some(self.exchanged(who, token)?))
+            }
             GrantAsked::Other(name) => Err(Refusal::UnsupportedGrant(name.clone()).into()),
         }
     }
@@ -233,6 +264,7 @@ impl Decision<'_> {
         let named = match self.request.audience.as_slice() {
             [] => facts::audience(self.request, None, grant).ok_or(AudienceFault::Missing)?,
             [one] => one.parse().map_err(|_| AudienceFault::Unknown(shortened(one)))?,
+            _ if self.request.subject_token().is_some() => return Err(ExchangeFault::Several.into()),
             _ => return Err(AudienceFault::Several.into()),
         };
         match &named {
@@ -243,40 +275,11 @@ impl Decision<'_> {
         }
     }
 
-    fn api_token(&self, who: &Authenticated<'_>, grant: &Grant, entropy: &mut dyn Entropy) -> Result<Made, Refusal> {
-        let Minting { issuer, keys, lifetimes, .. } = *self.minting;
-        if self.request.face != Face::Form {
-            return Err(Refusal::Malformed("a JWT has no CBOR form"));
-        }
-        let jkt = who.jkt().ok_or(ProofFault::Missing)?;
-        let life = Seconds(lifetimes.api.0.min(self.left(grant.ends)?));
-        let token = api_token::mint(grant, jkt, issuer, life, keys, self.now, entropy)?;
-        Ok(Made {
-            hash: Hash32::of(&[token.as_bytes()]),
-            response: IssuedResponse {
-                token: Token::Jwt(token),
-                expires_in: life.0,
-                scope: None,
-                cnf: None,
-                rs_cnf: None,
-                profile: None,
-                series: None,
-                refresh_token: None,
-            },
-            changes: Vec::new(),
-            scope: Scope::default(),
-            begins: None,
-            expires: self.now + life,
-            grant: Some(grant.id),
-            profile: None,
-            claims: None,
-        })
-    }
-
     fn lock_token(
         &self,
         who: &Authenticated<'_>,
         grant: Option<&Grant>,
+        acting: Option<&Acting<'_>>,
         audience: &Audience,
         by: &mut BTreeSet<String>,
         entropy: &mut dyn Entropy,
@@ -291,16 +294,35 @@ impl Decision<'_> {
                 Some(&member.ok_or_else(|| AudienceFault::NotGranted(audience.clone()))?.scope)
             }
         };
+        let narrowed = acting.zip(consented).map(|(acting, words)| words.only(|word| acting.scope.contains(word)));
+        let consented = narrowed.as_ref().or(consented);
         let asker = match grant {
             Some(grant) => Who::Person { person: &grant.person, app: who.client() },
             None => Who::Machine(who.client()),
         };
         let form = self.form(who, grant, audience, targets, entropy)?;
-        let rights = rights::decide(asker, self.request.scope.as_ref(), consented, targets, policy, self.now, by)?;
+        let decide = |asker, asked: Option<&ScopeAsked>, by: &mut BTreeSet<String>| {
+            rights::decide(asker, asked, consented, targets, policy, self.now, by)
+        };
+        let mut rights = match (acting, grant) {
+            (Some(acting), Some(grant)) => {
+                // What the app would not get, the service does not get for it.
+                let apps =
+                    decide(Who::Person { person: &grant.person, app: acting.app }, self.request.scope.as_ref(), by)?;
+                decide(asker, Some(&ScopeAsked::Text(apps.words.clone())), by)?.within(&apps)
+            }
+            _ => decide(asker, self.request.scope.as_ref(), by)?,
+        };
+        rights.from = rights.from.max(acting.and_then(|acting| acting.row.from).filter(|from| *from > self.now));
         let scope = scope::encode(&rights.aif).ok_or(ServerFault::Records)?;
-        let life = self.life(grant, &rights, targets)?;
+        let life = self.life(grant, acting, &rights, targets)?;
         let mut changes = Vec::new();
-        let told = self.told(lock, form.speaks_for_itself(), rights.from, life, &mut changes)?;
+        let clock = if form.speaks_for_itself() { lock.clock } else { ClockMode::Clock };
+        // Only a clock keeps a token to a begin, or to the end of another.
+        if clock != ClockMode::Clock && (rights.from.is_some() || acting.is_some()) {
+            return Err(AudienceFault::NeedsClock(audience.clone()).into());
+        }
+        let told = self.told(lock, clock, rights.from, life, &mut changes)?;
         let sub = match grant {
             Some(grant) => subject::of_person(&keys.pairwise, &grant.person.id, audience),
             None => subject::of_client(&keys.pairwise, &who.client().id, audience),
@@ -338,6 +360,7 @@ impl Decision<'_> {
                 profile: Some(profile.number()),
                 series: minted.series,
                 refresh_token: None,
+                issued_token_type: acting.map(|_| exchange::ACCESS_TOKEN),
             },
             changes,
             scope: rights.words,
@@ -346,6 +369,7 @@ impl Decision<'_> {
             grant: grant.map(|grant| grant.id),
             profile: Some(profile),
             claims: minted.claims,
+            acted: acting.map(|acting| Acted { subject: acting.subject, row: acting.row.to_string() }),
         })
     }
 
@@ -372,10 +396,17 @@ impl Decision<'_> {
         Ok(targets)
     }
 
-    /// How long the token lives: no longer than the shortest of its locks' lifetimes, its grant, and the consent it hangs on.
-    fn life(&self, grant: Option<&Grant>, rights: &Rights, targets: &[Target]) -> Result<Seconds, Refusal> {
+    /// How long the token lives: no longer than the shortest of its locks' lifetimes, its grant, the consent it hangs on, and
+    /// the token it was exchanged for.
+    fn life(
+        &self,
+        grant: Option<&Grant>,
+        acting: Option<&Acting<'_>>,
+        rights: &Rights,
+        targets: &[Target],
+    ) -> Result<Seconds, Refusal> {
         let locks = targets.iter().map(|target| target.lock.lifetime.0).min().unwrap_or(0);
-        let ends = [grant.map(|grant| grant.ends), rights.until];
+        let ends = [grant.map(|grant| grant.ends), rights.until, acting.map(|acting| acting.ends)];
         let mut life = locks;
         for end in ends.into_iter().flatten() {
             life = life.min(self.left(end)?);
@@ -397,7 +428,7 @@ impl Decision<'_> {
     fn told(
         &self,
         lock: &Lock,
-        speaks_for_itself: bool,
+        clock: ClockMode,
         from: Option<Timestamp>,
         life: Seconds,
         changes: &mut Vec<Change>,
@@ -405,14 +436,8 @@ impl Decision<'_> {
         if self.request.cnonce.as_ref().is_some_and(|nonce| !CNONCE.contains(&nonce.0.len())) {
             return Err(Refusal::Cnonce);
         }
-        let clock = if speaks_for_itself { lock.clock } else { ClockMode::Clock };
-        if let Some(from) = from {
-            if clock != ClockMode::Clock {
-                return Err(AudienceFault::NeedsClock(lock.audience()).into());
-            }
-            if from >= self.now + life {
-                return Err(Refusal::TooEarly);
-            }
+        if from.is_some_and(|from| from >= self.now + life) {
+            return Err(Refusal::TooEarly);
         }
         match clock {
             ClockMode::Clock => Ok(Life::Until { iat: self.now, nbf: from, exp: self.now + life }),

@@ -64,7 +64,7 @@ impl Lock {
         match audience {
             Audience::Lock(name) => self.name == *name,
             Audience::Group(group) => self.groups.contains(group),
-            Audience::Api(_) => false,
+            Audience::Service(_) | Audience::Api(_) => false,
         }
     }
 

@@ -17,6 +17,7 @@ pub mod device;
 pub mod dpop;
 pub mod entropy;
 pub mod entry;
+pub mod exchange;
 pub mod facts;
 pub mod grant;
 pub mod introspect;

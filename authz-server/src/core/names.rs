@@ -106,6 +106,8 @@ pub enum Audience {
     Lock(LockName),
     /// A group of locks; asymmetric tokens only (RFC 9200 §6.1).
     Group(GroupName),
+    /// A service that acts for people (RFC 8693), by its name as a client.
+    Service(ClientId),
     /// A server's own people API, `ISSUER/api/v1`; whose, the holder compares.
     Api(Box<str>),
 }
@@ -125,6 +127,8 @@ impl FromStr for Audience {
             name.parse().map(Self::Lock)
         } else if let Some(name) = text.strip_prefix(GROUP) {
             name.parse().map(Self::Group)
+        } else if let Some(name) = text.strip_prefix(SERVICE) {
+            name.parse().map(Self::Service)
         } else if (text.starts_with("https://") || text.starts_with("http://"))
             && text.ends_with(API)
             && text.len() <= 512
@@ -133,7 +137,7 @@ impl FromStr for Audience {
         } else {
             Err(NotAName {
                 what: "audience",
-                rule: "urn:latchwork:lock:NAME, urn:latchwork:group:NAME or ISSUER/api/v1",
+                rule: "urn:latchwork:lock:NAME, urn:latchwork:group:NAME, urn:latchwork:service:CLIENT or ISSUER/api/v1",
             })
         }
     }
@@ -157,6 +161,7 @@ impl fmt::Display for Audience {
         match self {
             Self::Lock(name) => write!(f, "{LOCK}{name}"),
             Self::Group(name) => write!(f, "{GROUP}{name}"),
+            Self::Service(name) => write!(f, "{SERVICE}{name}"),
             Self::Api(url) => f.write_str(url),
         }
     }
@@ -267,6 +272,7 @@ impl TryFrom<String> for GrantId {
 
 const LOCK: &str = "urn:latchwork:lock:";
 const GROUP: &str = "urn:latchwork:group:";
+const SERVICE: &str = "urn:latchwork:service:";
 const API: &str = "/api/v1";
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::bytes::{Blob, Hash32, Sealed};
 use super::channel::CertificateName;
 pub use super::device::Device;
+pub use super::exchange::Exchange;
 use super::jwk::PublicKey;
 pub use super::lock::{Abilities, AceProfile, ClockMode, KeyKind, Lock, MacKey, Protection, TokenForm};
 use super::names::{Audience, ClientId, DoorName, GrantId, Jkt, LockName, Origin, PersonId};
@@ -195,6 +196,8 @@ pub enum GrantKind {
     RefreshToken,
     /// RFC 8628.
     DeviceCode,
+    /// RFC 8693.
+    TokenExchange,
 }
 
 /// A door.
@@ -424,6 +427,9 @@ pub struct TokenRecord {
     pub audience: Audience,
     /// The grant it came from.
     pub grant: Option<GrantId>,
+    /// The token that it was exchanged for (RFC 8693), with which it ends.
+    #[serde(default)]
+    pub subject: Option<Hash32>,
     /// When it was revoked: it is on the revocation list until it expires.
     #[serde(default)]
     pub revoked: Option<Timestamp>,

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// The device has to wait, or waits in vain (RFC 8628 §3.5).
     #[error("device: {0}")]
     Device(#[from] DeviceFault),
+    /// The token cannot be exchanged (RFC 8693 §2.2.2).
+    #[error("exchange refused: {0}")]
+    Exchange(#[from] ExchangeFault),
     /// The audience cannot be served.
     #[error("audience refused: {0}")]
     Audience(#[from] AudienceFault),
@@ -223,6 +226,41 @@ pub enum DeviceFault {
     /// Nobody answered in time.
     #[error("expired")]
     Expired,
+}
+
+/// Why a token is not exchanged (RFC 8693 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExchangeFault {
+    /// The subject token is not ours.
+    #[error("unknown subject token")]
+    Unknown,
+    /// It was issued for somebody else.
+    #[error("the subject token is not for this service")]
+    OtherAudience,
+    /// It is past its end.
+    #[error("the subject token has expired")]
+    Expired,
+    /// It, or the grant it came from, was revoked.
+    #[error("the subject token was revoked")]
+    Revoked,
+    /// It is said to be of a type that is not exchanged here.
+    #[error("only access tokens of this server are exchanged")]
+    SubjectTokenType,
+    /// Something else than an access token is wanted.
+    #[error("only access tokens are given")]
+    RequestedTokenType,
+    /// The actor is the client that authenticated, and nobody else.
+    #[error("the actor is the client that asks; no actor_token is taken")]
+    ActorToken,
+    /// A URI names the target.
+    #[error("a lock is named by audience, never by a resource URI")]
+    Resource,
+    /// Several targets are named.
+    #[error("one token is for one lock")]
+    Several,
+    /// Nobody declared that this service acts for this person there.
+    #[error("no row lets this service act for this person there")]
+    NoRow,
 }
 
 /// What is wrong with an audience.
@@ -445,6 +483,10 @@ impl Refusal {
             Self::Device(DeviceFault::SlowDown) => OAuthError::SLOW_DOWN,
             Self::Device(DeviceFault::Denied) => OAuthError::DEVICE_DENIED,
             Self::Device(DeviceFault::Expired) => OAuthError::EXPIRED_TOKEN,
+            Self::Exchange(ExchangeFault::Resource | ExchangeFault::Several | ExchangeFault::NoRow) => {
+                OAuthError::INVALID_TARGET
+            }
+            Self::Exchange(_) => OAuthError::INVALID_REQUEST,
             Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,
             Self::UnknownScope(_) | Self::NothingGranted | Self::TooEarly => OAuthError::INVALID_SCOPE,

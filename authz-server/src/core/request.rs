@@ -92,6 +92,11 @@ pub enum GrantAsked {
         /// The code, as text.
         code: Hidden,
     },
+    /// RFC 8693 §2.1; what else belongs to it is checked (`exchange::Named`).
+    TokenExchange {
+        /// The subject token, as text.
+        token: Hidden,
+    },
     /// One we do not know, or not on this face.
     Other(String),
 }
@@ -193,6 +198,9 @@ impl Presented {
 }
 
 impl TokenRequest {
+    /// What a form may say more than once: an exchange names its targets by these (RFC 8693 §2.1).
+    pub const MAY_REPEAT: [&str; 2] = ["audience", "resource"];
+
     /// The name of the code's record.
     #[must_use]
     pub fn code_hash(&self) -> Option<Hash32> {
@@ -209,6 +217,15 @@ impl TokenRequest {
     pub fn device(&self) -> Option<Hash32> {
         match &self.grant {
             GrantAsked::DeviceCode { code } => super::device::named_by(code),
+            _ => None,
+        }
+    }
+
+    /// The name of the subject token's record.
+    #[must_use]
+    pub fn subject_token(&self) -> Option<Hash32> {
+        match &self.grant {
+            GrantAsked::TokenExchange { token } => Some(Hash32::of(&[token.expose()])),
             _ => None,
         }
     }

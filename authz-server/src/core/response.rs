@@ -28,6 +28,8 @@ pub struct IssuedResponse {
     pub series: Option<Blob>,
     /// What gets the next token.
     pub refresh_token: Option<Hidden>,
+    /// What the token is, where it was exchanged (RFC 8693 §2.2.1).
+    pub issued_token_type: Option<&'static str>,
 }
 
 /// The token itself.
@@ -123,13 +125,16 @@ impl IssuedResponse {
         if let Some(token) = &self.refresh_token {
             body.insert("refresh_token".into(), json!(base64url(token.expose())));
         }
+        if let Some(kind) = self.issued_token_type {
+            body.insert("issued_token_type".into(), json!(kind));
+        }
         Value::Object(body)
     }
 
-    /// The body as CBOR (`application/ace+cbor`). `None` for a JWT, which has no such form, and beyond 64 KiB.
+    /// The body as CBOR (`application/ace+cbor`). `None` for a JWT and for what was exchanged, which have no such form, and beyond 64 KiB.
     #[must_use]
     pub fn to_cbor(&self) -> Option<Vec<u8>> {
-        let Token::Cwt(token) = &self.token else { return None };
+        let (Token::Cwt(token), None) = (&self.token, self.issued_token_type) else { return None };
         let words = match &self.scope {
             Some(ScopeAsked::Text(words)) => words.to_string(),
             _ => String::new(),

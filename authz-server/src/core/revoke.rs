@@ -87,6 +87,13 @@ impl TokenRecord {
         self.grant.map_or_else(|| Holder::Client(self.client.clone()), Holder::Grant)
     }
 
+    /// Where it is found: with its grant, and what was exchanged also with the client that got it.
+    #[must_use]
+    pub fn holders(&self) -> Vec<Holder> {
+        let service = self.subject.map(|_| Holder::Client(self.client.clone()));
+        [Some(self.holder()), service].into_iter().flatten().collect()
+    }
+
     /// Whether it is neither revoked nor expired.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -303,7 +310,8 @@ pub fn decide(
             if grant.is_none() && authenticate::is_public(who.client()) {
                 return Err(GrantFault::Key.into()); // whose installation's it was, nobody knows any more
             }
-            owned(&who, &token.client, grant)?;
+            // What was exchanged is a service's: no installation has its key.
+            owned(&who, &token.client, grant.filter(|_| token.subject.is_none()))?;
             token.is_live(now).then_some(Target::Token(token.hash))
         }
         (None, None) => None,

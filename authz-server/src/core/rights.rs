@@ -24,6 +24,20 @@ pub struct Rights {
     pub by: BTreeSet<String>,
 }
 
+impl Rights {
+    /// These as far as they are among others too, at the times when both are.
+    #[must_use]
+    pub fn within(self, other: &Self) -> Self {
+        Self {
+            words: self.words.only(|word| other.words.contains(word)),
+            aif: scope::intersection(&self.aif, &other.aif),
+            from: self.from.max(other.from),
+            until: self.until.into_iter().chain(other.until).min(),
+            by: self.by,
+        }
+    }
+}
+
 /// Decides what `who` gets at the locks of one audience. No lock, no rights.
 pub fn decide(
     who: Who<'_>,

@@ -4,6 +4,7 @@ use super::bytes::{Blob, Hash32, Hidden, Sealed, base64url};
 use super::cedar::Cedar;
 use super::change::{Change, Guard, Key, OnConflict, Record, Rev, Write};
 use super::entropy::{Entropy, NoEntropy, Os};
+use super::exchange::Whose;
 use super::facts::{self, Facts, Target};
 use super::grant::Lifetimes;
 use super::issue::{Issued, Minting, Refused, issue};
@@ -278,14 +279,33 @@ impl House {
         if let Some((Record::Device(device), _)) = request.device().and_then(|name| self.find(&Key::Device(name))) {
             facts.device = Some(device);
         }
+        if let Some((Record::Token(token), rev)) = request.subject_token().and_then(|hash| self.find(&Key::Token(hash)))
+        {
+            if let Some((Record::Client(app), _)) = self.find(&Key::Client(token.client.clone())) {
+                facts.app = Some(app);
+            }
+            facts.subject = Some((token, rev));
+        }
         let code = facts.code.as_ref().map(|(code, _)| code);
+        let subject = facts.subject.as_ref().map(|(token, _)| token);
         if let Some((Record::Grant(grant), rev)) =
-            facts::grant_id(request, code).and_then(|id| self.find(&Key::Grant(id)))
+            facts::grant_id(request, code, subject).and_then(|id| self.find(&Key::Grant(id)))
         {
             facts.grant = Some((grant, rev));
         }
         let grant = facts.grant.as_ref().map(|(grant, _)| grant);
         let person = facts::person(code, grant).cloned();
+        if let (Some(service), Some(whose)) = (facts::service(request, presented), facts::whose(code, grant)) {
+            for whose in Whose::of(whose) {
+                for (record, rev) in self.records.values() {
+                    if let Record::Exchange(row) = record
+                        && (&row.service, &row.whose) == (&service, &whose)
+                    {
+                        facts.rows.push((row.clone(), *rev));
+                    }
+                }
+            }
+        }
         match facts::audience(request, code, grant) {
             Some(Audience::Lock(name)) => {
                 facts.targets.extend(self.target(name.as_str(), person.as_ref()));

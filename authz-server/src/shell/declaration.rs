@@ -8,18 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::core::change::{Change, Rev};
-use crate::core::names::{ClientId, DoorName, LockName, PersonId};
+use crate::core::exchange::{Exchange, Whose};
+use crate::core::names::{Audience, ClientId, DoorName, LockName, PersonId};
 use crate::core::records::{AdvanceConsent, Client, Door, Lock, OscoreClient};
 use crate::core::scope::Scope;
 use crate::core::time::Timestamp;
 use crate::keys::Keys;
 
 mod client;
+mod exchange;
 mod lock;
 mod online;
 mod oscore;
 
 pub use client::{DeclaredClient, Kind};
+pub use exchange::DeclaredExchange;
 pub use lock::{DeclaredLock, fresh_lock, is_address, rekey};
 pub use online::{Online, online, own_client, without};
 pub use oscore::DeclaredOscore;
@@ -43,6 +46,9 @@ pub struct Declaration {
     /// `[[consent]]`
     #[serde(default)]
     pub consent: Vec<DeclaredConsent>,
+    /// `[[exchange]]`
+    #[serde(default)]
+    pub exchange: Vec<DeclaredExchange>,
 }
 
 /// A door.
@@ -108,6 +114,8 @@ pub struct Existing {
     pub doors: BTreeMap<DoorName, (Door, Rev)>,
     /// Consents.
     pub consents: BTreeMap<(DoorName, PersonId), (AdvanceConsent, Rev)>,
+    /// What services may exchange.
+    pub exchanges: BTreeMap<(ClientId, Whose, Audience), (Exchange, Rev)>,
 }
 
 /// One line of the difference.
@@ -168,6 +176,8 @@ impl Declaration {
         let with_context: BTreeSet<ClientId> =
             self.oscore.iter().map(|context| context.client.clone()).chain(existing.oscore.keys().cloned()).collect();
         let declared_clients: BTreeSet<ClientId> = self.client.iter().map(|client| client.id.clone()).collect();
+        let mut services: BTreeMap<ClientId, bool> =
+            existing.clients.iter().map(|(id, (client, _))| (id.clone(), exchange::may(client))).collect();
         for client in self.client {
             let old = existing.clients.get(&client.id);
             let new = client.record(old.map(|(old, _)| old), &with_context, keys)?;
@@ -175,6 +185,7 @@ impl Declaration {
             if !new.kind.locks().into_iter().flatten().all(known) {
                 return Err(wrong("client", &new.id, "there is no lock of a name it gives"));
             }
+            services.insert(new.id.clone(), exchange::may(&new));
             plan.add("client", new.id.to_string(), old, new)?;
         }
         let mut names = oscore::Names::new(&existing.oscore);
@@ -227,6 +238,14 @@ impl Declaration {
                 until: consent.until.0,
             };
             plan.add("consent", format!("{} for {}", new.door, new.who), old, new)?;
+        }
+        for row in self.exchange {
+            let new = row.record(
+                |service| services.get(service).copied(),
+                |lock| declared_locks.contains(lock) || existing.locks.contains_key(lock),
+            )?;
+            let old = existing.exchanges.get(&(new.service.clone(), new.whose.clone(), new.audience.clone()));
+            plan.add("exchange", new.to_string(), old, new)?;
         }
         Ok((plan.changes, plan.differences))
     }

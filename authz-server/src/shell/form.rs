@@ -6,6 +6,7 @@ use latchwork_ace::registry::Profile;
 use serde::Deserialize;
 
 use crate::core::bytes::{Blob, Hidden, from_base64url};
+use crate::core::exchange;
 use crate::core::jwk::PublicKey;
 use crate::core::names::ClientId;
 use crate::core::refusal::Refusal;
@@ -59,7 +60,11 @@ impl Form {
     /// # Errors
     /// A parameter is missing or not of its form.
     pub fn token_request(&self) -> Result<TokenRequest, Refusal> {
-        let grant = match self.value("grant_type").ok_or(Refusal::Malformed("grant_type is missing"))? {
+        let grant_type = self.value("grant_type").ok_or(Refusal::Malformed("grant_type is missing"))?;
+        if grant_type != exchange::GRANT_TYPE && self.0.iter().filter(|(name, _)| name == "audience").count() > 1 {
+            return Err(Refusal::Repeated("audience".into()));
+        }
+        let grant = match grant_type {
             "client_credentials" => GrantAsked::ClientCredentials,
             "authorization_code" => GrantAsked::AuthorizationCode {
                 code: hidden(self.value("code").ok_or(Refusal::Malformed("code is missing"))?),
@@ -74,6 +79,18 @@ impl Form {
             "urn:ietf:params:oauth:grant-type:device_code" => GrantAsked::DeviceCode {
                 code: hidden(self.value("device_code").ok_or(Refusal::Malformed("device_code is missing"))?),
             },
+            exchange::GRANT_TYPE => {
+                let named = exchange::Named {
+                    subject_token_type: self.value("subject_token_type"),
+                    requested_token_type: self.value("requested_token_type"),
+                    actor_token: self.value("actor_token").is_some(),
+                    actor_token_type: self.value("actor_token_type").is_some(),
+                    resource: self.value("resource").is_some(),
+                };
+                let token = self.value("subject_token").ok_or(Refusal::Malformed("subject_token is missing"))?;
+                named.check()?;
+                GrantAsked::TokenExchange { token: hidden(token) }
+            }
             other => GrantAsked::Other(other.chars().filter(|c| !c.is_control()).take(60).collect()),
         };
         let scope = match self.value("scope") {
@@ -243,7 +260,7 @@ mod tests {
     use super::*;
 
     fn asked(body: &str) -> Result<TokenRequest, Refusal> {
-        Form::parse(body.as_bytes(), &[])?.token_request()
+        Form::parse(body.as_bytes(), &TokenRequest::MAY_REPEAT)?.token_request()
     }
 
     /// R6749-3.1-02
@@ -269,6 +286,7 @@ mod tests {
             ("grant_type=client_credentials&req_cnf={}", "invalid_request"),
             ("grant_type=client_credentials&req_cnf=%7B%22kid%22%3A%22AA%22%2C%22jwk%22%3A1%7D", "invalid_request"),
             (r#"{"grant_type":"client_credentials"}"#, "invalid_request"),
+            ("grant_type=refresh_token&refresh_token=x&audience=&audience=a", "invalid_request"),
         ] {
             let refusal = asked(body).expect_err(body);
             assert_eq!(refusal.error().name, error, "{body}: {refusal}");
@@ -276,6 +294,42 @@ mod tests {
         let many = (0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
         assert!(Form::parse(many.as_bytes(), &[]).is_err());
         assert!(Form::parse(b"\xff=1", &[]).is_err());
+    }
+
+    /// R8693-2.1-01, R8693-2.1-02, R8693-2.1-03, R8693-2.1-04, R8693-2.2.2-01
+    #[test]
+    fn exchanges() {
+        let good = [
+            ("grant_type", exchange::GRANT_TYPE),
+            ("subject_token", "x"),
+            ("subject_token_type", exchange::ACCESS_TOKEN),
+            ("audience", "urn:latchwork:lock:front"),
+        ];
+        let jwt = "urn:ietf:params:oauth:token-type:jwt";
+        for (change, expected) in [
+            (("x", None), Ok(())),
+            (("subject_token_type", Some(jwt)), Ok(())),
+            (("requested_token_type", Some(exchange::ACCESS_TOKEN)), Ok(())),
+            (("requested_token_type", Some("")), Ok(())),
+            (("audience", None), Ok(())),
+            (("subject_token", None), Err("invalid_request")),
+            (("subject_token", Some("")), Err("invalid_request")),
+            (("subject_token_type", None), Err("invalid_request")),
+            (("subject_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")), Err("invalid_request")),
+            (("subject_token_type", Some("urn:ietf:params:oauth:token-type:id_token")), Err("invalid_request")),
+            (("subject_token_type", Some("jwt")), Err("invalid_request")),
+            (("requested_token_type", Some(jwt)), Err("invalid_request")),
+            (("requested_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")), Err("invalid_request")),
+            (("actor_token", Some("x")), Err("invalid_request")),
+            (("actor_token_type", Some(jwt)), Err("invalid_request")),
+            (("resource", Some("coap://front.example/door")), Err("invalid_target")),
+            (("resource", Some("front#x")), Err("invalid_target")),
+        ] {
+            let pairs = crate::core::testing::varied(&good, &[change]);
+            let body = openidconnect::url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let got = asked(&body).map(|asked| assert!(asked.subject_token().is_some()));
+            assert_eq!(got.map_err(|refusal| refusal.error().name), expected, "{change:?}");
+        }
     }
 
     /// R6749-2.3-02, R7523-2.2-01

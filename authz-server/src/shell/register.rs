@@ -125,6 +125,7 @@ impl Shell {
         }
         // Else they would be good again for a client that is given the same name.
         changes.extend(self.ended(id).await?);
+        changes.extend(self.records.rows_of(id).await?.into_iter().map(|row| Change::delete(Record::from(row).key())));
         self.revoke_for(by, Target::Client(id.clone()), changes).await
     }
 

@@ -128,15 +128,19 @@ impl Shell {
         match &revocation.target {
             Target::Token(hash) => {
                 if let Some(found) = self.records.find::<TokenRecord>(&Key::Token(*hash)).await? {
+                    let grant = found.0.grant;
                     done.tokens += self.list(vec![found]).await?;
+                    if let Some(id) = grant {
+                        done.tokens += self.list_of(&Holder::Grant(id), |token| token.subject == Some(*hash)).await?;
+                    }
                 }
             }
             Target::Lock(name) => done.tokens += self.list_of_lock(name).await?,
-            Target::Client(id) => done.tokens += self.list_of(&Holder::Client(id.clone())).await?,
+            Target::Client(id) => done.tokens += self.list_of(&Holder::Client(id.clone()), |_| true).await?,
             Target::Grant(_) | Target::Person(_) | Target::Device(_) => {}
         }
         for grant in grants {
-            done.tokens += self.list_of(&Holder::Grant(grant.id)).await?;
+            done.tokens += self.list_of(&Holder::Grant(grant.id), |_| true).await?;
         }
         self.records.commit(&[Change::delete(Key::Revocation(revocation.id()))]).await?;
         Ok(done)
@@ -160,10 +164,12 @@ impl Shell {
         }
     }
 
-    async fn list_of(&self, holder: &Holder) -> Result<usize, StoreError> {
+    /// Those of a holder's tokens that are meant.
+    async fn list_of(&self, holder: &Holder, meant: impl Fn(&TokenRecord) -> bool) -> Result<usize, StoreError> {
         let (mut done, mut after) = (0, None);
         loop {
-            let (tokens, next) = self.records.tokens_of(holder, after, BATCH).await?;
+            let (mut tokens, next) = self.records.tokens_of(holder, after, BATCH).await?;
+            tokens.retain(|(token, _)| meant(token));
             done += self.list(tokens).await?;
             match next {
                 Some(hash) => after = Some(hash),

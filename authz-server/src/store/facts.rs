@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use super::decoded::Decoded;
 use super::{Batch, Check, Key, Op, Outcome, Rev, Store, StoreError};
 use crate::core::change::{Change, Guard, Key as Name, OnConflict, Record, Rev as Seen, Write};
+use crate::core::exchange::Whose;
 use crate::core::facts::{self, Facts, Target};
-use crate::core::names::{Audience, GroupName, LockName, PersonId};
+use crate::core::names::{Audience, ClientId, GroupName, LockName, PersonId};
 use crate::core::records;
 use crate::core::request::{Presented, TokenRequest};
 
@@ -102,7 +103,12 @@ impl Records {
             None => None,
         };
         let known_code = code.as_ref().map(|(code, _)| code);
-        let grant: Option<(records::Grant, _)> = match facts::grant_id(request, known_code) {
+        let subject: Option<(records::TokenRecord, _)> = match request.subject_token() {
+            Some(hash) => self.find(&Name::Token(hash)).await?,
+            None => None,
+        };
+        let known_subject = subject.as_ref().map(|(token, _)| token);
+        let grant: Option<(records::Grant, _)> = match facts::grant_id(request, known_code, known_subject) {
             Some(id) => self.find(&Name::Grant(id)).await?,
             None => None,
         };
@@ -127,7 +133,7 @@ impl Records {
                     targets.extend(self.target(&lock, person).await?);
                 }
             }
-            Some(Audience::Api(_)) | None => {}
+            Some(Audience::Api(_) | Audience::Service(_)) | None => {}
         }
         let audience = facts::audience(request, known_code, known_grant);
         let series = match (&request.series, presented.claimed_client(), audience) {
@@ -136,7 +142,34 @@ impl Records {
             }
             _ => None,
         };
-        Ok(Facts { client, code, device, grant, targets, exi, context, series })
+        let app = match known_subject {
+            Some(token) => self.find(&Name::Client(token.client.clone())).await?.map(|(client, _)| client),
+            None => None,
+        };
+        let rows = match (facts::service(request, presented), facts::whose(known_code, known_grant)) {
+            (Some(service), Some(person)) => self.rows(&service, person).await?,
+            _ => Vec::new(),
+        };
+        Ok(Facts { client, code, device, subject, grant, app, rows, targets, exi, context, series })
+    }
+
+    /// The rows by which a service may act for a person, over or not: the person's own, then those of their groups.
+    pub async fn rows(
+        &self,
+        service: &ClientId,
+        person: &records::Person,
+    ) -> Result<Vec<(records::Exchange, Seen)>, StoreError> {
+        let mut rows = Vec::new();
+        for whose in Whose::of(person) {
+            rows.extend(self.under(&Key::new(records::Exchange::KIND, index::rows(service, &whose))).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Every row of a service.
+    pub async fn rows_of(&self, service: &ClientId) -> Result<Vec<records::Exchange>, StoreError> {
+        let rows = self.under(&Key::new(records::Exchange::KIND, [service.as_str(), "\0"].concat())).await?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
     }
 
     /// A lock with its door, and what the door's owners said about `person`. None if either record is missing.
@@ -239,6 +272,7 @@ kinds! {
     Lock(Lock) = "lock";
     Door(Door) = "door";
     Consent(AdvanceConsent) = "consent";
+    Exchange(Exchange) = "exchange";
     Grant(Grant) = "grant";
     Code(Code) = "code";
     Device(Device) = "device";
@@ -274,6 +308,10 @@ fn key(name: &Name) -> (&'static str, Key) {
         Name::Door(name) => (records::Door::KIND, name.as_str().into()),
         Name::Consent((door, who)) => {
             (records::AdvanceConsent::KIND, [door.as_str(), who.issuer(), who.subject()].join("\0").into_bytes())
+        }
+        Name::Exchange((service, whose, audience)) => {
+            let name = [&index::rows(service, whose)[..], audience.to_string().as_bytes()].concat();
+            (records::Exchange::KIND, name)
         }
         Name::Grant(id) => (records::Grant::KIND, id.0.into()),
         Name::Device(hash) => (records::Device::KIND, hash.0.into()),

@@ -102,7 +102,7 @@ impl Decision<'_> {
         // RFC 9201 §5: a group has no one key of its own.
         let credential = || match audience {
             Audience::Lock(_) => lock.credential.as_ref().map(Some).ok_or(KeyFault::NoLockCredential),
-            Audience::Group(_) | Audience::Api(_) => Ok(None),
+            Audience::Group(_) | Audience::Service(_) | Audience::Api(_) => Ok(None),
         };
         let (choice, bound, rs_cnf) = match &self.request.req_cnf {
             sent if self.request.series.is_some() => {

@@ -13,6 +13,7 @@ use crate::core::response::NewKey;
 use crate::core::testing::*;
 
 mod begins;
+mod exchange;
 mod forms;
 mod minted;
 mod property;

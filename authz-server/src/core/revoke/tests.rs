@@ -38,6 +38,7 @@ fn token(text: &str, client: &str, grant: Option<GrantId>) -> TokenRecord {
         client: client.parse().unwrap(),
         audience: "urn:latchwork:lock:front".parse().unwrap(),
         grant,
+        subject: None,
         revoked: None,
         profile: None,
         claims: None,

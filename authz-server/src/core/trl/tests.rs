@@ -250,6 +250,7 @@ fn portions_of_a_token() {
         client: "c".parse().unwrap(),
         audience: audience.parse().unwrap(),
         grant,
+        subject: None,
         revoked: None,
         profile: None,
         claims: None,

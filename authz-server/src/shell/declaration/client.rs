@@ -146,6 +146,9 @@ impl DeclaredClient {
             (Kind::Confidential, true) => [GrantKind::ClientCredentials].into(),
             (Kind::ResourceServer, _) => BTreeSet::new(),
         });
+        if self.kind == Kind::Native && grants.contains(&GrantKind::TokenExchange) {
+            return Err(wrong("client", &self.id, "a native app exchanges no tokens: it cannot prove to be itself"));
+        }
         if self.kind == Kind::Native && grants.contains(&GrantKind::ClientCredentials) {
             return Err(wrong(
                 "client",

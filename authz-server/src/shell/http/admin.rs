@@ -12,7 +12,9 @@ use super::token::peer;
 use crate::core::bytes::{Blob, Hash32, from_base64url, hex};
 use crate::core::change::{Change, Key, OnConflict};
 use crate::core::names::{Audience, ClientId, DoorName, GroupName, LockName};
-use crate::core::records::{AdminToken, AdvanceConsent, Client, ClockMode, Door, Lock, OscoreClient, Protection};
+use crate::core::records::{
+    AdminToken, AdvanceConsent, Client, ClockMode, Door, Exchange, Lock, OscoreClient, Protection,
+};
 use crate::core::revoke::Target;
 use crate::keys::Public;
 use crate::shell::declaration::{
@@ -84,12 +86,14 @@ async fn apply(
 /// What there is, for comparing a declaration with it.
 pub(crate) async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
     let records = &shell.records;
+    let row = |row: &Exchange| (row.service.clone(), row.whose.clone(), row.audience.clone());
     let named = |consent: &AdvanceConsent| (consent.door.clone(), consent.who.clone());
     Ok(Existing {
         clients: records.all::<Client>().await?.into_iter().map(|it| (it.0.id.clone(), it)).collect(),
         oscore: records.all::<OscoreClient>().await?.into_iter().map(|it| (it.0.client.clone(), it)).collect(),
         locks: records.all::<Lock>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
         doors: records.all::<Door>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
+        exchanges: records.all::<Exchange>().await?.into_iter().map(|it| (row(&it.0), it)).collect(),
         consents: records.all::<AdvanceConsent>().await?.into_iter().map(|it| (named(&it.0), it)).collect(),
     })
 }

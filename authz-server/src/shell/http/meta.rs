@@ -8,6 +8,7 @@ use latchwork_cbor::Writer;
 use serde_json::{Value, json};
 
 use crate::core::bytes::base64url;
+use crate::core::exchange;
 use crate::keys::Public;
 use crate::shell::Shell;
 
@@ -48,6 +49,7 @@ async fn metadata(path: web::Path<String>, shell: web::Data<Shell>) -> HttpRespo
         "response_modes_supported": ["query"],
         "grant_types_supported": [
             "authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+            exchange::GRANT_TYPE,
         ],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,

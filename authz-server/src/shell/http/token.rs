@@ -12,7 +12,7 @@ use super::answer::{ACE_CBOR, wants_cbor};
 use super::body::Body;
 use super::{channel, nonce};
 use crate::core::refusal::{OAuthError, ProofFault, Refusal};
-use crate::core::request::{Face, Presented, Proof};
+use crate::core::request::{Face, Presented, Proof, TokenRequest};
 use crate::core::response::IssuedResponse;
 use crate::shell::form::Form;
 use crate::shell::throttle::Wait;
@@ -100,16 +100,11 @@ fn proof(request: &HttpRequest, shell: &Shell) -> Result<Option<Proof>, Refusal>
     }))
 }
 
-fn read(
-    request: &HttpRequest,
-    face: Face,
-    body: &[u8],
-    shell: &Shell,
-) -> Result<(Presented, crate::core::request::TokenRequest), Refusal> {
+fn read(request: &HttpRequest, face: Face, body: &[u8], shell: &Shell) -> Result<(Presented, TokenRequest), Refusal> {
     let authorization = authorization(request)?;
     let (asked, credential) = match face {
         Face::Form => {
-            let form = form_of(request, body, &[], "neither a form nor application/ace+cbor")?;
+            let form = form_of(request, body, &TokenRequest::MAY_REPEAT, "neither a form nor application/ace+cbor")?;
             (form.token_request()?, form.credential(authorization)?)
         }
         Face::CborHttp | Face::CborCoap => {

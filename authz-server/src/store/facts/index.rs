@@ -3,6 +3,7 @@
 
 use super::Key;
 use crate::core::change::Record;
+use crate::core::exchange::Whose;
 use crate::core::names::{ClientId, GrantId, Jkt, LockName, Origin, PersonId};
 use crate::core::revoke::Holder;
 use crate::core::time::Timestamp;
@@ -12,7 +13,7 @@ use crate::core::trl::{Portion, Requester};
 /// put whenever it is.
 pub(super) fn of(record: &Record) -> Vec<Key> {
     match record {
-        Record::Token(token) => vec![tokens_of(&token.holder()).with(&token.hash.0)],
+        Record::Token(token) => token.holders().iter().map(|holder| tokens_of(holder).with(&token.hash.0)).collect(),
         Record::Grant(grant) => {
             let mut found = vec![grants_of_person(&grant.person.id), grants_of_client(&grant.client)];
             found.extend(grant.jkt.as_ref().map(grants_of_device));
@@ -97,6 +98,15 @@ pub(super) fn requester(requester: &Requester) -> Vec<u8> {
 
 fn text(kind: u8, name: &str) -> Vec<u8> {
     [&[kind], name.as_bytes(), &[0]].concat()
+}
+
+/// What the names of a service's rows for somebody begin with: none is the beginning of another.
+pub(super) fn rows(service: &ClientId, whose: &Whose) -> Vec<u8> {
+    let whose = match whose {
+        Whose::Person(id) => ["p", id.issuer(), "\0", id.subject()].concat(),
+        Whose::Group(name) => ["g", name].concat(),
+    };
+    [service.as_str(), "\0", &whose, "\0"].concat().into_bytes()
 }
 
 /// A time in key order, those before 1970 included.

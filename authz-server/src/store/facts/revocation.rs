@@ -64,7 +64,9 @@ impl Records {
         let last = found.last().filter(|_| found.len() == limit).and_then(|(key, _)| hash(key));
         let mut tokens = Vec::new();
         for hash in found.iter().filter_map(|(key, _)| hash(key)) {
-            tokens.extend(self.find::<TokenRecord>(&Name::Token(hash)).await?.filter(|(t, _)| t.holder() == *holder));
+            tokens.extend(
+                self.find::<TokenRecord>(&Name::Token(hash)).await?.filter(|(t, _)| t.holders().contains(holder)),
+            );
         }
         Ok((tokens, last))
     }

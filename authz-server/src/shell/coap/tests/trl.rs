@@ -33,6 +33,7 @@ async fn tokens(world: &World, door: &str, count: u32) -> Vec<Hash32> {
         client: "robot".parse().unwrap(),
         audience: format!("urn:latchwork:lock:{door}").parse().unwrap(),
         grant: None,
+        subject: None,
         revoked: None,
         profile: None,
         claims: None,

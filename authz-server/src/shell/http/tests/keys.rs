@@ -7,6 +7,7 @@ use super::*;
 use crate::core::api_token;
 use crate::core::bytes::from_base64url;
 use crate::core::entropy::Os;
+use crate::core::names::Audience;
 use crate::core::records::{Grant, SigningKey};
 use crate::core::rotation::{Purpose, Schedule};
 use crate::core::testing::{Pair, person};
@@ -95,7 +96,12 @@ fn api_token(world: &World, phone: &Pair) -> String {
         revoked: None,
     };
     let jkt = phone.public().thumbprint();
-    api_token::mint(&grant, jkt, ISSUER, Seconds(3 * 86_400), &world.shell.keys, now(), &mut Os).unwrap()
+    {
+        let aud = &Audience::api_of(ISSUER);
+        let says = api_token::Says { issuer: ISSUER, aud, scope: None, jkt, life: Seconds(3 * 86_400) };
+        api_token::mint(&grant, &says, &world.shell.keys, now(), &mut Os)
+    }
+    .unwrap()
 }
 
 fn takes(world: &World, token: &str, phone: &Pair) -> bool {

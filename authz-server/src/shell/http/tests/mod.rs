@@ -5,6 +5,7 @@ mod authorize;
 mod cors;
 mod device;
 mod doors;
+mod exchange;
 mod guards;
 mod introspect;
 mod keys;

@@ -20,11 +20,11 @@ use crate::core::testing::Pair;
 const API: &str = "https://as.example/api/v1";
 const FRONT: &str = "urn:latchwork:lock:front";
 
-fn basic(id: &str) -> String {
+pub(super) fn basic(id: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:{SECRET}")))
 }
 
-fn hash(token: &str) -> Hash32 {
+pub(super) fn hash(token: &str) -> Hash32 {
     Hash32::of(&[token.as_bytes()])
 }
 
@@ -46,7 +46,7 @@ async fn query(world: &World, authorization: &str, query: &str) -> Got {
 }
 
 /// The hashes of a full query.
-async fn listed(world: &World, authorization: &str) -> Vec<Hash32> {
+pub(super) async fn listed(world: &World, authorization: &str) -> Vec<Hash32> {
     let got = query(world, authorization, "").await;
     assert_eq!(
         (got.status.as_u16(), got.header("content-type")),

@@ -166,6 +166,7 @@ async fn the_metadata_claims_what_is_there() {
         ("response_types_supported", "code", "token"),
         ("grant_types_supported", "authorization_code", "password"),
         ("grant_types_supported", "refresh_token", "implicit"),
+        ("grant_types_supported", "urn:ietf:params:oauth:grant-type:token-exchange", "token_exchange"),
         ("code_challenge_methods_supported", "S256", "plain"),
         ("token_endpoint_auth_methods_supported", "private_key_jwt", "client_secret_jwt"),
         ("token_endpoint_auth_signing_alg_values_supported", "ES256", "none"),
