@@ -98,11 +98,17 @@ impl Attacker {
 
     /// Runs EDHOC by method 1 as the holder of `key`, with a token that may be somebody else's, and says how message_3 was answered.
     pub fn edhoc(&mut self, lock: &[u8], key: &P256Private, token: &[u8]) -> Outcome<Answer> {
-        self.edhoc_by(Method::SignatureStaticDh, lock, key, token)
+        Ok(self.edhoc_by(Method::SignatureStaticDh, lock, key, token)?.0)
     }
 
-    /// The same by either method.
-    pub fn edhoc_by(&mut self, method: Method, lock: &[u8], key: &P256Private, token: &[u8]) -> Outcome<Answer> {
+    /// The same by either method, with what the handshake led to on this side.
+    pub fn edhoc_by(
+        &mut self,
+        method: Method,
+        lock: &[u8],
+        key: &P256Private,
+        token: &[u8],
+    ) -> Outcome<(Answer, Context)> {
         let wrong = |error: latchwork_edhoc::Error| error.to_string();
         let (c, mut buffer, mut out) = (&RustCrypto, [0; 1024], [0; 1280]);
         let c_i = ConnectionId::new(&[0x77]).ok_or("no identifier")?;
@@ -133,9 +139,27 @@ impl Attacker {
         let mut prefix = [0; 16];
         let length = correlation::prefix(Some(&verified.c_r()), &mut prefix).map_err(wrong)?;
         let eads = [Ead::critical(EAD_ACCESS_TOKEN, token)];
-        let (_, message_3) = verified.answer(c, &identity, &eads, &mut buffer).map_err(wrong)?;
+        let (sent, message_3) = verified.answer(c, &identity, &eads, &mut buffer).map_err(wrong)?;
         let payload = [prefix.get(..length).unwrap_or_default(), message_3].concat();
         let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
+        let keys = sent.session().oscore(c).map_err(wrong)?;
+        let material = Material {
+            master_secret: keys.master_secret.expose(),
+            master_salt: keys.master_salt.expose(),
+            sender_id: keys.sender_id.as_bytes(),
+            recipient_id: keys.recipient_id.as_bytes(),
+            id_context: None,
+        };
+        let context = Context::derive(c, &material).map_err(|e| format!("{e:?}"))?;
+        Ok((self.send(datagram)?, context))
+    }
+
+    /// Asks for the door under OSCORE; the answer is the outer one.
+    pub fn ask(&mut self, context: &mut Context) -> Outcome<Answer> {
+        let (mut inner, mut outer) = ([0; 64], [0; 256]);
+        let plain = self.request(&mut inner, Code::POST, "/door", &[])?;
+        let plain = Message::parse(plain).map_err(|e| format!("{e:?}"))?;
+        let (datagram, _) = context.protect_request(&RustCrypto, &plain, &mut outer).map_err(|e| format!("{e:?}"))?;
         self.send(datagram)
     }
 
@@ -156,11 +180,7 @@ impl Attacker {
             id_context: None,
         };
         let mut context = Context::derive(&RustCrypto, &material).map_err(|e| format!("{e:?}"))?;
-        let (mut inner, mut outer) = ([0; 64], [0; 256]);
-        let plain = self.request(&mut inner, Code::POST, "/door", &[])?;
-        let plain = Message::parse(plain).map_err(|e| format!("{e:?}"))?;
-        let (datagram, _) = context.protect_request(&RustCrypto, &plain, &mut outer).map_err(|e| format!("{e:?}"))?;
-        self.send(datagram)
+        self.ask(&mut context)
     }
 
     /// Sends again what went by before: the same bytes, and the same under a message id of its own.

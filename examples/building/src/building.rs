@@ -44,13 +44,6 @@ pub enum Body {
     Board(&'static str),
     /// The same on Ethernet.
     BoardUdp(&'static str),
-    /// The same with `exi`, where their timers count instructions, and with the images of these variants.
-    Measured {
-        /// The front door's.
-        front: &'static str,
-        /// The side door's.
-        side: &'static str,
-    },
 }
 
 /// The doors that have a running lock.
@@ -106,18 +99,16 @@ impl Building {
             let (locks, logs) = (building.path("locks"), building.path("logs"));
             let key = EDHOC.contains(&name).then(|| building.lock_key(name));
             let board = match (body, name) {
-                (Body::Board(mode), "front") => Some((mode, EVERYTHING, Pace::Real)),
-                (Body::Board(_), "side") => Some(("exi", EVERYTHING, Pace::Real)),
-                (Body::BoardUdp(mode), "front") => Some((mode, EVERYTHING_UDP, Pace::Real)),
-                (Body::BoardUdp(_), "side") => Some(("exi", EVERYTHING_UDP, Pace::Real)),
-                (Body::Measured { front, .. }, "front") => Some(("exi", front, Pace::Instructions)),
-                (Body::Measured { side, .. }, "side") => Some(("exi", side, Pace::Instructions)),
+                (Body::Board(mode), "front") => Some((mode, EVERYTHING)),
+                (Body::Board(_), "side") => Some(("exi", EVERYTHING)),
+                (Body::BoardUdp(mode), "front") => Some((mode, EVERYTHING_UDP)),
+                (Body::BoardUdp(_), "side") => Some(("exi", EVERYTHING_UDP)),
                 _ => None,
             };
             let lock = match board {
-                Some((mode, image, pace)) => {
+                Some((mode, image)) => {
                     let file = building.enroll_with(name, &["--clock", mode])?;
-                    Lock::on_board(name, &file, key.as_deref(), (&locks, &logs), (image, pace))?
+                    Lock::on_board(name, &file, key.as_deref(), (&locks, &logs), (image, Pace::Real))?
                 }
                 None => {
                     // One of them has a network of its own, and learns of revoked tokens.
@@ -207,7 +198,15 @@ impl Building {
 
     /// Declares `building.toml` with the addresses of today.
     pub fn apply(&self) -> Outcome<String> {
+        self.apply_changed(&[])
+    }
+
+    /// The same with these words replaced before.
+    fn apply_changed(&self, changes: &[(&str, &str)]) -> Outcome<String> {
         let mut declaration = include_str!("../building.toml").to_owned();
+        for (word, other) in changes {
+            declaration = declaration.replace(word, other);
+        }
         let address =
             |name| self.locks.get(name).map(|lock: &Lock| lock.corridor.address.to_string()).unwrap_or_default();
         for (word, value) in [
@@ -235,6 +234,28 @@ impl Building {
         let lock = Lock::on_board(name, &file, None, (&locks, &logs), image)?;
         self.locks.insert(name.to_owned(), lock);
         Ok(())
+    }
+
+    /// Builds the lock anew on a board with the image of this variant, where its timer counts instructions, and enrols it without a clock
+    /// (`exi`). With `alg` its tokens are signed by that algorithm. Its address is another one then.
+    pub fn measure_on(&mut self, name: &str, variant: &'static str, alg: Option<&str>) -> Outcome<()> {
+        drop(self.locks.remove(name));
+        let (locks, logs) = (self.path("locks"), self.path("logs"));
+        // Of the lock that it was.
+        for kind in ["lock", "chip", "key"] {
+            let _ = fs::remove_file(locks.join(format!("{name}.{kind}")));
+        }
+        let file = self.enroll_with(name, &["--clock", "exi", "--replace"])?;
+        let key = EDHOC.contains(&name).then(|| self.lock_key(name));
+        let at = (&*locks, &*logs);
+        let lock = Lock::on_board(name, &file, key.as_deref(), at, (variant, Pace::Instructions))?;
+        self.locks.insert(name.to_owned(), lock);
+        let declared = format!("[[lock]]\nname = {name:?}\n");
+        match alg {
+            Some(alg) => self.apply_changed(&[(&declared, &format!("{declared}tokens = {{ algs = [{alg:?}] }}\n"))]),
+            None => self.apply(),
+        }
+        .map(drop)
     }
 
     /// Ends the server, as a power cut would.

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `rustcrypto` | AES-CCM, SHA-256, HMAC | [`RustCrypto`], portable |
 //! | `es256-p256` | ES256 verified; with `ecdh-p256` also signed | [`RustCrypto`], portable |
-//! | `es256-cortex-m4` | ES256 verified | `CortexM4`: assembly, on cores with DSP (M4, M7, M33) |
+//! | `es256-cortex-m4` | ES256 verified, key agreement | `CortexM4`: assembly, on cores with DSP (M4, M7, M33) |
 //! | `ecdh-p256` | key agreement | [`RustCrypto`], portable |
 //! | `eddsa-small` | EdDSA verified | [`RustCrypto`], portable |
 //! | `eddsa` | EdDSA verified | `Dalek`, portable, larger |
@@ -33,7 +33,7 @@ mod verify;
 
 pub use backend::{Backend, Nothing};
 #[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
-pub use cortex_m4::CortexM4;
+pub use cortex_m4::{CortexM4, CortexM4Private};
 #[cfg(feature = "eddsa")]
 pub use dalek::Dalek;
 pub use error::CryptoError;

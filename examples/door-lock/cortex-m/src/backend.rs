@@ -1,11 +1,36 @@
-//! The cryptography of the image: a real backend, or one that nothing is known of.
+//! The cryptography of the image: what its features ask for, or one that nothing is known of.
 
 #[cfg(not(feature = "link-proof"))]
-pub(crate) use latchwork_crypto::RustCrypto as Backend;
-#[cfg(all(feature = "edhoc", not(feature = "link-proof")))]
-pub(crate) use latchwork_crypto::P256Private as Private;
+pub(crate) use latchwork_crypto::RustCrypto as Symmetrical;
 #[cfg(feature = "link-proof")]
-pub(crate) use opaque::{Backend, Private};
+pub(crate) use opaque::{BACKEND, Private, Symmetrical};
+#[cfg(not(feature = "link-proof"))]
+pub(crate) use real::BACKEND;
+#[cfg(all(feature = "edhoc", not(feature = "link-proof")))]
+pub(crate) use real::Private;
+
+#[cfg(not(feature = "link-proof"))]
+mod real {
+    use latchwork_crypto::{Backend, RustCrypto};
+
+    /// P-256 by assembly before portable code.
+    #[cfg(feature = "es256-cortex-m4")]
+    use latchwork_crypto::CortexM4 as P256;
+    #[cfg(feature = "es256-cortex-m4")]
+    pub(crate) use latchwork_crypto::CortexM4Private as Private;
+    #[cfg(all(feature = "ecdh-p256", not(feature = "es256-cortex-m4")))]
+    pub(crate) use latchwork_crypto::P256Private as Private;
+    #[cfg(not(feature = "es256-cortex-m4"))]
+    use latchwork_crypto::RustCrypto as P256;
+
+    #[cfg(feature = "eddsa")]
+    use latchwork_crypto::Dalek as EdDsa;
+    #[cfg(not(feature = "eddsa"))]
+    use latchwork_crypto::RustCrypto as EdDsa;
+
+    pub(crate) const BACKEND: Backend<RustCrypto, P256, EdDsa, P256> =
+        Backend { symmetric: RustCrypto, es256: P256, eddsa: EdDsa, ephemeral: P256 };
+}
 
 /// Computes nothing. What it returns is read from a register, so that the compiler has to keep both what follows a success
 /// and what follows a failure; and it cannot panic. An image over it shows what of our own code can.
@@ -15,7 +40,10 @@ mod opaque {
     use latchwork_crypto::{Agree, CryptoError, Ephemeral, P256Peer, P256Public, Random, Secret, Symmetric, Verify};
 
     #[derive(Clone, Copy)]
-    pub(crate) struct Backend;
+    pub(crate) struct Opaque;
+
+    pub(crate) const BACKEND: Opaque = Opaque;
+    pub(crate) use Opaque as Symmetrical;
 
     pub(crate) struct Private;
 
@@ -25,7 +53,7 @@ mod opaque {
         }
     }
 
-    impl Symmetric for Backend {
+    impl Symmetric for Opaque {
         fn ccm_seal(
             &self,
             _: &[u8; 16],
@@ -53,7 +81,7 @@ mod opaque {
         }
     }
 
-    impl Verify for Backend {
+    impl Verify for Opaque {
         fn es256(&self, _: &P256Public, _: &[&[u8]], _: &[u8; 64]) -> Result<(), CryptoError> {
             done()
         }
@@ -69,7 +97,7 @@ mod opaque {
         }
     }
 
-    impl Ephemeral for Backend {
+    impl Ephemeral for Opaque {
         type Key = Private;
 
         fn ephemeral(&self, _: &mut (impl Random + ?Sized)) -> Result<(Private, [u8; 32]), CryptoError> {

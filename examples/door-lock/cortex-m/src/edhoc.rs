@@ -34,7 +34,7 @@ mod spoken {
     }
 
     /// Method 1 has the client sign by ES256.
-    const METHODS: &[Method] = if cfg!(feature = "es256-p256") {
+    const METHODS: &[Method] = if cfg!(any(feature = "es256-p256", feature = "es256-cortex-m4")) {
         &[Method::SignatureStaticDh, Method::StaticDhStaticDh]
     } else {
         &[Method::StaticDhStaticDh]

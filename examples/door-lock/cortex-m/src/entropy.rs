@@ -1,7 +1,7 @@
 //! Random numbers for a board that has no source of them: HMAC over a secret of the factory and a number that never
 //! comes twice. A board with a hardware source uses that instead.
 
-use crate::backend::Backend;
+use crate::backend::Symmetrical;
 use latchwork_crypto::{CryptoError, Random, Secret, Symmetric};
 
 /// The generator.
@@ -22,7 +22,7 @@ impl Random for Entropy {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
         for chunk in out.chunks_mut(32) {
             let number = [&self.boot.to_be_bytes()[..], &self.drawn.to_be_bytes()];
-            let block = Backend.hmac_sha256(self.seed.expose(), &number)?;
+            let block = Symmetrical.hmac_sha256(self.seed.expose(), &number)?;
             self.drawn = self.drawn.checked_add(1).ok_or(CryptoError::Backend)?;
             chunk.iter_mut().zip(block).for_each(|(to, from)| *to = from);
         }

@@ -1,6 +1,6 @@
 //! Guards the door: takes datagrams from the line until the power goes.
 
-use crate::backend::Backend;
+use crate::backend::BACKEND;
 use crate::clock::Clock;
 use crate::edhoc::OwnKey;
 use crate::entropy::Entropy;
@@ -46,7 +46,7 @@ fn run() -> Result<core::convert::Infallible, Fault> {
     let own_key = OwnKey::of(&page).map_err(bad_key)?;
     let edhoc = own_key.handshakes(&page).map_err(bad_key)?;
     let mut made =
-        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, Backend, entropy, edhoc, counters, Solenoid);
+        Lock::<_, _, _, _, _, _, INSIDE, DOORSTEP>::new(trust, BACKEND, entropy, edhoc, counters, Solenoid);
     // Where it was made: to move it out would take its 31 KB of stack twice.
     let Ok(lock) = &mut made else {
         return Err(Fault("no random numbers"));

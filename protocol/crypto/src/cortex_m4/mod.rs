@@ -1,13 +1,16 @@
-//! ES256 by the assembly of P256-Cortex-M4.
+//! P-256 by the assembly of P256-Cortex-M4: ES256, and key agreement.
 
 #![allow(unsafe_code, reason = "the assembly stands behind functions of C")]
+
+mod private;
 
 use p256_cortex_m4_sys::{P256_check_range_p, p256_verify};
 use sha2::{Digest, Sha256};
 
 use crate::{CryptoError, P256Public, Verify};
+pub use private::CortexM4Private;
 
-/// ES256 verified by assembly, on processors with the DSP extension: Cortex-M4, M7, and M33 that have it.
+/// ES256 verified, and keys agreed, by assembly, on processors with the DSP extension: Cortex-M4, M7, and M33 that have it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CortexM4;
 
@@ -40,4 +43,13 @@ fn words(bytes: &[u8; 32]) -> [u32; 8] {
         *word = u32::from_be_bytes(*bytes);
     }
     words
+}
+
+/// 32 bytes, the highest first, from eight words, the lowest first.
+fn bytes(words: &[u32; 8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (to, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words.iter().rev()) {
+        *to = word.to_be_bytes();
+    }
+    bytes
 }

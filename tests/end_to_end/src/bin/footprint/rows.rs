@@ -1,0 +1,132 @@
+//! The images, and what is done with each.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use latchwork_building::attack::Attacker;
+use latchwork_building::board::image;
+use latchwork_building::people::EMMA;
+use latchwork_building::story::{key_of, token_of};
+use latchwork_building::{Building, Outcome, Phone};
+use latchwork_edhoc::Method;
+
+use crate::Figures;
+use crate::steps::Steps;
+
+/// An image.
+pub(crate) struct Row {
+    /// What its figures are called by.
+    pub(crate) name: &'static str,
+    /// Where it is, by that name.
+    pub(crate) image: fn(&str) -> Outcome<PathBuf>,
+    /// Uses it as a lock of the building.
+    pub(crate) visit: fn(&mut Building, &'static str, &mut Figures) -> Outcome<()>,
+}
+
+/// Every image that is measured.
+pub(crate) const ROWS: &[Row] = &[
+    Row { name: "symmetric", image, visit: encrypted },
+    Row { name: "es256-p256", image, visit: signed },
+    Row { name: "es256-cortex-m4", image, visit: signed },
+    Row { name: "eddsa", image, visit: signed_by_eddsa },
+    Row { name: "eddsa-small", image, visit: signed_by_eddsa },
+    Row { name: "es256-p256-udp", image, visit: nobody },
+    Row { name: "c", image: in_c, visit: nobody },
+];
+
+impl Row {
+    /// Measures it.
+    pub(crate) fn measure(&self, building: &mut Building, figures: &mut Figures) -> Outcome<()> {
+        let (flash, statics) = size(&(self.image)(self.name)?)?;
+        figures.insert(format!("{}: flash, bytes", self.name), flash);
+        if statics > 0 {
+            figures.insert(format!("{}: statics, bytes", self.name), statics);
+        }
+        (self.visit)(building, self.name, figures)
+    }
+}
+
+/// The front door takes encrypted tokens.
+fn encrypted(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    building.measure_on("front", name, None)?;
+    let phone = phone(building, name)?;
+    let mut steps = Steps::of(building.lock("front")?)?;
+    phone.run(&["open", "front", "--times", "2"])?;
+    steps.are(&["token", "first request", "next request"])?;
+    steps.tell(name, figures);
+    Ok(())
+}
+
+/// The side door takes signed ones, by EDHOC of both methods.
+fn signed(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    building.measure_on("side", name, None)?;
+    let phone = phone(building, name)?;
+    let lock = building.lock("side")?;
+    let mut steps = Steps::of(lock)?;
+    phone.run(&["open", "side", "--times", "2"])?;
+    steps.are(&["message_1", "message_3 of method 1 with the token and a request", "next request"])?;
+    let (key, own) = (key_of(building, name)?, building.credential("side")?);
+    let token = token_of(building, name, "urn:latchwork:lock:side")?;
+    Attacker::at(lock.address)?.edhoc_by(Method::StaticDhStaticDh, &own, &key, &token)?;
+    steps.are(&["message_1", "message_3 of method 3 with the token"])?;
+    alone(building, &token, &mut steps)?;
+    steps.tell(name, figures);
+    Ok(())
+}
+
+/// A lock without ES256 takes method 3 only, which our phone does not speak: its key and its token come by other means.
+fn signed_by_eddsa(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    building.measure_on("side", name, Some("EdDSA"))?;
+    phone(building, name)?.run(&["fetch", "side"])?;
+    let lock = building.lock("side")?;
+    let mut steps = Steps::of(lock)?;
+    let (key, own) = (key_of(building, name)?, building.credential("side")?);
+    let token = token_of(building, name, "urn:latchwork:lock:side")?;
+    let (mut visitor, before) = (Attacker::at(lock.address)?, lock.moves()?);
+    let (_, mut context) = visitor.edhoc_by(Method::StaticDhStaticDh, &own, &key, &token)?;
+    visitor.ask(&mut context)?;
+    visitor.ask(&mut context)?;
+    steps.are(&["message_1", "message_3 of method 3 with the token", "first request", "next request"])?;
+    if lock.moves()? != before + 2 {
+        return Err("the door did not open".into());
+    }
+    alone(building, &token, &mut steps)?;
+    steps.tell(name, figures);
+    Ok(())
+}
+
+/// Size only.
+fn nobody(_: &mut Building, _: &str, _: &mut Figures) -> Outcome<()> {
+    Ok(())
+}
+
+/// A token that is checked like any other, and refused for its way in.
+fn alone(building: &Building, token: &[u8], steps: &mut Steps<'_>) -> Outcome<()> {
+    Attacker::at(building.lock("side")?.address)?.upload_bare(token)?;
+    steps.are(&["token alone"])
+}
+
+/// A new phone for each image: it knows no door yet.
+fn phone(building: &Building, name: &str) -> Outcome<Phone> {
+    let phone = building.phone(name);
+    phone.sign_in(&building.browser()?, EMMA, &[])?;
+    Ok(phone)
+}
+
+/// The lock in C.
+fn in_c(_: &str) -> Outcome<PathBuf> {
+    let beside = image("symmetric")?;
+    let target = beside.ancestors().nth(2).ok_or("no target directory")?;
+    Ok(target.join("capi/door-lock"))
+}
+
+/// Bytes that are burnt into flash, and bytes of statics.
+fn size(image: &Path) -> Outcome<(u64, u64)> {
+    let listed = Command::new("arm-none-eabi-size").arg(image).output()?.stdout;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let mut numbers = listed.lines().nth(1).unwrap_or_default().split_whitespace().map_while(|n| n.parse::<u64>().ok());
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(text), Some(data), Some(bss)) => Ok((text + data, data + bss)),
+        _ => Err(format!("{} is not built: make image", image.display()).into()),
+    }
+}

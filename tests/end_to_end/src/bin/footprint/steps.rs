@@ -1,0 +1,68 @@
+//! What a lock tells of its steps.
+
+use std::time::Duration;
+
+use latchwork_building::{Lock, Outcome};
+
+use crate::Figures;
+
+/// The steps of one lock, as it tells them.
+pub(crate) struct Steps<'l> {
+    lock: &'l Lock,
+    seen: usize,
+    named: Vec<(String, Step)>,
+    held: u64,
+}
+
+struct Step {
+    instructions: u64,
+    stack: u64,
+}
+
+impl<'l> Steps<'l> {
+    /// Of those that it is yet to do.
+    pub(crate) fn of(lock: &'l Lock) -> Outcome<Self> {
+        Ok(Self { lock, seen: lock.costs()?.len(), named: Vec::new(), held: 0 })
+    }
+
+    /// Names the steps since the last call.
+    pub(crate) fn are(&mut self, names: &[&str]) -> Outcome<()> {
+        // It answers first and tells then.
+        let told = self.seen + names.len();
+        let mut all = self.lock.costs()?;
+        for _ in 0..500 {
+            if all.len() >= told {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            all = self.lock.costs()?;
+        }
+        let new = all.get(self.seen..).unwrap_or_default();
+        if new.len() != names.len() {
+            return Err(format!("{names:?} were to be these steps: {new:?}").into());
+        }
+        for (line, name) in new.iter().zip(names) {
+            let number = |label| {
+                let mut words = line.split(' ').skip_while(|word| *word != label).skip(1);
+                words.next().and_then(|number| number.parse::<u64>().ok()).ok_or("a step without its cost")
+            };
+            let step = Step { instructions: number("ticks")? * INSTRUCTIONS_PER_TICK, stack: number("stack")? };
+            self.named.push(((*name).to_owned(), step));
+            self.held = number("held")?;
+        }
+        self.seen = all.len();
+        Ok(())
+    }
+
+    /// Under the name of the image.
+    pub(crate) fn tell(self, variant: &str, figures: &mut Figures) {
+        figures.insert(format!("{variant}: RAM held for good, bytes"), self.held);
+        for (name, Step { instructions, stack }) in self.named {
+            figures.insert(format!("{variant}: {name}, instructions"), instructions);
+            figures.insert(format!("{variant}: {name}, bytes of stack"), stack);
+        }
+    }
+}
+
+/// A timer of 25 MHz, and one nanosecond for each instruction.
+const INSTRUCTIONS_PER_TICK: u64 = 40;
