@@ -9,7 +9,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 10
 export CARGO_NET_RETRY ?= 5
 
-.PHONY: setup demo test check unit end-to-end interop mutation no-alloc no-panic image firmware portable fuzz bench nightly
+.PHONY: setup demo test check unit end-to-end interop mutation no-alloc no-panic image firmware coapcore portable fuzz bench nightly
 
 setup:
 	examples/building/setup test firmware
@@ -79,6 +79,13 @@ fuzz:
 bench:
 	tests/bench/run
 
-nightly: test portable
+# The nearest relative of rs-lib on the same board, for docs/footprint.md.
+coapcore:
+	examples/building/setup firmware coapcore
+	tests/firmware/coapcore/build
+	$(CARGO) build --locked --quiet --bin coapcore
+	target/debug/coapcore
+
+nightly: test portable coapcore
 	tests/power_loss/run
 	$(MAKE) fuzz FUZZ_SECONDS=600
