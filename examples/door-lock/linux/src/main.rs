@@ -4,6 +4,7 @@ mod bolt;
 mod clock;
 mod config;
 mod flash;
+mod kernel;
 mod keygen;
 mod online;
 mod questions;
@@ -12,6 +13,7 @@ mod serve;
 mod state;
 
 use clap::{Parser, Subcommand};
+use clock::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +52,9 @@ enum Verb {
         /// Ask the server about tokens that the lock cannot read itself: references, say. Needs a lock enrolled with `--online`.
         #[arg(long)]
         introspect: bool,
+        /// When the system clock is believed.
+        #[arg(long, value_enum, default_value_t = SystemClock::Synchronized)]
+        system_clock: SystemClock,
         /// A file with seconds to add to the system clock, or `unknown`; read whenever the time is asked for.
         #[arg(long)]
         clock_offset_file: Option<PathBuf>,
@@ -78,9 +83,17 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Arguments::parse().verb {
-        Verb::Serve { config, key, listen, record, state, poll, introspect, clock_offset_file } => {
+        Verb::Serve { config, key, listen, record, state, poll, introspect, system_clock, clock_offset_file } => {
             let asked = serve::Asked { poll, introspect };
-            serve::serve(&config, key.as_deref(), listen, &record, state, asked, clock_offset_file)
+            serve::serve(
+                &config,
+                key.as_deref(),
+                listen,
+                &record,
+                state,
+                asked,
+                Clock::new(system_clock, clock_offset_file),
+            )
         }
         Verb::Flash { config, key, chip } => flash::flash(&config, key.as_deref(), &chip),
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),

@@ -3,7 +3,7 @@
 //!
 //! What to ask and what an answer means is decided elsewhere ([`Follower`], [`Questions`]); here is the socket.
 
-use crate::clock::Clock;
+use crate::clock;
 use crate::config::Wrong;
 use crate::questions::Questions;
 use crate::state::State;
@@ -49,7 +49,6 @@ struct Desk {
 struct Line {
     account: Account,
     state: State,
-    clock: Clock,
     news: Sender<Vec<u8>>,
     desk: Arc<Desk>,
 }
@@ -82,7 +81,7 @@ impl From<Nonsense> for Trouble {
 pub(crate) fn start(account: Account, state: State, pace: Pace) -> std::io::Result<Online> {
     let (sender, news) = channel();
     let desk = Arc::new(Desk::default());
-    let line = Line { account, state, clock: Clock::new(None), news: sender, desk: Arc::clone(&desk) };
+    let line = Line { account, state, news: sender, desk: Arc::clone(&desk) };
     line.context().map_err(std::io::Error::other)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("online".into()).spawn(move || runtime.block_on(line.follow(pace)))?;
@@ -160,7 +159,7 @@ impl Line {
             self.catch_up(&mut client, follower).await?;
             tokio::select! {
                 () = self.poll_time(follower) => {
-                    if follower.next(self.clock.now().uptime).is_none() {
+                    if follower.next(clock::uptime()).is_none() {
                         self.query(&mut client, follower, watched).await?;
                     }
                 }
@@ -180,7 +179,7 @@ impl Line {
             tokio::select! {
                 told = watching.next() => self.hear(follower, watched, &told?)?,
                 () = self.poll_time(follower) => {
-                    if follower.next(self.clock.now().uptime).is_none() {
+                    if follower.next(clock::uptime()).is_none() {
                         self.reserve(watching.context())?;
                         let now = watching.renew().await?;
                         self.hear(follower, watched, &now)?;
@@ -195,13 +194,13 @@ impl Line {
     }
 
     async fn poll_time(&self, follower: &Follower) {
-        let left = follower.polls_at().since(self.clock.now().uptime);
+        let left = follower.polls_at().since(clock::uptime());
         tokio::time::sleep(Duration::from_secs(left)).await;
     }
 
     /// Asks until nothing is owed.
     async fn catch_up(&self, asks: &mut impl Asks, follower: &mut Follower) -> Result<(), Trouble> {
-        while let Some(query) = follower.next(self.clock.now().uptime) {
+        while let Some(query) = follower.next(clock::uptime()) {
             self.query(asks, follower, query).await?;
         }
         Ok(())
@@ -223,7 +222,7 @@ impl Line {
         let list = TrlResponse::decode(&answer.payload).map_err(|_| Trouble::Nonsense)?;
         tracing::debug!(?query, ?list, "the list of revoked tokens");
         self.news.send(answer.payload.clone()).map_err(|_| Trouble::NobodyListens)?;
-        Ok(follower.heard(query, &list, self.clock.now().uptime)?)
+        Ok(follower.heard(query, &list, clock::uptime())?)
     }
 
     /// `POST /introspect`.
@@ -375,14 +374,14 @@ mod tests {
     fn line(server: String, state: State) -> (Line, Receiver<Vec<u8>>) {
         let (news, heard) = channel();
         let account = Account::new(server, vec![1], vec![2], SECRET.to_vec()).unwrap();
-        (Line { account, state, clock: Clock::new(None), news, desk: Arc::default() }, heard)
+        (Line { account, state, news, desk: Arc::default() }, heard)
     }
 
     /// One that has the whole list and need not ask for it soon.
-    fn owing_nothing(line: &Line) -> Follower {
+    fn owing_nothing() -> Follower {
         let mut follower = Follower::new(Pace::every(3600));
         let empty = TrlResponse::decode(&[0xa2, 0x00, 0x80, 0x02, 0x00]).unwrap();
-        follower.heard(Query::Full, &empty, line.clock.now().uptime).unwrap();
+        follower.heard(Query::Full, &empty, clock::uptime()).unwrap();
         follower
     }
 
@@ -426,7 +425,7 @@ mod tests {
             let server = UdpSocket::bind("127.0.0.1:0").unwrap();
             server.set_read_timeout(Some(PATIENCE)).unwrap();
             let (line, _heard) = line(server.local_addr().unwrap().to_string(), state_in(dir.path()));
-            let mut follower = owing_nothing(&line);
+            let mut follower = owing_nothing();
             let mut wait = long;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let trouble = std::thread::scope(|threads| {

@@ -1,7 +1,7 @@
 //! One socket, one thread.
 
 use crate::bolt::Record;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{ClockMode, Config, Wrong};
 use crate::keygen;
 use crate::online::{self, Online};
@@ -13,7 +13,7 @@ use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::trl::Pace;
-use latchwork_rs_lib::{Event, Handshakes, Introspect, Now};
+use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Wall};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -73,14 +73,14 @@ pub(crate) fn serve(
     record: &Path,
     state: Option<PathBuf>,
     asked: Asked,
-    offset: Option<PathBuf>,
+    clock: Clock,
 ) -> Result<(), Fault> {
     let file = |error| Fault::File(config.to_owned(), error);
     let wrong = |error| Fault::Config(config.to_owned(), error);
     let text = std::fs::read_to_string(config).map_err(file)?;
     let config = Config::parse(&text).map_err(wrong)?;
     let door = config.door.clone();
-    let counts = config.clock == ClockMode::Exi;
+    let mode = config.clock;
     let account = config.account();
     let trust = config.trust(Nonces::new(&mut System, NONCE_FRESH, NONCE_RIGHTS)?).map_err(wrong)?;
     let edhoc = key.map(handshakes).transpose()?;
@@ -89,7 +89,6 @@ pub(crate) fn serve(
         return Err(Fault::Offline);
     }
 
-    let clock = Clock::new(offset);
     let directory = state.clone().unwrap_or_default();
     let unkept = |error| Fault::File(directory.clone(), error);
     let state = State::open(state).map_err(|error| match error.kind() {
@@ -102,7 +101,7 @@ pub(crate) fn serve(
     let bolt = Record::open(record, &clock).map_err(|error| Fault::File(record.to_owned(), error))?;
     let flash = state.clone();
     let mut lock = Box::new(Guarded::new(trust, RustCrypto, System, edhoc, flash, bolt)?);
-    if counts && !lock.remembers() {
+    if mode == ClockMode::Exi && !lock.remembers() {
         return Err(Fault::Forgetful);
     }
     let mut kept = account.is_some().then(|| Kept::read(state.clone())).transpose().map_err(unkept)?;
@@ -119,6 +118,9 @@ pub(crate) fn serve(
     let mut online = online.transpose().map_err(unkept)?;
     println!("listening on coap://{address}");
     tracing::info!(%address, door, "locked, and waiting");
+    if mode == ClockMode::Clock && clock.now().wall == Wall::Unknown {
+        tracing::warn!("the date is not known: no token opens until the system clock is kept (see --system-clock)");
+    }
 
     let (mut incoming, mut outgoing) = ([0; MAX_DATAGRAM + 1], [0; MAX_DATAGRAM]);
     loop {
@@ -142,7 +144,7 @@ pub(crate) fn serve(
             continue;
         };
         let server = online.as_mut().filter(|_| asked.introspect).map(|online| online as &mut dyn Introspect);
-        if let Some(sent) = lock.receive(clock.millis(), clock.now(), peer, datagram, server, &mut outgoing) {
+        if let Some(sent) = lock.receive(clock::millis(), clock.now(), peer, datagram, server, &mut outgoing) {
             if let Some(event) = sent.event {
                 log(peer, event);
             }
