@@ -122,9 +122,9 @@ impl<C, A, E: Edhoc<C, A>> Edhoc<C, A> for Option<E> {
     }
 }
 
-/// At most `H` handshakes that wait for message_3, under ephemeral keys `K`, with peers at addresses `A`.
-pub struct Handshakes<'k, K, A, const H: usize> {
-    identity: Identity<'k, &'k dyn Agree>,
+/// At most `H` handshakes that wait for message_3, under ephemeral keys `K`, with peers at addresses `A`. `D` is the lock's own key.
+pub struct Handshakes<'k, K, A, const H: usize, D = &'k dyn Agree> {
+    identity: Identity<'k, D>,
     methods: &'k [Method],
     waiting: [Option<Waiting<K, A>>; H],
     /// How many were begun, in which second.
@@ -140,9 +140,9 @@ struct Waiting<K, A> {
     number: u64,
 }
 
-impl<'k, K, A, const H: usize> Handshakes<'k, K, A, H> {
+impl<'k, K, A, const H: usize, D> Handshakes<'k, K, A, H, D> {
     /// `identity` is the lock's: its credential and the static Diffie-Hellman key in it. `methods` are those that it takes.
-    pub const fn new(identity: Identity<'k, &'k dyn Agree>, methods: &'k [Method]) -> Self {
+    pub const fn new(identity: Identity<'k, D>, methods: &'k [Method]) -> Self {
         Self { identity, methods, waiting: [const { None }; H], begun: (0, Uptime(0)), count: 0 }
     }
 
@@ -168,7 +168,7 @@ impl<K, A> Waiting<K, A> {
     }
 }
 
-impl<K: Agree, A: Copy + Eq, const H: usize> Handshakes<'_, K, A, H> {
+impl<K: Agree, A: Copy + Eq, const H: usize, D> Handshakes<'_, K, A, H, D> {
     /// Where the next one goes: a free place, one that waited too long, else the oldest of the peer that has most. So
     /// whoever begins one after the other pushes out itself first.
     fn place(&self, now: Uptime) -> usize {
@@ -187,10 +187,11 @@ impl<K: Agree, A: Copy + Eq, const H: usize> Handshakes<'_, K, A, H> {
     }
 }
 
-impl<C, A, const H: usize> Edhoc<C, A> for Handshakes<'_, C::Key, A, H>
+impl<C, A, const H: usize, D> Edhoc<C, A> for Handshakes<'_, C::Key, A, H, D>
 where
     C: Symmetric + Ephemeral,
     A: Copy + Eq,
+    D: Agree,
 {
     type Key = C::Key;
 
@@ -211,7 +212,9 @@ where
         let received = ReceivedMessage1::parse(message_1, self.methods, &[])?;
         refuse_unless!("handshake-flood", self.has_time(now), NotBegun::TooMany);
         let c_r = self.free_id(received.c_i(), random, is_taken)?;
-        let (sent, message) = received.answer(crypto, random, &self.identity, c_r, &[], out)?;
+        let Identity { id_cred, cred, key } = &self.identity;
+        let identity = Identity { id_cred: *id_cred, cred, key: key as &dyn Agree };
+        let (sent, message) = received.answer(crypto, random, &identity, c_r, &[], out)?;
         let place = self.place(now);
         let slot = self.waiting.get_mut(place).ok_or(NotBegun::TooMany)?;
         *slot = Some(Waiting { peer, sent, since: now, number: self.count });
@@ -234,7 +237,7 @@ where
     }
 }
 
-impl<K: Agree, A: Copy + Eq, const H: usize> Handshakes<'_, K, A, H> {
+impl<K: Agree, A: Copy + Eq, const H: usize, D> Handshakes<'_, K, A, H, D> {
     /// A name that neither the peer nor any session or handshake of ours has (RFC 9668 §4.1.2).
     fn free_id(
         &self,

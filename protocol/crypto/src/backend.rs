@@ -2,8 +2,8 @@
 
 use crate::{CryptoError, Ephemeral, P256Public, Random, Symmetric, Verify};
 
-/// The slot for hardware: each kind of operation by whoever does it best. An AES peripheral implements [`Symmetric`] (its SHA-256 by
-/// [`RustCrypto`](crate::RustCrypto) where it has none), a P-256 peripheral [`Verify`] and [`Ephemeral`]; private keys that stay in
+/// The slot for hardware: each kind of operation by whoever does it best. An AES peripheral implements [`Blocks`](crate::Blocks) and is
+/// [`Symmetric`] in `OverBlocks`, a P-256 peripheral [`Verify`] and [`Ephemeral`]; private keys that stay in
 /// hardware implement [`Agree`](crate::Agree) and [`Sign`](crate::Sign).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backend<S, Es256, EdDsa, K> {

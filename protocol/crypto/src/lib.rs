@@ -6,6 +6,7 @@
 //! | feature | what | by |
 //! |---|---|---|
 //! | `rustcrypto` | AES-CCM, SHA-256, HMAC | [`RustCrypto`], portable |
+//! | `sha256` alone | AES-CCM, SHA-256, HMAC | [`OverBlocks`] of an AES peripheral |
 //! | `es256-p256` | ES256 verified; with `ecdh-p256` also signed | [`RustCrypto`], portable |
 //! | `es256-cortex-m4` | ES256 verified, key agreement | `CortexM4`: assembly, on cores with DSP (M4, M7, M33) |
 //! | `ecdh-p256` | key agreement | [`RustCrypto`], portable |
@@ -18,6 +19,8 @@
 #![no_std]
 
 mod backend;
+mod blocks;
+mod ccm;
 #[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
 mod cortex_m4;
 #[cfg(feature = "eddsa")]
@@ -25,13 +28,16 @@ mod dalek;
 mod error;
 mod hkdf;
 mod private;
-#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
+#[cfg(any(feature = "sha256", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
 mod rustcrypto;
 mod secret;
 mod symmetric;
 mod verify;
 
 pub use backend::{Backend, Nothing};
+pub use blocks::Blocks;
+#[cfg(feature = "sha256")]
+pub use blocks::OverBlocks;
 #[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
 pub use cortex_m4::{CortexM4, CortexM4Private};
 #[cfg(feature = "eddsa")]
@@ -41,7 +47,7 @@ pub use hkdf::{hkdf_sha256_expand, hkdf_sha256_extract};
 pub use private::{Agree, Ephemeral, P256Peer, Sign};
 #[cfg(feature = "ecdh-p256")]
 pub use rustcrypto::P256Private;
-#[cfg(any(feature = "rustcrypto", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
+#[cfg(any(feature = "sha256", feature = "es256-p256", feature = "ecdh-p256", feature = "eddsa-small"))]
 pub use rustcrypto::RustCrypto;
 pub use secret::{Secret, ct_eq};
 pub use subtle::ConstantTimeEq;

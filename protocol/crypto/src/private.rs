@@ -26,6 +26,12 @@ pub trait Agree {
     fn agree(&self, peer: &P256Peer) -> Result<Secret<32>, CryptoError>;
 }
 
+impl<K: Agree + ?Sized> Agree for &K {
+    fn agree(&self, peer: &P256Peer) -> Result<Secret<32>, CryptoError> {
+        (**self).agree(peer)
+    }
+}
+
 /// A private key for ES256 (RFC 9053 §2.1).
 pub trait Sign {
     /// r and s of a signature over the parts of `message`, taken one after the other, as if they were joined.

@@ -96,3 +96,51 @@ fn what_is_left_out_is_refused() {
     assert_eq!(backend.eddsa(&[0; 32], &[], &[0; 64]), Err(CryptoError::Unsupported));
     assert_eq!(backend.sha256(&[b"abc"]), RustCrypto.sha256(&[b"abc"]));
 }
+
+/// AES by a peripheral: it counts blocks, and fails at one of them.
+struct Engine {
+    left: Cell<usize>,
+}
+
+impl latchwork_crypto::Blocks for Engine {
+    fn encrypt(&self, key: &[u8; 16], block: &mut [u8; 16]) -> Result<(), CryptoError> {
+        use aes::cipher::{BlockCipherEncrypt, KeyInit};
+        self.left.set(self.left.get().checked_sub(1).ok_or(CryptoError::Backend)?);
+        aes::Aes128::new(key.into()).encrypt_block(block.into());
+        Ok(())
+    }
+}
+
+/// The same as software, for every length of text, data and tag; and whichever block fails, no text goes out.
+#[test]
+fn modes_over_a_peripheral() {
+    let by = |blocks| latchwork_crypto::OverBlocks(Engine { left: Cell::new(blocks) });
+    let (key, nonce) = ([7; 16], [8; 13]);
+    for (text_len, aad_len, tag_len) in [(0, 0, 8), (1, 1, 8), (16, 14, 16), (17, 15, 8), (100, 300, 16)] {
+        let (text, aad) = (vec![3; text_len], vec![4; aad_len]);
+        let (mut expected, mut expected_tag) = (text.clone(), vec![0; tag_len]);
+        RustCrypto.ccm_seal(&key, &nonce, &aad, &mut expected, &mut expected_tag).unwrap();
+        let enough = 1000;
+        let engine = by(enough);
+        let (mut sealed, mut tag) = (text.clone(), vec![0; tag_len]);
+        engine.ccm_seal(&key, &nonce, &aad, &mut sealed, &mut tag).unwrap();
+        assert_eq!((&sealed, &tag), (&expected, &expected_tag), "{text_len} {aad_len}");
+        let used = enough - engine.0.left.get();
+        for blocks in 0..used {
+            let (mut out, mut out_tag) = (text.clone(), vec![9; tag_len]);
+            let failed = by(blocks).ccm_seal(&key, &nonce, &aad, &mut out, &mut out_tag);
+            assert_eq!(failed, Err(CryptoError::Backend), "{blocks} of {used}");
+            assert!(out.iter().chain(&out_tag).all(|byte| *byte == 0), "{blocks} of {used}");
+            let mut out = sealed.clone();
+            assert_eq!(by(blocks).ccm_open(&key, &nonce, &aad, &mut out, &tag), Err(CryptoError::Backend));
+            assert!(out.iter().all(|byte| *byte == 0), "{blocks} of {used}");
+        }
+        engine.ccm_open(&key, &nonce, &aad, &mut sealed, &tag).unwrap();
+        assert_eq!(sealed, text);
+        tag[0] ^= 1;
+        assert_eq!(engine.ccm_open(&key, &nonce, &aad, &mut sealed, &tag), Err(CryptoError::Forged));
+    }
+    assert_eq!(by(9).ccm_seal(&key, &nonce, &[], &mut [0; 4], &mut [0; 4]), Err(CryptoError::BadLength));
+    assert_eq!(by(0).sha256(&[b"abc"]), RustCrypto.sha256(&[b"abc"]));
+    assert_eq!(by(0).hmac_sha256(b"key", &[b"abc"]), RustCrypto.hmac_sha256(b"key", &[b"abc"]));
+}

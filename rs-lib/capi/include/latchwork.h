@@ -76,11 +76,12 @@ enum LatchworkStatus
    */
   LATCHWORK_STATUS_BAD_MEMORY = 3,
   /*
-   The board lacks a function that it must have.
+   The board lacks a function that it must have: one of those that must not be null, half of a pair, or AES where the library has none.
    */
   LATCHWORK_STATUS_BAD_BOARD = 4,
   /*
-   The config has a text that is no UTF-8, a key of the wrong length, an AIF that is none, no issuer, or too many of something.
+   The config has a text that is no UTF-8, a key of the wrong length, an AIF that is none, no issuer, too many of something, or an own
+   key that nobody can use.
    */
   LATCHWORK_STATUS_BAD_CONFIG = 5,
   /*
@@ -99,6 +100,10 @@ enum LatchworkStatus
    `out` is too small for the answer, which is lost.
    */
   LATCHWORK_STATUS_NO_ROOM = 9,
+  /*
+   The payload is not what it should be.
+   */
+  LATCHWORK_STATUS_BAD_PAYLOAD = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -121,7 +126,7 @@ enum LatchworkEventKind
    */
   LATCHWORK_EVENT_KIND_NONE = 0,
   /*
-   A token was good; a session waits for its holder. `token` names it.
+   A token was good; a session waits for its holder, or by EDHOC is there. `token` names it.
    */
   LATCHWORK_EVENT_KIND_UPLOADED = 1,
   /*
@@ -168,6 +173,22 @@ enum LatchworkEventKind
    The flash did not take the number of a token, so a request on it was not allowed.
    */
   LATCHWORK_EVENT_KIND_FLASH_FAILED = 12,
+  /*
+   Somebody began an EDHOC handshake.
+   */
+  LATCHWORK_EVENT_KIND_BEGUN = 13,
+  /*
+   Message_3 for a handshake that is not there: it took too long, was pushed out, or there was a reboot.
+   */
+  LATCHWORK_EVENT_KIND_NO_HANDSHAKE = 14,
+  /*
+   An EDHOC handshake ended with an error.
+   */
+  LATCHWORK_EVENT_KIND_HANDSHAKE_FAILED = 15,
+  /*
+   Somebody says that a handshake is over. It may be anybody.
+   */
+  LATCHWORK_EVENT_KIND_GIVEN_UP = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -288,8 +309,25 @@ typedef struct LatchworkScope {
 } LatchworkScope;
 
 /*
+ The lock's own key, for EDHOC (RFC 9528) by methods 1 and 3 of suite 2: whoever opens shows a token in EAD_3 and proves the key
+ that the token names (draft-ietf-ace-edhoc-oscore-profile).
+ */
+typedef struct LatchworkOwnKey {
+  /*
+   Its credential, byte for byte as the server knows it: a CWT Claims Set with a P-256 `COSE_Key` in its `cnf` (RFC 9528 §3.5.2). By
+   the `kid` of that key it is referred to; without one it is sent whole.
+   */
+  struct LatchworkBytes credential;
+  /*
+   The private half: a scalar of 32 bytes, big-endian. Copied at the start. Empty where it never leaves the hardware: then
+   `Hardware::p256_agree` is called with a null key.
+   */
+  struct LatchworkBytes private_key;
+} LatchworkOwnKey;
+
+/*
  What a lock was told when it was enrolled. It and all that it points to stay as they are while the lock is used; only
- AES keys may be wiped after the start.
+ AES keys and the private key may be wiped after the start.
  */
 typedef struct LatchworkConfig {
   /*
@@ -337,6 +375,11 @@ typedef struct LatchworkConfig {
    How many seconds rights last that rest on a nonce, from the making of the nonce.
    */
   uint64_t nonce_rights;
+  /*
+   The lock's own key; null for a lock that speaks no EDHOC. Needs a library with the feature `edhoc`, and somebody who computes on
+   P-256: its feature `ecdh-p256`, or `Hardware`.
+   */
+  const struct LatchworkOwnKey *own_key;
 } LatchworkConfig;
 
 /*
@@ -396,6 +439,88 @@ typedef struct LatchworkResponse {
 } LatchworkResponse;
 
 /*
+ A token that only its server understands: a reference, or one under a key that the lock does not have (RFC 9200 §5.9).
+ */
+typedef struct LatchworkQuestion {
+  /*
+   The token, as it came.
+   */
+  const uint8_t *token;
+  /*
+   How many bytes it has.
+   */
+  size_t token_len;
+  /*
+   Its name: by it the firmware finds the answer when the same question comes again.
+   */
+  uint8_t hash[LATCHWORK_HASH];
+} LatchworkQuestion;
+
+/*
+ What the server said.
+ */
+typedef struct LatchworkAnswer {
+  /*
+   Which of `Config::issuers` was asked, counted from 0.
+   */
+  size_t issuer;
+  /*
+   Where to write the payload of its answer, a CBOR map (RFC 9200 §5.9.2), just as it came.
+   */
+  uint8_t *payload;
+  /*
+   How many bytes it may have.
+   */
+  size_t payload_size;
+  /*
+   How many it has.
+   */
+  size_t payload_len;
+} LatchworkAnswer;
+
+/*
+ What a crypto accelerator does. Each function gets the context of the board as its first argument, may fail, and may not call
+ back into the lock. One that is null is done by the library, if it was built with the software for it: so a firmware whose
+ accelerator does all of these links neither AES nor P-256.
+
+ All numbers are 32 bytes, big-endian. What is secret is for the function alone: nothing of it may stay anywhere.
+ */
+typedef struct LatchworkHardware {
+  /*
+   AES-128: encrypts the 16 bytes of `block` in place under the 16 bytes of `key`. False if it failed. AES-CCM, which calls it
+   many times under one key, is made of it. Without it the library must have the feature `aes`.
+   */
+  bool (*aes128)(void *context, const uint8_t *key, uint8_t *block);
+  /*
+   ECDSA on P-256 (FIPS 186-5 §6.4.2): 1 if `signature`, r and s, is one of the SHA-256 `digest` under `public_key`, x and y; 0 if
+   it is not, which r or s being zero or not below n makes it, and a public key that is not on the curve; any other value if it
+   failed. Without it the library must have a feature `es256-…`, or ES256 is refused.
+   */
+  int32_t (*p256_verify)(void *context,
+                         const uint8_t *public_key,
+                         const uint8_t *digest,
+                         const uint8_t *signature);
+  /*
+   A new key pair on P-256 for one handshake, which nobody can predict: 32 bytes that `p256_agree` is then given, a scalar or
+   what stands for one, and the x coordinate of the public half. False if it failed. Null if and only if `p256_agree` is.
+   */
+  bool (*p256_generate)(void *context, uint8_t *private_key, uint8_t *public_x);
+  /*
+   ECDH on P-256 (SP 800-56A §5.7.1.2): writes the x coordinate of the shared point. 1 if it did; 0 if the peer's is not a point
+   of the curve, *which must be checked*: whoever comes chooses it, and one that is not gives the private key away; any other
+   value if it failed.
+
+   `private_key` is what `p256_generate` made, or the one of `Config::own_key`, or null for the lock's own where that never leaves
+   the hardware. `peer_y` may be null: only x was sent (RFC 9528 §3.7), and either of the two points gives the same secret.
+   */
+  int32_t (*p256_agree)(void *context,
+                        const uint8_t *private_key,
+                        const uint8_t *peer_x,
+                        const uint8_t *peer_y,
+                        uint8_t *shared_x);
+} LatchworkHardware;
+
+/*
  The functions of a board. Each gets `context` as its first argument. None may call back into the lock.
  */
 typedef struct LatchworkBoard {
@@ -431,6 +556,19 @@ typedef struct LatchworkBoard {
    Both pointers are good until it returns. Must not be null.
    */
   void (*serve)(void *context, const struct LatchworkRequest *request, struct LatchworkResponse *response);
+  /*
+   What is known of a token that only its server understands: 1 if the server said something, which is then in `answer`; 0 if it was
+   asked, or will be, so that the client shall come again in two seconds (5.03 with Max-Age); any other value if it cannot be asked,
+   which refuses the token. Must not wait: it notes the question, and the firmware asks once the call is over. Anybody can send
+   bytes that are no token, and each is a question: keep few, and none for long. Null on a lock that asks nobody.
+   */
+  int32_t (*introspect)(void *context,
+                        const struct LatchworkQuestion *question,
+                        struct LatchworkAnswer *answer);
+  /*
+   The peripherals for cryptography, copied at the start; null where there are none.
+   */
+  const struct LatchworkHardware *hardware;
 } LatchworkBoard;
 
 /*
@@ -470,7 +608,7 @@ size_t latchwork_align(void);
 
  # Safety
  `memory` points to `size` bytes that are the lock's until `latchwork_stop`. `config` keeps its promises until then, all functions
- of `board`, which is copied, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
+ of `board`, which is copied as its `hardware` is, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
  */
 LatchworkStatus latchwork_start(void *memory,
                                 size_t size,
@@ -496,22 +634,12 @@ LatchworkStatus latchwork_receive(struct LatchworkLock *lock,
                                   struct LatchworkEvent *event);
 
 /*
- What time brings about: sessions and pending uploads end. To be called every few seconds.
+ What time brings about: sessions, pending uploads and handshakes end. To be called every few seconds.
 
  # Safety
  `lock` is one that was started and not stopped.
  */
 LatchworkStatus latchwork_tick(struct LatchworkLock *lock);
-
-/*
- A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
- hash, without the leading 0x01.
-
- # Safety
- `lock` is one that was started and not stopped; `token` points to that many bytes.
- */
-LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
-                                 const uint8_t *token);
 
 /*
  Ends a lock and wipes every key in it. Its memory is the firmware's again.
@@ -520,6 +648,51 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
  `lock` is one that was started and not stopped.
  */
 LatchworkStatus latchwork_stop(struct LatchworkLock *lock);
+
+/*
+ Writes the payload that asks a server about a token, for `POST /introspect` in Content-Format 19 (RFC 9200 §5.9.1), into `out`, and
+ its length into `out_len`. To be sent over a channel that proves the server and hides what is said: the answer may hold a key.
+
+ # Safety
+ `token` points to `token_len` bytes, `out` to `out_size` others; `out_len` is a place for a number.
+ */
+LatchworkStatus latchwork_introspection_request(const uint8_t *token,
+                                                size_t token_len,
+                                                uint8_t *out,
+                                                size_t out_size,
+                                                size_t *out_len);
+
+/*
+ A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+ hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
+
+ # Safety
+ `lock` is one that was started and not stopped; `token` points to that many bytes.
+ */
+LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
+                                 const uint8_t *token);
+
+/*
+ Takes in what a server's list of revoked tokens says: `payload` is the answer to a GET of its `/trl`, in Content-Format 262, of a
+ full or a diff query (RFC 9770 §7, §8). `BadPayload` if it is none; then nothing has changed.
+
+ # Safety
+ `lock` is one that was started and not stopped; `payload` points to `len` bytes.
+ */
+LatchworkStatus latchwork_learn(struct LatchworkLock *lock,
+                                const uint8_t *payload,
+                                size_t len);
+
+/*
+ The `index`-th hash of a revoked token that the lock keeps, counted from 0, into the `LATCHWORK_HASH` bytes of `token`; `Silent` if
+ there are no more. To be written down where they shall outlive a reboot.
+
+ # Safety
+ `lock` is one that was started and not stopped; `token` points to that many bytes.
+ */
+LatchworkStatus latchwork_revoked(struct LatchworkLock *lock,
+                                  size_t index,
+                                  uint8_t *token);
 
 /*
  Finds the `index`-th option of this number in a request, counted from 0, and borrows its value until `serve` returns.
@@ -548,7 +721,7 @@ size_t latchwork_align(void);
 
  # Safety
  `memory` points to `size` bytes that are the lock's until `latchwork_stop`. `config` keeps its promises until then, all functions
- of `board`, which is copied, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
+ of `board`, which is copied as its `hardware` is, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
  */
 LatchworkStatus latchwork_start(void *memory,
                                 size_t size,
@@ -574,22 +747,12 @@ LatchworkStatus latchwork_receive(struct LatchworkLock *lock,
                                   struct LatchworkEvent *event);
 
 /*
- What time brings about: sessions and pending uploads end. To be called every few seconds.
+ What time brings about: sessions, pending uploads and handshakes end. To be called every few seconds.
 
  # Safety
  `lock` is one that was started and not stopped.
  */
 LatchworkStatus latchwork_tick(struct LatchworkLock *lock);
-
-/*
- A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
- hash, without the leading 0x01.
-
- # Safety
- `lock` is one that was started and not stopped; `token` points to that many bytes.
- */
-LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
-                                 const uint8_t *token);
 
 /*
  Ends a lock and wipes every key in it. Its memory is the firmware's again.
@@ -598,6 +761,51 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
  `lock` is one that was started and not stopped.
  */
 LatchworkStatus latchwork_stop(struct LatchworkLock *lock);
+
+/*
+ Writes the payload that asks a server about a token, for `POST /introspect` in Content-Format 19 (RFC 9200 §5.9.1), into `out`, and
+ its length into `out_len`. To be sent over a channel that proves the server and hides what is said: the answer may hold a key.
+
+ # Safety
+ `token` points to `token_len` bytes, `out` to `out_size` others; `out_len` is a place for a number.
+ */
+LatchworkStatus latchwork_introspection_request(const uint8_t *token,
+                                                size_t token_len,
+                                                uint8_t *out,
+                                                size_t out_size,
+                                                size_t *out_len);
+
+/*
+ A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+ hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
+
+ # Safety
+ `lock` is one that was started and not stopped; `token` points to that many bytes.
+ */
+LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
+                                 const uint8_t *token);
+
+/*
+ Takes in what a server's list of revoked tokens says: `payload` is the answer to a GET of its `/trl`, in Content-Format 262, of a
+ full or a diff query (RFC 9770 §7, §8). `BadPayload` if it is none; then nothing has changed.
+
+ # Safety
+ `lock` is one that was started and not stopped; `payload` points to `len` bytes.
+ */
+LatchworkStatus latchwork_learn(struct LatchworkLock *lock,
+                                const uint8_t *payload,
+                                size_t len);
+
+/*
+ The `index`-th hash of a revoked token that the lock keeps, counted from 0, into the `LATCHWORK_HASH` bytes of `token`; `Silent` if
+ there are no more. To be written down where they shall outlive a reboot.
+
+ # Safety
+ `lock` is one that was started and not stopped; `token` points to that many bytes.
+ */
+LatchworkStatus latchwork_revoked(struct LatchworkLock *lock,
+                                  size_t index,
+                                  uint8_t *token);
 
 /*
  Finds the `index`-th option of this number in a request, counted from 0, and borrows its value until `serve` returns.

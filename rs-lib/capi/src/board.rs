@@ -1,5 +1,7 @@
 //! What the firmware gives: functions of its own.
 
+use crate::hardware::{Hardware, Peripherals};
+use crate::online::{Answer, Question};
 use crate::serve::{Request, Response};
 use core::ffi::c_void;
 use latchwork_crypto::{CryptoError, Random};
@@ -27,13 +29,29 @@ pub struct Board {
     /// Serves a request whose sender is allowed to make it: what moves the bolt is called from here, and from nowhere else.
     /// Both pointers are good until it returns. Must not be null.
     pub serve: Option<unsafe extern "C" fn(context: *mut c_void, request: *const Request, response: *mut Response)>,
+    /// What is known of a token that only its server understands: 1 if the server said something, which is then in `answer`; 0 if it was
+    /// asked, or will be, so that the client shall come again in two seconds (5.03 with Max-Age); any other value if it cannot be asked,
+    /// which refuses the token. Must not wait: it notes the question, and the firmware asks once the call is over. Anybody can send
+    /// bytes that are no token, and each is a question: keep few, and none for long. Null on a lock that asks nobody.
+    pub introspect:
+        Option<unsafe extern "C" fn(context: *mut c_void, question: *const Question, answer: *mut Answer) -> i32>,
+    /// The peripherals for cryptography, copied at the start; null where there are none.
+    pub hardware: *const Hardware,
 }
 
 impl Board {
     /// Whether it has all that it must have.
     pub(crate) fn is_whole(&self) -> bool {
         let flash = self.flash_read.is_some() == self.flash_write.is_some();
-        flash && self.random.is_some() && self.uptime.is_some() && self.serve.is_some()
+        flash && self.random.is_some() && self.uptime.is_some() && self.serve.is_some() && self.hardware.is_aligned()
+    }
+
+    /// # Safety
+    /// `hardware` is null or points to one.
+    pub(crate) unsafe fn peripherals(&self) -> Peripherals {
+        // SAFETY: the caller's.
+        let hardware = unsafe { self.hardware.as_ref() }.copied().unwrap_or_default();
+        Peripherals { context: self.context, hardware }
     }
 
     pub(crate) fn millis(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! What a lock was told when it was enrolled, as C says it, and as `rs-lib` wants it.
 
+use crate::edhoc::OwnKey;
 use crate::lock::Status;
 use crate::{LATCHWORK_ISSUERS, LATCHWORK_KEYS, LATCHWORK_NAMES};
 use core::slice;
@@ -68,7 +69,7 @@ pub struct Scope {
 }
 
 /// What a lock was told when it was enrolled. It and all that it points to stay as they are while the lock is used; only
-/// AES keys may be wiped after the start.
+/// AES keys and the private key may be wiped after the start.
 #[repr(C)]
 pub struct Config {
     /// The audience that names this lock and no other; text.
@@ -94,6 +95,9 @@ pub struct Config {
     pub nonce_fresh: u64,
     /// How many seconds rights last that rest on a nonce, from the making of the nonce.
     pub nonce_rights: u64,
+    /// The lock's own key; null for a lock that speaks no EDHOC. Needs a library with the feature `edhoc`, and somebody who computes on
+    /// P-256: its feature `ecdh-p256`, or `Hardware`.
+    pub own_key: *const OwnKey,
 }
 
 /// The AES keys, in the order in which the issuers have them.
@@ -219,6 +223,16 @@ impl Config {
                 scopes: scopes.get(..self.scopes_len).ok_or(Status::BadConfig)?,
             }))
         }
+    }
+
+    /// # Safety
+    /// The config keeps its promises.
+    pub(crate) unsafe fn own_key<'c>(&self) -> Result<Option<&'c OwnKey>, Status> {
+        if self.own_key.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's.
+        unsafe { elements(self.own_key, 1) }.map(<[_]>::first)
     }
 
     /// The paths; those past [`paths_len`](Self::paths_len) are empty.

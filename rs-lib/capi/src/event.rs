@@ -9,7 +9,7 @@ use latchwork_rs_lib as rs_lib;
 pub enum EventKind {
     /// Nothing: a repetition of what was answered before, or no request at all.
     None = 0,
-    /// A token was good; a session waits for its holder. `token` names it.
+    /// A token was good; a session waits for its holder, or by EDHOC is there. `token` names it.
     Uploaded = 1,
     /// A live session got the rights of a new token. `token` names it.
     Updated = 2,
@@ -33,6 +33,14 @@ pub enum EventKind {
     Busy = 11,
     /// The flash did not take the number of a token, so a request on it was not allowed.
     FlashFailed = 12,
+    /// Somebody began an EDHOC handshake.
+    Begun = 13,
+    /// Message_3 for a handshake that is not there: it took too long, was pushed out, or there was a reboot.
+    NoHandshake = 14,
+    /// An EDHOC handshake ended with an error.
+    HandshakeFailed = 15,
+    /// Somebody says that a handshake is over. It may be anybody.
+    GivenUp = 16,
 }
 
 /// What happened to a datagram. Holds nothing secret.
@@ -67,8 +75,10 @@ impl Event {
             E::Block => just(EventKind::Block, 0),
             E::Busy => just(EventKind::Busy, 0),
             E::FlashFailed => just(EventKind::FlashFailed, 0),
-            // Nobody speaks EDHOC here.
-            E::Begun | E::NoHandshake | E::HandshakeFailed(_) | E::GivenUp => just(EventKind::BadRequest, 0),
+            E::Begun => just(EventKind::Begun, 0x44),
+            E::NoHandshake => just(EventKind::NoHandshake, 0x80),
+            E::HandshakeFailed(_) => just(EventKind::HandshakeFailed, 0),
+            E::GivenUp => just(EventKind::GivenUp, 0x44),
         }
     }
 }

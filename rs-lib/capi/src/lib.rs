@@ -2,7 +2,16 @@
 //!
 //! The firmware owns all memory, gives clock, random numbers and flash as functions, and is asked to serve a request only once
 //! its sender was found to be allowed to. A datagram goes in, a datagram comes out. Tokens are those of the OSCORE profile
-//! (RFC 9203); EDHOC is for firmware in Rust, so far.
+//! (RFC 9203) and, where the lock has a key of its own, of the EDHOC-OSCORE profile; both by the machinery that firmware in Rust uses.
+//!
+//! | feature | what the library has in it |
+//! |---|---|
+//! | `aes` | AES in software; without it `Hardware::aes128` must be there |
+//! | `edhoc` | EDHOC, over `Hardware::p256_agree` |
+//! | `ecdh-p256` | EDHOC, and P-256 in software for it |
+//! | `es256-p256`, `es256-cortex-m4` | ES256 in software: portable, or assembly for Cortex-M4 |
+//! | `eddsa-small`, `eddsa` | EdDSA in software |
+//! | `panic-handler` | where a panic would end; for the static library |
 //!
 //! No function panics, allocates, or keeps anything outside of the memory that it was given. Each checks its pointers for
 //! null, and refuses to be called from within a callback on the same lock. That pointers are what they are said to be, nobody can check.
@@ -13,18 +22,25 @@
 mod board;
 mod config;
 mod crypto;
+mod edhoc;
 mod event;
+mod hardware;
 mod lock;
+mod online;
 #[cfg(feature = "panic-handler")]
 mod panic;
 mod serve;
 
 pub use board::Board;
 pub use config::{Bytes, Config, Issuer, Key, KeyKind, Scope};
+pub use edhoc::OwnKey;
 pub use event::{Event, EventKind};
+pub use hardware::Hardware;
 pub use lock::{
-    Lock, Status, latchwork_align, latchwork_receive, latchwork_revoke, latchwork_size, latchwork_start,
-    latchwork_stop, latchwork_tick,
+    Lock, Status, latchwork_align, latchwork_receive, latchwork_size, latchwork_start, latchwork_stop, latchwork_tick,
+};
+pub use online::{
+    Answer, Question, latchwork_introspection_request, latchwork_learn, latchwork_revoke, latchwork_revoked,
 };
 pub use serve::{Request, Response, latchwork_request_option};
 

@@ -2,10 +2,12 @@
 
 use crate::board::Board;
 use crate::config::{Config, Secrets};
-use crate::crypto::crypto;
+use crate::crypto::Crypto;
+use crate::edhoc::{Handshakes, handshakes};
 use crate::event::Event;
+use crate::online::Asking;
 use crate::serve::Served;
-use crate::{LATCHWORK_ALIGN, LATCHWORK_DATAGRAM, LATCHWORK_HASH, LATCHWORK_ISSUERS, LATCHWORK_SIZE};
+use crate::{LATCHWORK_ALIGN, LATCHWORK_DATAGRAM, LATCHWORK_ISSUERS, LATCHWORK_SIZE};
 use core::ffi::c_void;
 use core::mem::{align_of, size_of};
 use core::slice;
@@ -15,7 +17,7 @@ use latchwork_coap::endpoint::exchange::{FixedExchanges, Received};
 use latchwork_coap::endpoint::request::Refusal;
 use latchwork_crypto::Random;
 use latchwork_rs_lib::nonce::Nonces;
-use latchwork_rs_lib::{Event as Happened, NoEdhoc, ResourceServer, Revoked, Room, Sessions, TokenHash, revoked};
+use latchwork_rs_lib::{Edhoc, Event as Happened, Introspect, ResourceServer, Revoked, Room, Sessions, revoked};
 
 /// How a call ended.
 #[repr(u8)]
@@ -29,9 +31,10 @@ pub enum Status {
     Null = 2,
     /// The memory is smaller than `latchwork_size`, or not aligned to `latchwork_align`.
     BadMemory = 3,
-    /// The board lacks a function that it must have.
+    /// The board lacks a function that it must have: one of those that must not be null, half of a pair, or AES where the library has none.
     BadBoard = 4,
-    /// The config has a text that is no UTF-8, a key of the wrong length, an AIF that is none, no issuer, or too many of something.
+    /// The config has a text that is no UTF-8, a key of the wrong length, an AIF that is none, no issuer, too many of something, or an own
+    /// key that nobody can use.
     BadConfig = 5,
     /// There were no random numbers.
     NoRandom = 6,
@@ -41,6 +44,8 @@ pub enum Status {
     FlashFailed = 8,
     /// `out` is too small for the answer, which is lost.
     NoRoom = 9,
+    /// The payload is not what it should be.
+    BadPayload = 10,
 }
 
 /// A lock. What is in it is nobody's business; `latchwork_start` makes it.
@@ -50,13 +55,15 @@ pub struct Lock {
     inner: Inner,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     config: *const Config,
-    board: Board,
+    pub(crate) board: Board,
+    crypto: Crypto,
     secrets: Secrets,
     nonces: Option<Nonces>,
-    sessions: Sessions<INSIDE, DOORSTEP, LATCHWORK_ISSUERS>,
-    revoked: Revoked<[Option<revoked::Entry>; REVOKED]>,
+    pub(crate) sessions: Sessions<INSIDE, DOORSTEP, LATCHWORK_ISSUERS>,
+    handshakes: Handshakes,
+    pub(crate) revoked: Revoked<[Option<revoked::Entry>; REVOKED]>,
     exchanges: FixedExchanges<u64, REMEMBERED, 1, MAX_RESPONSE>,
     room: Room<u64, LATCHWORK_DATAGRAM, 1>,
 }
@@ -79,7 +86,7 @@ pub extern "C" fn latchwork_align() -> usize {
 ///
 /// # Safety
 /// `memory` points to `size` bytes that are the lock's until `latchwork_stop`. `config` keeps its promises until then, all functions
-/// of `board`, which is copied, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
+/// of `board`, which is copied as its `hardware` is, can be called until then. `lock` is a place for a pointer. None of them is shared with another thread or an interrupt.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn latchwork_start(
     memory: *mut c_void,
@@ -125,20 +132,26 @@ unsafe fn started(config: *const Config, settings: &Config, mut board: Board) ->
         _ => Some(Nonces::new(&mut board, fresh, rights).map_err(|_| Status::NoRandom)?),
     };
     let mut sessions = Sessions::new();
-    // SAFETY: the caller's.
-    let secrets = unsafe {
+    // SAFETY: the caller's; a credential stays as it is for as long as the lock is used.
+    let (secrets, crypto, handshakes) = unsafe {
+        let crypto = Crypto(board.peripherals());
+        if !crypto.is_whole() {
+            return Err(Status::BadBoard);
+        }
         let secrets = settings.secrets()?;
         settings.paths()?;
         // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
-        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &crypto()).is_ok())?;
-        secrets
+        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &crypto).is_ok())?;
+        (secrets, crypto, handshakes(settings.own_key()?, crypto)?)
     };
     Ok(Inner {
         config,
         board,
+        crypto,
         secrets,
         nonces,
         sessions,
+        handshakes,
         revoked: Revoked::new(),
         exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
         room: Room::new(),
@@ -184,7 +197,7 @@ pub unsafe extern "C" fn latchwork_receive(
     status
 }
 
-/// What time brings about: sessions and pending uploads end. To be called every few seconds.
+/// What time brings about: sessions, pending uploads and handshakes end. To be called every few seconds.
 ///
 /// # Safety
 /// `lock` is one that was started and not stopped.
@@ -193,28 +206,11 @@ pub unsafe extern "C" fn latchwork_tick(lock: *mut Lock) -> Status {
     let tick = |inner: &mut Inner| {
         let now = inner.board.now();
         inner.sessions.sweep(&now);
+        Edhoc::<Crypto, u64>::sweep(&mut inner.handshakes, now.uptime);
         inner.sessions.sweep_revoked(&mut inner.revoked, &mut inner.board, &now).map_err(|_| Status::FlashFailed)
     };
     // SAFETY: the caller's.
     unsafe { enter(lock, tick) }.map_or_else(|status| status, |_| Status::Ok)
-}
-
-/// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
-/// hash, without the leading 0x01.
-///
-/// # Safety
-/// `lock` is one that was started and not stopped; `token` points to that many bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> Status {
-    // SAFETY: the caller's.
-    let Some(token) = (unsafe { token.cast::<[u8; LATCHWORK_HASH]>().as_ref() }) else { return Status::Null };
-    let revoke = |inner: &mut Inner| {
-        let now = inner.board.now();
-        let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board, &now);
-        revoked.map_err(|_| Status::FlashFailed)
-    };
-    // SAFETY: the caller's.
-    unsafe { enter(lock, revoke) }.map_or_else(|status| status, |()| Status::Ok)
 }
 
 /// Ends a lock and wipes every key in it. Its memory is the firmware's again.
@@ -236,7 +232,10 @@ pub unsafe extern "C" fn latchwork_stop(lock: *mut Lock) -> Status {
 ///
 /// # Safety
 /// `lock` is null, or one that was started and not stopped.
-unsafe fn enter<T>(lock: *mut Lock, call: impl FnOnce(&mut Inner) -> Result<T, Status>) -> Result<T, Status> {
+pub(crate) unsafe fn enter<T>(
+    lock: *mut Lock,
+    call: impl FnOnce(&mut Inner) -> Result<T, Status>,
+) -> Result<T, Status> {
     if lock.is_null() || !lock.is_aligned() {
         return Err(Status::Null);
     }
@@ -272,18 +271,20 @@ impl Inner {
         let paths = unsafe { config.paths() }?;
         let mut served = Served { board: self.board, paths, paths_len: config.paths_len };
         let (mut flash, mut random) = (self.board, self.board);
+        let mut asking = self.board.introspect.map(|_| Asking(self.board));
         let (sessions, revoked, room) = (&mut self.sessions, &mut self.revoked, &mut self.room);
+        let (edhoc, crypto) = (&mut self.handshakes, &self.crypto);
         let now = self.board.now();
         let answer = |trust: &latchwork_rs_lib::Trust<'_>| {
             let mut server = ResourceServer {
                 trust,
                 sessions,
-                edhoc: &mut NoEdhoc,
+                edhoc,
                 flash: &mut flash,
                 revoked,
-                introspect: None,
+                introspect: asking.as_mut().map(|asking| asking as &mut dyn Introspect),
                 now,
-                crypto: &crypto(),
+                crypto,
                 random: &mut random,
             };
             let answer = server.answer(peer, &message, head, &mut served, room, out);
@@ -310,7 +311,7 @@ impl Inner {
 
 /// How many people can be inside, and how many on the doorstep.
 const INSIDE: usize = 4;
-const DOORSTEP: usize = 2;
+pub(crate) const DOORSTEP: usize = 2;
 
 /// How many revoked tokens a lock knows at a time.
 const REVOKED: usize = 32;

@@ -7,7 +7,7 @@ use std::path::Path;
 fn the_header_is_current() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut builder = cbindgen::Builder::new();
-    for file in ["lib", "board", "config", "event", "lock", "serve"] {
+    for file in ["lib", "board", "config", "edhoc", "event", "hardware", "lock", "online", "serve"] {
         builder = builder.with_src(here.join(format!("src/{file}.rs")));
     }
     let config = cbindgen::Config::from_file(here.join("cbindgen.toml")).unwrap();

@@ -1,14 +1,12 @@
 //! The portable backend, each algorithm behind its feature.
 
-#[cfg(feature = "rustcrypto")]
-mod ccm;
 #[cfg(feature = "eddsa-small")]
 mod eddsa;
 #[cfg(feature = "es256-p256")]
 mod es256;
 #[cfg(feature = "ecdh-p256")]
 mod private;
-#[cfg(feature = "rustcrypto")]
+#[cfg(feature = "sha256")]
 mod symmetric;
 
 #[cfg(any(feature = "es256-p256", feature = "eddsa-small"))]

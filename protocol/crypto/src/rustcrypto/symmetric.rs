@@ -2,53 +2,20 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroize;
 
 use super::RustCrypto;
-use super::ccm::Ccm;
-use crate::{CryptoError, Symmetric, ct_eq};
+use crate::CryptoError;
 
-impl Symmetric for RustCrypto {
-    fn ccm_seal(
-        &self,
-        key: &[u8; 16],
-        nonce: &[u8; 13],
-        aad: &[u8],
-        buf: &mut [u8],
-        tag: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        let sealed = seal(key, nonce, aad, buf, tag);
-        if sealed.is_err() {
-            buf.zeroize();
-            tag.zeroize();
-        }
-        sealed
-    }
-
-    fn ccm_open(
-        &self,
-        key: &[u8; 16],
-        nonce: &[u8; 13],
-        aad: &[u8],
-        buf: &mut [u8],
-        tag: &[u8],
-    ) -> Result<(), CryptoError> {
-        let opened = open(key, nonce, aad, buf, tag);
-        if opened.is_err() {
-            buf.zeroize();
-        }
-        opened
-    }
-
-    fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
+impl RustCrypto {
+    pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
         let mut hash = Sha256::new();
         for part in parts {
             hash.update(part);
         }
-        Ok(hash.finalize().into())
+        hash.finalize().into()
     }
 
-    fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
+    pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| CryptoError::BadLength)?;
         for part in parts {
             mac.update(part);
@@ -57,27 +24,50 @@ impl Symmetric for RustCrypto {
     }
 }
 
-fn seal(key: &[u8; 16], nonce: &[u8; 13], aad: &[u8], buf: &mut [u8], tag: &mut [u8]) -> Result<(), CryptoError> {
-    if !TAGS.contains(&tag.len()) {
-        return Err(CryptoError::BadLength);
-    }
-    let ccm = Ccm::new(key, nonce, tag.len());
-    let made = ccm.tag(aad, buf)?;
-    ccm.apply(buf);
-    tag.iter_mut().zip(made).for_each(|(to, from)| *to = from);
-    Ok(())
-}
+#[cfg(feature = "aes128")]
+mod with_aes {
+    use aes::Aes128;
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
 
-fn open(key: &[u8; 16], nonce: &[u8; 13], aad: &[u8], buf: &mut [u8], tag: &[u8]) -> Result<(), CryptoError> {
-    if !TAGS.contains(&tag.len()) {
-        return Err(CryptoError::BadLength);
-    }
-    let ccm = Ccm::new(key, nonce, tag.len());
-    ccm.apply(buf);
-    let made = ccm.tag(aad, buf)?;
-    let same = made.get(..tag.len()).is_some_and(|made| ct_eq(made, tag));
-    if same { Ok(()) } else { Err(CryptoError::Forged) }
-}
+    use crate::ccm::{self, Block};
+    use crate::{CryptoError, RustCrypto, Symmetric};
 
-/// The lengths of tags that COSE has with nonces of 13 bytes (RFC 9053 §4.2).
-const TAGS: [usize; 2] = [8, 16];
+    impl Block for Aes128 {
+        fn encrypt(&self, block: &mut [u8; 16]) -> Result<(), CryptoError> {
+            self.encrypt_block(block.into());
+            Ok(())
+        }
+    }
+
+    impl Symmetric for RustCrypto {
+        fn ccm_seal(
+            &self,
+            key: &[u8; 16],
+            nonce: &[u8; 13],
+            aad: &[u8],
+            buf: &mut [u8],
+            tag: &mut [u8],
+        ) -> Result<(), CryptoError> {
+            ccm::seal(&Aes128::new(key.into()), nonce, aad, buf, tag)
+        }
+
+        fn ccm_open(
+            &self,
+            key: &[u8; 16],
+            nonce: &[u8; 13],
+            aad: &[u8],
+            buf: &mut [u8],
+            tag: &[u8],
+        ) -> Result<(), CryptoError> {
+            ccm::open(&Aes128::new(key.into()), nonce, aad, buf, tag)
+        }
+
+        fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
+            Ok(Self::hash(parts))
+        }
+
+        fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
+            Self::mac(key, parts)
+        }
+    }
+}

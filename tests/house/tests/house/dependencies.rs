@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("edhoc", &["cbor", "crypto"]),
     ("transport", PROTOCOL),
     ("rs-lib", PROTOCOL),
-    ("capi", &["ace", "coap", "crypto", "rs-lib"]),
+    ("capi", &["ace", "coap", "crypto", "edhoc", "rs-lib"]),
     ("client-sdk", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "transport"]),
     ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
     ("door-lock-app", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib"]),

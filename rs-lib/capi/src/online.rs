@@ -1,0 +1,146 @@
+//! What a server says, where the firmware has a network: of one token, and which were revoked.
+
+use crate::LATCHWORK_HASH;
+use crate::board::Board;
+use crate::lock::{Lock, Status, enter};
+use core::slice;
+use latchwork_ace::{IntrospectionRequest, TrlResponse};
+use latchwork_rs_lib::{Introspect, Introspected, Now, TokenHash};
+
+/// A token that only its server understands: a reference, or one under a key that the lock does not have (RFC 9200 §5.9).
+#[repr(C)]
+pub struct Question {
+    /// The token, as it came.
+    pub token: *const u8,
+    /// How many bytes it has.
+    pub token_len: usize,
+    /// Its name: by it the firmware finds the answer when the same question comes again.
+    pub hash: [u8; LATCHWORK_HASH],
+}
+
+/// What the server said.
+#[repr(C)]
+pub struct Answer {
+    /// Which of `Config::issuers` was asked, counted from 0.
+    pub issuer: usize,
+    /// Where to write the payload of its answer, a CBOR map (RFC 9200 §5.9.2), just as it came.
+    pub payload: *mut u8,
+    /// How many bytes it may have.
+    pub payload_size: usize,
+    /// How many it has.
+    pub payload_len: usize,
+}
+
+/// Asks by the function of the board.
+pub(crate) struct Asking(pub(crate) Board);
+
+impl Introspect for Asking {
+    fn introspect<'r>(&mut self, token: &[u8], hash: &TokenHash, _: &Now, room: &'r mut [u8]) -> Introspected<'r> {
+        let Some(introspect) = self.0.introspect else { return Introspected::Unreachable };
+        let question = Question { token: token.as_ptr(), token_len: token.len(), hash: hash.0 };
+        let mut answer =
+            Answer { issuer: usize::MAX, payload: room.as_mut_ptr(), payload_size: room.len(), payload_len: 0 };
+        // SAFETY: a function of the firmware; both live until it returns, and `room` is as long as it is said to be.
+        match unsafe { introspect(self.0.context, &raw const question, &raw mut answer) } {
+            0 => Introspected::Later,
+            1 => match (u8::try_from(answer.issuer), room.get(..answer.payload_len)) {
+                (Ok(issuer), Some(payload)) => Introspected::Answer { issuer, payload },
+                _ => Introspected::Unreachable,
+            },
+            _ => Introspected::Unreachable,
+        }
+    }
+}
+
+/// Writes the payload that asks a server about a token, for `POST /introspect` in Content-Format 19 (RFC 9200 §5.9.1), into `out`, and
+/// its length into `out_len`. To be sent over a channel that proves the server and hides what is said: the answer may hold a key.
+///
+/// # Safety
+/// `token` points to `token_len` bytes, `out` to `out_size` others; `out_len` is a place for a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_introspection_request(
+    token: *const u8,
+    token_len: usize,
+    out: *mut u8,
+    out_size: usize,
+    out_len: *mut usize,
+) -> Status {
+    if token.is_null() || out.is_null() || out_len.is_null() || token_len.max(out_size) > isize::MAX as usize {
+        return Status::Null;
+    }
+    // SAFETY: the caller's.
+    let (token, out) = unsafe { (slice::from_raw_parts(token, token_len), slice::from_raw_parts_mut(out, out_size)) };
+    let (status, length) = match IntrospectionRequest::new(token).encode(out) {
+        Ok(written) => (Status::Ok, written.len()),
+        Err(_) => (Status::NoRoom, 0),
+    };
+    // SAFETY: the caller's.
+    unsafe { out_len.write(length) };
+    status
+}
+
+/// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+/// hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped; `token` points to that many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> Status {
+    // SAFETY: the caller's.
+    let Some(token) = (unsafe { token.cast::<[u8; LATCHWORK_HASH]>().as_ref() }) else { return Status::Null };
+    // SAFETY: the caller's.
+    let revoked = unsafe {
+        enter(lock, |inner| {
+            let now = inner.board.now();
+            let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board, &now);
+            revoked.map_err(|_| Status::FlashFailed)
+        })
+    };
+    revoked.map_or_else(|status| status, |()| Status::Ok)
+}
+
+/// Takes in what a server's list of revoked tokens says: `payload` is the answer to a GET of its `/trl`, in Content-Format 262, of a
+/// full or a diff query (RFC 9770 §7, §8). `BadPayload` if it is none; then nothing has changed.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped; `payload` points to `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_learn(lock: *mut Lock, payload: *const u8, len: usize) -> Status {
+    if payload.is_null() || len > isize::MAX as usize {
+        return Status::Null;
+    }
+    // SAFETY: the caller's.
+    let payload = unsafe { slice::from_raw_parts(payload, len) };
+    let Ok(answer) = TrlResponse::decode(payload) else { return Status::BadPayload };
+    // SAFETY: the caller's.
+    let learnt = unsafe {
+        enter(lock, |inner| {
+            let now = inner.board.now();
+            let learnt = inner.sessions.learn(&answer, &mut inner.revoked, &mut inner.board, &now);
+            learnt.map_err(|_| Status::FlashFailed)
+        })
+    };
+    learnt.map_or_else(|status| status, |()| Status::Ok)
+}
+
+/// The `index`-th hash of a revoked token that the lock keeps, counted from 0, into the `LATCHWORK_HASH` bytes of `token`; `Silent` if
+/// there are no more. To be written down where they shall outlive a reboot.
+///
+/// # Safety
+/// `lock` is one that was started and not stopped; `token` points to that many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn latchwork_revoked(lock: *mut Lock, index: usize, token: *mut u8) -> Status {
+    if token.is_null() {
+        return Status::Null;
+    }
+    // SAFETY: the caller's.
+    match unsafe { enter(lock, |inner| Ok(inner.revoked.tokens().nth(index))) } {
+        Ok(Some(TokenHash(hash))) => {
+            // SAFETY: the caller's.
+            unsafe { token.cast::<[u8; LATCHWORK_HASH]>().write(hash) };
+            Status::Ok
+        }
+        Ok(None) => Status::Silent,
+        Err(status) => status,
+    }
+}
