@@ -8,6 +8,9 @@
 #include "line.h"
 #include "lock_config.h"
 #include "latchwork.h"
+#ifdef ACCELERATED
+#include "accelerator.h"
+#endif
 
 /* All memory of the lock. */
 static _Alignas(LATCHWORK_ALIGN) uint8_t memory[LATCHWORK_SIZE];
@@ -66,12 +69,15 @@ static const LatchworkBoard functions = {
     .uptime = uptime,
     .clock = date,
     .serve = serve,
+#ifdef ACCELERATED
+    .hardware = &accelerator,
+#endif
 };
 
 static void say_cost(const LatchworkEvent *event, uint32_t ticks, uint32_t stack) {
     static const char *const names[] = {
-        "repeated", "uploaded", "updated", "refused", "unauthorized", "lapsed",      "not-verified",
-        "denied",   "served",   "other",   "other",   "other",        "flash-failed",
+        "repeated", "uploaded", "updated", "refused", "unauthorized", "lapsed", "not-verified",     "denied",           "served",
+        "other",    "other",    "other",   "flash-failed", "begun",   "other",  "handshake-failed", "other",
     };
     board_say("did ");
     board_say(names[event->kind]);
@@ -81,6 +87,13 @@ static void say_cost(const LatchworkEvent *event, uint32_t ticks, uint32_t stack
     board_say_number(stack);
     board_say(" held ");
     board_say_number(latchwork_size());
+#ifdef ACCELERATED
+    board_say(" hardware");
+    for (size_t i = 0; i < 4; i++) {
+        board_say(" ");
+        board_say_number(accelerator_calls[i]);
+    }
+#endif
     board_say("\n");
 }
 

@@ -75,9 +75,9 @@ fn messages_that_lead_nowhere() {
     let greeted = stand.greet(&mut ada);
     let c_r = greeted.c_r();
     let (message_3, _) = ada.message_3(greeted, &[with(&token)]);
-    let off_curve = [&[0xf5, 1, 2, 0x58, 0x20][..], &[0; 31], &[1, 0x41, 1]].concat();
-    let method_2 = [&[0xf5, 2, 2, 0x58, 0x20][..], &[0; 31], &[5, 0x41, 1]].concat();
-    let other_suite = [&[0xf5, 1, 6, 0x58, 0x20][..], &[0; 31], &[5, 0x41, 1]].concat();
+    let off_curve = [&[0xf5, 1, 2, 0x58, 0x20][..], &[0; 31], &[1, 1]].concat();
+    let method_2 = [&[0xf5, 2, 2, 0x58, 0x20][..], &[0; 31], &[5, 1]].concat();
+    let other_suite = [&[0xf5, 1, 6, 0x58, 0x20][..], &[0; 31], &[5, 1]].concat();
     for (what, payload, kind) in [
         ("nothing", vec![], EventKind::HandshakeFailed),
         ("not on the curve", off_curve, EventKind::HandshakeFailed),

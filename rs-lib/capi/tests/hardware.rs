@@ -197,9 +197,10 @@ fn hardware_that_fails() {
 #[test]
 fn a_bad_point_is_not_a_failure() {
     let mut stand = lock(None);
-    let off_curve = [&[0xf5, 1, 2, 0x58, 0x20][..], &[0; 31], &[1, 0x41, 1]].concat();
+    let off_curve = [&[0xf5, 1, 2, 0x58, 0x20][..], &[0; 31], &[1, 1]].concat();
     let (came, event) = stand.say(&off_curve);
     assert_eq!((came.code(), event.kind), (Code::BAD_REQUEST, EventKind::HandshakeFailed));
+    assert_eq!(calls(&stand)[1..], [0, 1, 1], "it was the hardware that refused it");
 }
 
 #[test]

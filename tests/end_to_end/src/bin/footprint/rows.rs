@@ -117,7 +117,7 @@ fn phone(building: &Building, name: &str) -> Outcome<Phone> {
 fn in_c(_: &str) -> Outcome<PathBuf> {
     let beside = image("symmetric")?;
     let target = beside.ancestors().nth(2).ok_or("no target directory")?;
-    Ok(target.join("capi/door-lock"))
+    Ok(target.join("capi/door-lock-software"))
 }
 
 /// Bytes that are burnt into flash, and bytes of statics.
