@@ -223,6 +223,14 @@ async fn a_cnonce_of_a_lock_is_asked_for_and_takes_nothing_away() {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_not_there() {
+    // Nobody listens at the port any more.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let phone = SignedIn::new("http://127.0.0.1:1", &closed, Some(OLD));
+    assert_eq!(name(&phone.app().open("front").await), "LockSilent");
+}
+
+#[tokio::test]
 async fn without_a_network_the_word_of_the_lock_counts() {
     let phone = SignedIn::new("http://127.0.0.1:1", &fake_lock(|_| (Code::UNAUTHORIZED, Vec::new())), Some(OLD));
     assert_eq!(name(&phone.app().open("front").await), "lock 0x81");

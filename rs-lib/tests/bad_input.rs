@@ -4,7 +4,7 @@
 mod support;
 
 use latchwork_coap::Code;
-use latchwork_rs_lib::{Refusal, Uptime};
+use latchwork_rs_lib::{Event, Refusal, Uptime};
 use support::mint::*;
 use support::*;
 
@@ -121,4 +121,18 @@ fn the_twin_of_a_token_that_counts() {
         let mut rebooted = Lock::counting(lock.flash);
         assert_eq!(rebooted.refusal(&nested(second)), (Code::UNAUTHORIZED, Some(Refusal::Expired)));
     }
+}
+
+/// Without random numbers there is no nonce: the token was good, and nobody is inside.
+#[test]
+fn a_generator_that_fails() {
+    let mut lock = Lock::new();
+    let before = lock.random.0;
+    lock.random = Counting(u64::MAX);
+    let refused = lock.upload(&encrypted(&token()));
+    assert!(matches!(refused.event, Event::Refused(Refusal::Broken)), "{:?}", refused.event);
+    assert_eq!(refused.code(), Code::INTERNAL_SERVER_ERROR);
+    lock.random = Counting(before);
+    let mut phone = lock.open(&encrypted(&token()), b"me", SECRET);
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
 }

@@ -508,7 +508,7 @@ fn an_update_for_another_session() {
     let mut phone = lock.open(&encrypted(&token()), b"me", SECRET);
     let more = token().set(SCOPE, aif(&[("/light", 2)]));
     for (what, claims, code) in [
-        ("another name", more.clone().set(CNF, map([(3, bytes(b"8"))])), Code::UNAUTHORIZED),
+        ("another name", more.clone().set(CNF, map([(3, bytes(b"8"))])), Refusal::OtherContext.update_code()),
         ("new material", more.clone(), Code::UNAUTHORIZED),
         ("another lock", more.clone().set(CNF, map([(3, bytes(b"7"))])).set(AUD, "x"), Code::UNAUTHORIZED),
         ("expired", more.clone().set(CNF, map([(3, bytes(b"7"))])).set(EXP, NOW), Code::UNAUTHORIZED),

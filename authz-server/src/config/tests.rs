@@ -90,6 +90,20 @@ fn a_variable_counts_over_the_file() {
     assert_eq!(config.store.path, Path::new("/srv/latchwork/store"));
 }
 
+#[test]
+fn each_kind_of_complaint() {
+    let said = |text: &str| Config::parse(text, &BTreeMap::new(), Path::new("/srv/latchwork")).unwrap_err();
+    assert!(matches!(said("[http"), ConfigError::Syntax(_)));
+    assert!(matches!(said("isuer = 1"), ConfigError::Unknown(key) if key == "isuer"));
+    assert!(matches!(said("[[provider]]\nname = \"p\""), ConfigError::Missing(key) if key == "provider.issuer"));
+    assert!(matches!(said("[http]\nworkers = 0"), ConfigError::Wrong { key, .. } if key == "http.workers"));
+    let nowhere = Config::load(Path::new("/no/such/directory")).unwrap_err();
+    assert!(
+        matches!(&nowhere, ConfigError::File { .. }) && nowhere.to_string().contains("latchwork init"),
+        "{nowhere}"
+    );
+}
+
 /// R9200-6.2-01, R8693-6-02
 #[test]
 fn every_complaint_names_its_key() {

@@ -84,9 +84,6 @@ pub enum Refusal {
     /// The `/authorize` request cannot go on.
     #[error("authorization refused: {0}")]
     Authorization(#[from] AuthorizationFault),
-    /// Too many tries; wait.
-    #[error("too many requests")]
-    TooMany,
     /// The same grant was being used at the same moment, several times over.
     #[error("the grant was in use at the same moment")]
     Busy,
@@ -508,7 +505,6 @@ impl Refusal {
             Self::Authorization(AuthorizationFault::ResponseType) => OAuthError::UNSUPPORTED_RESPONSE_TYPE,
             Self::Authorization(AuthorizationFault::RequestUri) => OAuthError::INVALID_REQUEST_URI,
             Self::Authorization(_) => OAuthError::INVALID_REQUEST,
-            Self::TooMany => OAuthError::TOO_MANY,
             Self::Busy => OAuthError::TEMPORARILY_UNAVAILABLE,
             Self::Server(_) => OAuthError::SERVER_ERROR,
         }

@@ -372,5 +372,7 @@ mod tests {
             });
             assert_eq!(got.as_deref().map_err(|_| ()), outcome, "{header:?} {body}");
         }
+        let bearer = Form::parse(b"", &[]).unwrap().credential(Some("Bearer x"));
+        assert_eq!(bearer.err(), Some(Refusal::OtherScheme));
     }
 }

@@ -77,7 +77,7 @@ pub struct Counting(pub u64);
 
 impl Random for Counting {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        self.0 += 1;
+        self.0 = self.0.checked_add(1).ok_or(CryptoError::Backend)?;
         for (byte, counted) in out.iter_mut().rev().zip(self.0.to_le_bytes().into_iter().chain([0; 32])) {
             *byte = counted;
         }

@@ -68,7 +68,7 @@ fn a_device_code_is_good_once_after_a_yes() {
     let (mut house, codes, device) = waiting(&key);
     for n in 0..2 {
         let refusal = poll(&mut house, key.proof(&format!("wait {n}")), &codes.device_code).unwrap_err();
-        assert_eq!(refusal.error().name, "authorization_pending");
+        assert_eq!(refusal, DeviceFault::Pending.into());
     }
     say(&mut house, &device, true);
     assert!(poll(&mut house, key.proof("now"), &codes.device_code).unwrap().is_some(), "with a refresh token");
@@ -91,12 +91,19 @@ fn a_device_code_is_good_once_after_a_yes() {
 fn polls_that_get_nothing() {
     type Change = fn(&mut House, &Device);
     let (key, foreign) = (Pair::new(5), Pair::new(6));
-    let cases: [(&str, Change, &Pair, &str); 7] = [
-        ("pending", |_, _| {}, &key, "authorization_pending"),
-        ("no", |house, device| say(house, device, false), &key, "access_denied"),
-        ("late", |house, _| house.now = house.now.plus(600), &key, "expired_token"),
-        ("foreign key", |_, _| {}, &foreign, "invalid_grant"),
-        ("yes, foreign key", |house, device| say(house, device, true), &foreign, "invalid_grant"),
+    let not_its_grant = Refusal::GrantNotAllowed("app".parse().unwrap());
+    let cases: [(&str, Change, &Pair, Refusal, &str); 7] = [
+        ("pending", |_, _| {}, &key, DeviceFault::Pending.into(), "authorization_pending"),
+        ("no", |house, device| say(house, device, false), &key, DeviceFault::Denied.into(), "access_denied"),
+        ("late", |house, _| house.now = house.now.plus(600), &key, DeviceFault::Expired.into(), "expired_token"),
+        ("foreign key", |_, _| {}, &foreign, GrantFault::Key.into(), "invalid_grant"),
+        (
+            "yes, foreign key",
+            |house, device| say(house, device, true),
+            &foreign,
+            GrantFault::Key.into(),
+            "invalid_grant",
+        ),
         (
             "yes, late",
             |house, device| {
@@ -104,17 +111,18 @@ fn polls_that_get_nothing() {
                 house.now = house.now.plus(700);
             },
             &key,
+            DeviceFault::Expired.into(),
             "expired_token",
         ),
-        ("not its grant", |house, _| house.put(native("app", &[REDIRECT])), &key, "unauthorized_client"),
+        ("not its grant", |house, _| house.put(native("app", &[REDIRECT])), &key, not_its_grant, "unauthorized_client"),
     ];
-    for (what, change, with, error) in cases {
+    for (what, change, with, expected, error) in cases {
         let (mut house, codes, device) = waiting(&key);
         change(&mut house, &device);
         let now = house.now.0;
         let proof = with.proof_with("poll", |_, claims| claims["iat"] = now.into());
         let refusal = poll(&mut house, proof, &codes.device_code).unwrap_err();
-        assert_eq!(refusal.error().name, error, "{what}: {refusal}");
+        assert_eq!((refusal.error().name, &refusal), (error, &expected), "{what}");
         assert_eq!(refusal.error().http, 400, "{what}");
     }
     let (mut house, codes, device) = waiting(&key);

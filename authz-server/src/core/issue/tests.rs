@@ -14,6 +14,7 @@ use crate::core::testing::*;
 
 mod begins;
 mod exchange;
+mod faults;
 mod forms;
 mod minted;
 mod property;

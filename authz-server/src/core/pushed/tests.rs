@@ -120,6 +120,7 @@ fn a_reference_is_good_for_its_client_alone_and_for_a_while() {
     }
     let page = |query: &[(String, String)], client, now| match read(query, Some(client), &house.keys.storage, now) {
         Ok(_) => "good",
+        Err(Denied::Page(refusal)) if refusal == AuthorizationFault::RequestUri.into() => "invalid_request_uri",
         Err(Denied::Page(refusal)) => refusal.error().name,
         Err(Denied::Redirect { refusal, redirect_uri, state }) => {
             assert_eq!((redirect_uri.as_str(), state.as_deref()), (REDIRECT, Some("xyz")));

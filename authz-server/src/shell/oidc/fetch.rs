@@ -129,6 +129,47 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
+    /// A provider that answers every request with these bytes.
+    fn provider(answer: Vec<u8>) -> String {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(&answer);
+            }
+        });
+        address
+    }
+
+    /// Each way in which a fetch gives nothing.
+    #[actix_web::test]
+    async fn what_gives_nothing() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let long = [b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec(), vec![b'x'; MAX_ANSWER + 1]].concat();
+        let elsewhere = b"HTTP/1.1 302 Found\r\nlocation: http://id.example/\r\ncontent-length: 0\r\n\r\n".to_vec();
+        let broken = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec();
+        type Is = fn(&FetchError) -> bool;
+        let cases: [(String, Is); 6] = [
+            ("http://id.example/".into(), |why| matches!(why, FetchError::NotAllowed(_))),
+            (format!("http://{closed}/"), |why| matches!(why, FetchError::NoAnswer(_))),
+            (provider(broken), |why| matches!(why, FetchError::NoAnswer(_))),
+            (provider(long), |why| matches!(why, FetchError::TooLong)),
+            (provider(elsewhere), |why| matches!(why, FetchError::Redirect)),
+            ("/nowhere".into(), |why| matches!(why, FetchError::NotHttp(_))),
+        ];
+        let fetch = Fetch::new(None).unwrap();
+        for (url, is) in cases {
+            let request = openidconnect::http::Request::get(url.as_str()).body(Vec::new()).unwrap();
+            let why = fetch.fetch(request).await.unwrap_err();
+            assert!(is(&why), "{url}: {why}");
+        }
+        let good = provider(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec());
+        let request = openidconnect::http::Request::get(good.as_str()).body(Vec::new()).unwrap();
+        assert_eq!(fetch.fetch(request).await.unwrap().body(), b"{}");
+    }
+
     #[test]
     fn only_https_or_this_machine() {
         for (url, may) in [

@@ -81,3 +81,26 @@ proptest! {
         prop_assert!(got.is_none() || got == emma, "{:?}", got);
     }
 }
+
+#[actix_web::test]
+async fn a_provider_that_is_not_there_or_cannot_be() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = |issuer: &str| Settings {
+        name: "idp".into(),
+        issuer: issuer.into(),
+        client_id: "latchwork".into(),
+        client_secret: None,
+        scopes: Vec::new(),
+        ca_file: None,
+        groups_claim: None,
+    };
+    let provider = Provider::new(settings(&format!("http://{closed}"))).unwrap();
+    let Err(why) = provider.depart("https://as.example/callback/idp", "", 0).await else { panic!("nobody is there") };
+    assert!(matches!(why, SignInError::Unreachable(_)), "{why}");
+    for issuer in ["", "id.example", "http://id.example", "https://id.example?x", "https://u:p@id.example"] {
+        assert!(
+            matches!(Provider::new(settings(issuer)).err(), Some(BadSettings::Issuer(bad)) if bad == issuer),
+            "{issuer}"
+        );
+    }
+}

@@ -3,4 +3,5 @@
 mod conformance;
 mod dependencies;
 mod files;
+mod refusals;
 mod threats;

@@ -9,7 +9,7 @@ use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::Hash32;
 use crate::core::change::Change;
 use crate::core::testing::Pair;
-use crate::shell::oidc::Provider;
+use crate::shell::oidc::{Provider, SignInError};
 
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const LOOPBACK: &str = "http://127.0.0.1:7777/cb";
@@ -147,6 +147,7 @@ async fn saying_no_is_access_denied() {
     let page = browser.get(signed_in.location()).await;
     let done = browser.press(&page, "deny").await;
     assert_eq!(parameter(done.location(), "error").as_deref(), Some("access_denied"));
+    assert_eq!(world.last_entry()["reason"], "authorization refused: the person refused");
     assert_eq!(parameter(done.location(), "iss").as_deref(), Some(ISSUER));
     assert_eq!(parameter(done.location(), "state").as_deref(), Some("app state&="));
 }
@@ -254,6 +255,14 @@ async fn a_provider_that_lies_signs_nobody_in() {
         let back = between(&got.text(), &format!("href=\"{LOOPBACK}?"), "\"");
         assert!(back.contains("error=access_denied") && back.contains("iss=https%3A%2F%2Fas.example"), "{back}");
         assert_eq!(world.last_entry()["event"], "sign-in", "{lie:?}");
+        let reason = world.last_entry()["reason"].to_string();
+        let words = match lie {
+            Lie::Refuses => SignInError::Refused("invalid_grant".into()),
+            Lie::Redirects => SignInError::Nonsense("a redirect, which is not followed".into()),
+            Lie::Huge => SignInError::Nonsense("an answer of more than 1 MiB".into()),
+            _ => SignInError::Nonsense(String::new()),
+        };
+        assert!(reason.contains(&words.to_string()), "{lie:?}: {reason}");
         // The server lives, and the truth still works.
         idp.lie(Lie::Nothing);
         let got = browser.sign_in(&idp, &request(), "emma", &["staff"]).await;
@@ -440,6 +449,8 @@ async fn a_visitor_waits_for_the_owner_and_nobody_else() {
         assert_eq!(world.last_entry()["event"], "owner's consent");
         let done = visitor.get(asked.location()).await;
         assert!(parameter(done.location(), outcome).is_some(), "{answer}: {}", done.location());
+        let refused = "authorization refused: the owner refused or did not answer";
+        assert_eq!(world.last_entry()["reason"] == refused, answer == "deny", "{answer}");
         assert_eq!(owner.send(own()).await.status, 400, "answered already");
         // Undo the yes for the next row.
         let consents = world.shell.records.all::<crate::core::records::AdvanceConsent>().await.unwrap();

@@ -8,6 +8,7 @@ use super::provider::Idp;
 use super::{Got, ISSUER, SECRET, World, admin, form};
 use crate::clock;
 use crate::core::records::Grant;
+use crate::core::refusal::{DeviceFault, Refusal};
 use crate::core::testing::Pair;
 use crate::shell::throttle::Rates;
 
@@ -64,7 +65,8 @@ async fn a_person_says_yes_and_the_device_gets_tokens() {
     assert_eq!(codes["verification_uri"], "https://as.example/device");
     let complete = codes["verification_uri_complete"].as_str().unwrap();
     assert_eq!(poll(&world, &codes, "p1").await.json(), json!({ "error": "authorization_pending" }));
-    assert_eq!(poll(&world, &codes, "p2").await.json(), json!({ "error": "slow_down" }));
+    let too_fast = Refusal::from(DeviceFault::SlowDown).error().name;
+    assert_eq!(poll(&world, &codes, "p2").await.json(), json!({ "error": too_fast }));
 
     let mut browser = Browser::new(&world);
     let back = browser.sign_in(&idp, complete.strip_prefix(ISSUER).unwrap(), "emma", &["staff"]).await;

@@ -4,6 +4,7 @@ mod admin;
 mod authorize;
 mod cors;
 mod device;
+mod disk;
 mod doors;
 mod exchange;
 mod guards;

@@ -7,6 +7,7 @@ use super::provider::Idp;
 use super::*;
 use crate::core::change::Key;
 use crate::core::records::{Client, InitialToken};
+use crate::core::registration::Fault;
 use crate::core::testing::Pair;
 
 const FRONT: &str = "urn:latchwork:lock:front";
@@ -206,7 +207,8 @@ async fn what_a_client_may_not_say() {
         all.extend(more.as_object().unwrap().clone());
         Value::Object(all)
     };
-    let (uri, metadata) = ("invalid_redirect_uri", "invalid_client_metadata");
+    let [uri, metadata, statement] = [Fault::RedirectUri(""), Fault::Metadata(""), Fault::Statement].map(Fault::name);
+    assert_eq!((uri, metadata), ("invalid_redirect_uri", "invalid_client_metadata"));
     let mut private = key.clone();
     private["d"] = json!("AAAA");
     for (error, body) in [
@@ -283,7 +285,7 @@ async fn what_a_client_may_not_say() {
         (metadata, merged(robot(), json!({ "client_name": "Doors\u{e0041}" }))),
         (metadata, merged(robot(), json!({ "client_name": "x".repeat(65) }))),
         (metadata, merged(robot(), json!({ "scope": "a\"b" }))),
-        ("unapproved_software_statement", merged(robot(), json!({ "software_statement": "e30.e30." }))),
+        (statement, merged(robot(), json!({ "software_statement": "e30.e30." }))),
         (metadata, json!([])),
         (metadata, json!("x")),
     ] {
