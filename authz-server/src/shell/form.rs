@@ -258,6 +258,7 @@ const MAX_PARAMETERS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::refusal::ExchangeFault;
 
     fn asked(body: &str) -> Result<TokenRequest, Refusal> {
         Form::parse(body.as_bytes(), &TokenRequest::MAY_REPEAT)?.token_request()
@@ -312,23 +313,43 @@ mod tests {
             (("requested_token_type", Some(exchange::ACCESS_TOKEN)), Ok(())),
             (("requested_token_type", Some("")), Ok(())),
             (("audience", None), Ok(())),
-            (("subject_token", None), Err("invalid_request")),
-            (("subject_token", Some("")), Err("invalid_request")),
-            (("subject_token_type", None), Err("invalid_request")),
-            (("subject_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")), Err("invalid_request")),
-            (("subject_token_type", Some("urn:ietf:params:oauth:token-type:id_token")), Err("invalid_request")),
-            (("subject_token_type", Some("jwt")), Err("invalid_request")),
-            (("requested_token_type", Some(jwt)), Err("invalid_request")),
-            (("requested_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")), Err("invalid_request")),
-            (("actor_token", Some("x")), Err("invalid_request")),
-            (("actor_token_type", Some(jwt)), Err("invalid_request")),
-            (("resource", Some("coap://front.example/door")), Err("invalid_target")),
-            (("resource", Some("front#x")), Err("invalid_target")),
+            (("subject_token", None), Err(Refusal::Malformed(""))),
+            (("subject_token", Some("")), Err(Refusal::Malformed(""))),
+            (("subject_token_type", None), Err(Refusal::Malformed(""))),
+            (
+                ("subject_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")),
+                Err(ExchangeFault::SubjectTokenType.into()),
+            ),
+            (
+                ("subject_token_type", Some("urn:ietf:params:oauth:token-type:id_token")),
+                Err(ExchangeFault::SubjectTokenType.into()),
+            ),
+            (("subject_token_type", Some("jwt")), Err(ExchangeFault::SubjectTokenType.into())),
+            (("requested_token_type", Some(jwt)), Err(ExchangeFault::RequestedTokenType.into())),
+            (
+                ("requested_token_type", Some("urn:ietf:params:oauth:token-type:refresh_token")),
+                Err(ExchangeFault::RequestedTokenType.into()),
+            ),
+            (("actor_token", Some("x")), Err(ExchangeFault::ActorToken.into())),
+            (("actor_token_type", Some(jwt)), Err(Refusal::Malformed(""))),
+            (("resource", Some("coap://front.example/door")), Err(ExchangeFault::Resource.into())),
+            (("resource", Some("front#x")), Err(ExchangeFault::Resource.into())),
         ] {
             let pairs = crate::core::testing::varied(&good, &[change]);
             let body = openidconnect::url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             let got = asked(&body).map(|asked| assert!(asked.subject_token().is_some()));
-            assert_eq!(got.map_err(|refusal| refusal.error().name), expected, "{change:?}");
+            // The words of what is malformed are for people.
+            let got =
+                got.map_err(|why| if matches!(why, Refusal::Malformed(_)) { Refusal::Malformed("") } else { why });
+            assert_eq!(got, expected, "{change:?}");
+        }
+        for (fault, name) in [
+            (ExchangeFault::SubjectTokenType, "invalid_request"),
+            (ExchangeFault::RequestedTokenType, "invalid_request"),
+            (ExchangeFault::ActorToken, "invalid_request"),
+            (ExchangeFault::Resource, "invalid_target"),
+        ] {
+            assert_eq!(Refusal::from(fault).error().name, name, "{fault}");
         }
     }
 
