@@ -60,7 +60,7 @@ image:
 	examples/door-lock/c/build
 
 # What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
-VARIANTS = symmetric es256-p256 es256-p256-udp es256-cortex-m4 eddsa eddsa-small
+VARIANTS = symmetric symmetric-m0 symmetric-m33 es256-p256 es256-p256-udp es256-cortex-m4 eddsa eddsa-small
 firmware:
 	examples/building/setup demo firmware
 	for variant in $(VARIANTS); do examples/door-lock/cortex-m/build $$variant || exit; done

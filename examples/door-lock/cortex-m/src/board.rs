@@ -1,4 +1,4 @@
-//! Registers of the Arm AN386 (CMSDK: UART 0, timer 0; the Ethernet controller has a file of its own) and of the Cortex-M4 (SysTick, NVIC), and semihosting.
+//! Registers of the Arm AN386 and AN385, and of the AN505 for an M33 (CMSDK: UART 0, timer 0; the Ethernet controller has a file of its own) and of the Cortex-M (SysTick, NVIC), and semihosting.
 //!
 //! Interrupts stay masked: they end a sleep, and what they are about is then polled. So nothing runs beside the loop.
 
@@ -7,8 +7,8 @@
 use core::arch::asm;
 use core::ptr::{read_volatile, write_volatile};
 
-/// Ticks of the timer in a second; with `-icount shift=0`, a tick is 40 instructions.
-pub(crate) const TICKS_PER_SECOND: u64 = 25_000_000;
+/// Ticks of the timer in a second; with `-icount shift=0`, a tick is 40 instructions, on the AN505 50.
+pub(crate) const TICKS_PER_SECOND: u64 = if cfg!(an505) { 20_000_000 } else { 25_000_000 };
 
 /// Sets everything going.
 pub(crate) fn start() {
@@ -107,7 +107,7 @@ fn write(address: u32, value: u32) {
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
-const UART: u32 = 0x4000_4000;
+const UART: u32 = if cfg!(an505) { 0x5020_0000 } else { 0x4000_4000 };
 const UART_STATE: u32 = 0x4;
 const UART_CONTROL: u32 = 0x8;
 const UART_INTERRUPT: u32 = 0xc;
@@ -118,8 +118,10 @@ const RX: u32 = 2;
 const RX_INTERRUPT: u32 = 8;
 /// What arrives in this image: a byte on the UART, or a frame from the Ethernet controller.
 const LINE_IRQ: u32 = if cfg!(feature = "ethernet") { 1 << 13 } else { 1 << 0 };
+/// The registers that it is in: interrupts 0 to 31, on the AN505 32 to 63.
+const LINE_WORD: u32 = if cfg!(an505) { 4 } else { 0 };
 
-const TIMER: u32 = 0x4000_0000;
+const TIMER: u32 = if cfg!(an505) { 0x5000_0000 } else { 0x4000_0000 };
 const TIMER_CONTROL: u32 = 0x0;
 const TIMER_VALUE: u32 = 0x4;
 const TIMER_RELOAD: u32 = 0x8;
@@ -127,13 +129,13 @@ const TIMER_RELOAD: u32 = 0x8;
 const SYSTICK_CONTROL: u32 = 0xe000_e010;
 const SYSTICK_RELOAD: u32 = 0xe000_e014;
 const SYSTICK_VALUE: u32 = 0xe000_e018;
-const NVIC_ENABLE: u32 = 0xe000_e100;
-const NVIC_CLEAR: u32 = 0xe000_e280;
+const NVIC_ENABLE: u32 = 0xe000_e100 + LINE_WORD;
+const NVIC_CLEAR: u32 = 0xe000_e280 + LINE_WORD;
 const ICSR: u32 = 0xe000_ed04;
 const CLEAR_SYSTICK: u32 = 1 << 25;
 
 /// 20 ms.
-const NAP_TICKS: u32 = 500_000;
+const NAP_TICKS: u32 = TICKS_PER_SECOND as u32 / 50;
 
 const SYS_WRITEC: u32 = 0x03;
 const SYS_EXIT: u32 = 0x18;

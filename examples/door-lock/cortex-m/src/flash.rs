@@ -45,4 +45,4 @@ impl Chip for Flash {
     }
 }
 
-const CHIP: usize = 0x2100_0000;
+const CHIP: usize = if cfg!(an505) { 0x8000_0000 } else { 0x2100_0000 };

@@ -30,7 +30,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "es256-cortex-m4", image, visit: signed },
     Row { name: "eddsa", image, visit: signed_by_eddsa },
     Row { name: "eddsa-small", image, visit: signed_by_eddsa },
-    Row { name: "es256-p256-udp", image, visit: nobody },
+    Row { name: "es256-p256-udp", image, visit: signed },
+    Row { name: "symmetric-m0", image, visit: encrypted },
+    Row { name: "symmetric-m33", image, visit: encrypted },
     Row { name: "c", image: in_c, visit: nobody },
 ];
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use latchwork_building::board::instructions_per_tick;
 use latchwork_building::{Lock, Outcome};
 
 use crate::Figures;
@@ -15,7 +16,7 @@ pub(crate) struct Steps<'l> {
 }
 
 struct Step {
-    instructions: u64,
+    ticks: u64,
     stack: u64,
 }
 
@@ -46,7 +47,7 @@ impl<'l> Steps<'l> {
                 let mut words = line.split(' ').skip_while(|word| *word != label).skip(1);
                 words.next().and_then(|number| number.parse::<u64>().ok()).ok_or("a step without its cost")
             };
-            let step = Step { instructions: number("ticks")? * INSTRUCTIONS_PER_TICK, stack: number("stack")? };
+            let step = Step { ticks: number("ticks")?, stack: number("stack")? };
             self.named.push(((*name).to_owned(), step));
             self.held = number("held")?;
         }
@@ -57,12 +58,9 @@ impl<'l> Steps<'l> {
     /// Under the name of the image.
     pub(crate) fn tell(self, variant: &str, figures: &mut Figures) {
         figures.insert(format!("{variant}: RAM held for good, bytes"), self.held);
-        for (name, Step { instructions, stack }) in self.named {
-            figures.insert(format!("{variant}: {name}, instructions"), instructions);
+        for (name, Step { ticks, stack }) in self.named {
+            figures.insert(format!("{variant}: {name}, instructions"), ticks * instructions_per_tick(variant));
             figures.insert(format!("{variant}: {name}, bytes of stack"), stack);
         }
     }
 }
-
-/// A timer of 25 MHz, and one nanosecond for each instruction.
-const INSTRUCTIONS_PER_TICK: u64 = 40;
