@@ -78,6 +78,7 @@ fuzz:
 
 bench:
 	tests/bench/run
+	tests/bench/records
 
 # The nearest relative of rs-lib on the same board, for docs/footprint.md.
 coapcore:
@@ -88,4 +89,5 @@ coapcore:
 
 nightly: test portable coapcore
 	tests/power_loss/run
+	tests/bench/soak
 	$(MAKE) fuzz FUZZ_SECONDS=600

@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("building", EVERYTHING),
     ("end-to-end", EVERYTHING),
     ("fuzz-client", &["ace", "client-sdk", "coap", "crypto", "edhoc", "oscore"]),
+    ("bench-load", &["ace", "coap", "crypto", "oscore", "transport"]),
     ("fuzz-server", &["authz-server"]),
     ("house", &[]),
 ];
