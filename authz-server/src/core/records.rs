@@ -426,18 +426,19 @@ pub struct TokenRecord {
     /// Whom it is for.
     pub audience: Audience,
     /// The grant it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// The token that it was exchanged for (RFC 8693), with which it ends.
     #[serde(default)]
     pub subject: Option<Hash32>,
     /// When it was revoked: it is on the revocation list until it expires.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Timestamp>,
     /// How its holder speaks to the lock; none for the people API.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<AceProfile>,
     /// What a reference stands for: its claims, sealed with [`TokenRecord::claims_label`]. A token that says so itself has none here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Sealed>,
 }
 

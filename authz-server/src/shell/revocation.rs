@@ -172,7 +172,7 @@ impl Shell {
             tokens.retain(|(token, _)| meant(token));
             done += self.list(tokens).await?;
             match next {
-                Some(hash) => after = Some(hash),
+                Some(place) => after = Some(place),
                 None => return Ok(done),
             }
         }

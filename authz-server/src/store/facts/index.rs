@@ -13,7 +13,11 @@ use crate::core::trl::{Portion, Requester};
 /// put whenever it is.
 pub(super) fn of(record: &Record) -> Vec<Key> {
     match record {
-        Record::Token(token) => token.holders().iter().map(|holder| tokens_of(holder).with(&token.hash.0)).collect(),
+        // In the order of their ends: what is new lies side by side, in pages that are in memory.
+        Record::Token(token) => {
+            let name = [&in_order(token.expires)[..], &token.hash.0].concat();
+            token.holders().iter().map(|holder| tokens_of(holder).with(&name)).collect()
+        }
         Record::Grant(grant) => {
             let mut found = vec![grants_of_person(&grant.person.id), grants_of_client(&grant.client)];
             found.extend(grant.jkt.as_ref().map(grants_of_device));

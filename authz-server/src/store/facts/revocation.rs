@@ -50,18 +50,17 @@ impl Records {
         Ok(grants)
     }
 
-    /// A page of the tokens of a holder, after the one of that hash; and the hash to go on after, if there are more.
+    /// A page of the tokens of a holder, after that place; and the place to go on after, if there are more.
     pub async fn tokens_of(
         &self,
         holder: &Holder,
-        after: Option<Hash32>,
+        after: Option<Key>,
         limit: usize,
-    ) -> Result<(Vec<(TokenRecord, Rev)>, Option<Hash32>), StoreError> {
+    ) -> Result<(Vec<(TokenRecord, Rev)>, Option<Key>), StoreError> {
         let prefix = index::tokens_of(holder);
-        let after = after.map(|hash| Key::from([prefix.bytes(), &hash.0].concat().as_slice()));
         let found = self.store.scan(prefix.bytes(), after.as_ref(), limit).await?;
         let hash = |key: &Key| key.bytes().last_chunk::<32>().copied().map(Hash32);
-        let last = found.last().filter(|_| found.len() == limit).and_then(|(key, _)| hash(key));
+        let last = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
         let mut tokens = Vec::new();
         for hash in found.iter().filter_map(|(key, _)| hash(key)) {
             tokens.extend(
