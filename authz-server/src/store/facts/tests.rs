@@ -8,6 +8,7 @@ use crate::core::records::Seen;
 use crate::core::records::*;
 use crate::core::refusal::Refusal;
 use crate::core::request::{Credential, Face, GrantAsked, ReqCnf};
+use crate::core::revoke::Holder;
 use crate::core::testing::{House, NOW, Pair, person, who};
 use crate::store::memory::Memory;
 
@@ -194,4 +195,36 @@ fn lists_a_kind_whole_in_pages_and_by_door() {
         paged.extend(page);
     }
     assert_eq!(paged.len(), count);
+}
+
+/// Page by page, soonest end first, and nobody else's.
+#[test]
+fn the_tokens_of_a_holder_come_in_the_order_of_their_ends() {
+    let records = records();
+    let token = |number: u8, client: &str, expires| TokenRecord {
+        hash: Hash32([number; 32]),
+        expires,
+        client: client.parse().unwrap(),
+        audience: "urn:latchwork:lock:front".parse().unwrap(),
+        grant: None,
+        revoked: None,
+        profile: None,
+        claims: None,
+    };
+    let holder = Holder::Client("robot".parse().unwrap());
+    let found = block_on(async {
+        for (number, client, end) in [(1, "robot", 30), (2, "robot", 10), (3, "robots", 5), (4, "robot", 20)] {
+            records.commit(&[Change::put(token(number, client, NOW.plus(end)))]).await.unwrap();
+        }
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = records.tokens_of(&holder, after, 1).await.unwrap();
+            found.extend(page.into_iter().map(|(token, _)| token.hash.0[0]));
+            match next {
+                Some(place) => after = Some(place),
+                None => return found,
+            }
+        }
+    });
+    assert_eq!(found, [2, 4, 1]);
 }
