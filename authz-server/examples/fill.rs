@@ -35,6 +35,7 @@ async fn main() {
                     client: robot,
                     audience: Audience::Lock(lock),
                     grant: None,
+                    subject: None,
                     revoked: None,
                     profile: Some(AceProfile::CoapOscore),
                     claims: None,

@@ -429,7 +429,7 @@ pub struct TokenRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// The token that it was exchanged for (RFC 8693), with which it ends.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Hash32>,
     /// When it was revoked: it is on the revocation list until it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]

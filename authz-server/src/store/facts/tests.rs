@@ -207,6 +207,7 @@ fn the_tokens_of_a_holder_come_in_the_order_of_their_ends() {
         client: client.parse().unwrap(),
         audience: "urn:latchwork:lock:front".parse().unwrap(),
         grant: None,
+        subject: None,
         revoked: None,
         profile: None,
         claims: None,
