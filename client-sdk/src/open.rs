@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use latchwork_ace::{Hints, authz_info};
-use latchwork_coap::{Code, ContentFormat};
+use latchwork_coap::{Code, ContentFormat, OptionNumber};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Context, Material, master_salt};
 use latchwork_transport::client::Response;
@@ -50,6 +50,9 @@ pub(crate) trait Source {
 
 /// How long a lock may be silent. CoAP repeats a message four times in this time (RFC 7252 §4.8).
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a lock may take to ask its server about a token, answers and pauses together; after that, no other attempt begins.
+const ASKING: Duration = Duration::from_secs(10);
 
 /// Sizes of a `cnonce` that servers copy into tokens.
 const CNONCE: RangeInclusive<usize> = 8..=32;
@@ -204,8 +207,15 @@ impl Secret<'_> {
             authz_info::Request { access_token: token, nonce1: Some(&nonce1), client_recipient_id: Some(&id1) };
         let mut payload = vec![0; token.len() + 64];
         let payload = upload.encode(&mut payload).map_err(|_| Error::Nonsense("a token that is too long"))?;
-        let response =
-            client.request(Code::POST, "/authz-info", Some(ACE_CBOR), Some(ACE_CBOR), payload).await.map_err(silent)?;
+        let started = clock::instant();
+        let response = loop {
+            let asked = client.request(Code::POST, "/authz-info", Some(ACE_CBOR), Some(ACE_CBOR), payload);
+            let response = asked.await.map_err(silent)?;
+            match again(&response, started.elapsed()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break response,
+            }
+        };
         if response.code != Code::CREATED {
             return Err(refused(door, &response));
         }
@@ -233,6 +243,18 @@ impl Secret<'_> {
         };
         Context::derive(&RustCrypto, &material).map_err(|_| Error::Nonsense("the lock's nonce"))
     }
+}
+
+/// How long to wait before a token is shown again. A lock that has to ask its server about it says so by 5.03, and by Max-Age when to come
+/// again (RFC 7252 §5.9.3.4); this may be anybody's word, so it moves nothing beyond [`ASKING`] and makes no haste.
+fn again(response: &Response, elapsed: Duration) -> Option<Duration> {
+    if response.code != Code::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let (_, value) = response.options.iter().find(|(number, _)| *number == OptionNumber::MAX_AGE)?;
+    let seconds = value.iter().try_fold(0u32, |sum, byte| Some(sum.checked_mul(256)? | u32::from(*byte)))?;
+    let pause = Duration::from_secs(seconds.max(1).into());
+    (elapsed.saturating_add(pause) <= ASKING).then_some(pause)
 }
 
 /// What an unprotected refusal means.
@@ -269,21 +291,84 @@ pub(crate) fn silent(error: latchwork_transport::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchwork_coap::{Kind, Message, Writer};
 
-    /// R9200-5.1-01, R9200-6.4-01
+    /// It is waited for, as long as it is said and no longer than is sensible.
     #[test]
-    fn hints_are_followed_only_where_our_list_agrees() {
-        let door = Door {
+    fn how_long_a_lock_is_waited_for() {
+        let answer = |code, max_age: Option<&[u8]>| Response {
+            code,
+            options: max_age.map(|value| (OptionNumber::MAX_AGE, value.to_vec())).into_iter().collect(),
+            payload: vec![],
+            protected: false,
+        };
+        let busy = Code::SERVICE_UNAVAILABLE;
+        for (code, max_age, elapsed, pause) in [
+            (busy, Some(&[2][..]), 0, Some(2)),
+            (busy, Some(&[2]), 8, Some(2)),
+            (busy, Some(&[2]), 9, None),
+            (busy, Some(&[]), 0, Some(1)),
+            (busy, Some(&[0]), 9, Some(1)),
+            (busy, Some(&[0]), 10, None),
+            (busy, Some(&[10]), 0, Some(10)),
+            (busy, Some(&[11]), 0, None),
+            (busy, Some(&[1, 0]), 0, None),
+            (busy, Some(&[0xff; 4]), 0, None),
+            (busy, Some(&[0xff; 5]), 0, None),
+            (busy, Some(&[2]), u64::MAX, None),
+            (busy, None, 0, None),
+            (Code::UNAUTHORIZED, Some(&[2]), 0, None),
+            (Code::CREATED, Some(&[2]), 0, None),
+        ] {
+            let got = again(&answer(code, max_age), Duration::from_secs(elapsed));
+            assert_eq!(got, pause.map(Duration::from_secs), "{code:?} {max_age:?} after {elapsed}");
+        }
+    }
+
+    /// A lock of our own making answers 5.03 as the Linux lock does while its server is asked, then as it likes.
+    #[tokio::test]
+    async fn a_lock_that_has_to_ask_is_asked_again() {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let lock = tokio::spawn(async move {
+            let mut uploads = 0;
+            for code in [Code::SERVICE_UNAVAILABLE, Code::FORBIDDEN] {
+                let (mut datagram, mut out) = ([0; 1024], [0; 64]);
+                let (length, phone) = socket.recv_from(&mut datagram).await.unwrap();
+                let request = Message::parse(&datagram[..length]).unwrap();
+                uploads += usize::from(request.options.path_eq("/authz-info"));
+                let mut writer = Writer::new(&mut out, Kind::Ack, code, request.id, request.token);
+                writer.option(OptionNumber::MAX_AGE, &[1]).unwrap();
+                socket.send_to(writer.finish().unwrap(), phone).await.unwrap();
+            }
+            uploads
+        });
+        let door = door(&address);
+        let mut client = connect(&door).await.unwrap();
+        let secret = Secret { master_secret: &[1; 16], salt: None, context_id: None };
+        let refusal = secret.upload(&mut client, &door, b"a reference").await.err().unwrap();
+        assert!(matches!(refusal, Error::LockRefused { code } if Code(code) == Code::FORBIDDEN), "{refusal}");
+        assert_eq!(lock.await.unwrap(), 2);
+    }
+
+    fn door(address: &str) -> Door {
+        Door {
             name: "front".into(),
             title: String::new(),
             audience: "urn:latchwork:lock:front".into(),
-            address: "127.0.0.1:5683".into(),
+            address: address.into(),
             as_uri: "https://as.example/token".into(),
             scopes: String::new(),
             profile: None,
             rs_cnf: None,
             standing: Default::default(),
-        };
+        }
+    }
+
+    /// R9200-5.1-01, R9200-6.4-01
+    #[test]
+    fn hints_are_followed_only_where_our_list_agrees() {
+        let door = door("127.0.0.1:5683");
         for (as_uri, audience, follows) in [
             (Some("https://as.example/token"), Some("urn:latchwork:lock:front"), true),
             (None, None, true),
