@@ -65,7 +65,7 @@ firmware:
 	examples/building/setup demo firmware
 	for variant in $(VARIANTS); do examples/door-lock/cortex-m/build $$variant || exit; done
 	examples/door-lock/c/build
-	tests/firmware/panics $(VARIANTS)
+	tests/firmware/panics $(VARIANTS) c
 	$(CARGO) build --locked --quiet --bin latchwork --bin door-lock --bin phone --bin footprint
 	target/debug/footprint $(if $(RECORD),--record)
 

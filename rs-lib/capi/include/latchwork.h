@@ -377,7 +377,7 @@ typedef struct LatchworkConfig {
   uint64_t nonce_rights;
   /*
    The lock's own key; null for a lock that speaks no EDHOC. Needs a library with the feature `edhoc`, and somebody who computes on
-   P-256: its feature `ecdh-p256`, or `Hardware`.
+   P-256: its feature `ecdh-p256` or `es256-cortex-m4`, or `Hardware`.
    */
   const struct LatchworkOwnKey *own_key;
 } LatchworkConfig;

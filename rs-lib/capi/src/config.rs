@@ -96,7 +96,7 @@ pub struct Config {
     /// How many seconds rights last that rest on a nonce, from the making of the nonce.
     pub nonce_rights: u64,
     /// The lock's own key; null for a lock that speaks no EDHOC. Needs a library with the feature `edhoc`, and somebody who computes on
-    /// P-256: its feature `ecdh-p256`, or `Hardware`.
+    /// P-256: its feature `ecdh-p256` or `es256-cortex-m4`, or `Hardware`.
     pub own_key: *const OwnKey,
 }
 

@@ -25,9 +25,13 @@ mod spoken {
     use crate::crypto::{Crypto, HAS_ES256};
     use crate::lock::{DOORSTEP, Status};
     use latchwork_crypto::{Agree, CryptoError, Ephemeral, P256Peer, Random, Secret};
-    #[cfg(feature = "ecdh-p256")]
-    use latchwork_crypto::{P256Private, RustCrypto};
     use latchwork_edhoc::{Identity, Method};
+
+    /// Assembly before portable code.
+    #[cfg(all(feature = "es256-cortex-m4", target_arch = "arm"))]
+    use latchwork_crypto::{CortexM4 as P256, CortexM4Private as P256Private};
+    #[cfg(all(feature = "ecdh-p256", not(all(feature = "es256-cortex-m4", target_arch = "arm"))))]
+    use latchwork_crypto::{P256Private, RustCrypto as P256};
 
     /// What is spoken at `/.well-known/edhoc`, by a lock that has a key.
     pub(crate) type Handshakes = Option<latchwork_rs_lib::Handshakes<'static, Private, u64, DOORSTEP, Private>>;
@@ -44,7 +48,7 @@ mod spoken {
             if let Some(agreed) = self.crypto.0.agree(self.key.as_ref(), peer) {
                 return agreed;
             }
-            #[cfg(feature = "ecdh-p256")]
+            #[cfg(any(feature = "ecdh-p256", all(feature = "es256-cortex-m4", target_arch = "arm")))]
             if let Some(key) = &self.key {
                 return P256Private::new(key.clone())?.agree(peer);
             }
@@ -60,12 +64,12 @@ mod spoken {
             if let Some(made) = self.0.generate() {
                 return made.map(|(key, x)| (private(key), x));
             }
-            #[cfg(feature = "ecdh-p256")]
+            #[cfg(any(feature = "ecdh-p256", all(feature = "es256-cortex-m4", target_arch = "arm")))]
             {
-                let (key, x) = RustCrypto.ephemeral(random)?;
+                let (key, x) = P256.ephemeral(random)?;
                 Ok((private(Secret::new(*key.expose())), x))
             }
-            #[cfg(not(feature = "ecdh-p256"))]
+            #[cfg(not(any(feature = "ecdh-p256", all(feature = "es256-cortex-m4", target_arch = "arm"))))]
             {
                 let _ = random;
                 Err(CryptoError::Unsupported)
@@ -97,7 +101,7 @@ mod spoken {
 
     /// Whether software can use it: it has to be there, and below the order of the curve.
     fn is_usable(key: Option<&Secret<32>>) -> Result<(), Status> {
-        #[cfg(feature = "ecdh-p256")]
+        #[cfg(any(feature = "ecdh-p256", all(feature = "es256-cortex-m4", target_arch = "arm")))]
         if key.is_some_and(|key| P256Private::new(key.clone()).is_ok()) {
             return Ok(());
         }

@@ -7,8 +7,8 @@
 //! | feature | what the library has in it |
 //! |---|---|
 //! | `aes` | AES in software; without it `Hardware::aes128` must be there |
-//! | `edhoc` | EDHOC, over `Hardware::p256_agree` |
-//! | `ecdh-p256` | EDHOC, and P-256 in software for it |
+//! | `edhoc` | EDHOC, over `Hardware::p256_agree`, or by the assembly of `es256-cortex-m4` |
+//! | `ecdh-p256` | EDHOC, and portable P-256 for it |
 //! | `es256-p256`, `es256-cortex-m4` | ES256 in software: portable, or assembly for Cortex-M4 |
 //! | `eddsa-small`, `eddsa` | EdDSA in software |
 //! | `panic-handler` | where a panic would end; for the static library |

@@ -259,7 +259,8 @@ impl Inner {
         let (exchange, message) = match self.exchanges.receive(millis, peer, datagram) {
             Received::Request(exchange, message) => (exchange, message),
             Received::Reply(reply) => {
-                out.get_mut(..reply.len()).ok_or(Status::NoRoom)?.copy_from_slice(reply);
+                let out = out.get_mut(..reply.len()).ok_or(Status::NoRoom)?;
+                out.iter_mut().zip(reply).for_each(|(to, from)| *to = *from);
                 return Ok((Some(reply.len()), Event::NONE));
             }
             _ => return Ok((None, Event::NONE)),

@@ -17,6 +17,11 @@ impl CortexM4Private {
         // SAFETY: points to eight aligned words, which are read.
         if unsafe { P256_check_range_n(words.as_ptr()) } { Ok(Self(scalar)) } else { Err(CryptoError::BadKey) }
     }
+
+    /// The scalar, to be stored where nobody else reads it.
+    pub const fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
 }
 
 impl Agree for CortexM4Private {
