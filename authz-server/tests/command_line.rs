@@ -168,6 +168,8 @@ fn refuses_to_start_and_says_why() {
     init(&good);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken_udp = udp.local_addr().unwrap().to_string();
     type Break<'a> = &'a dyn Fn(&Path, &mut Command);
     let rows: &[(&str, i32, &str, Break<'_>)] = &[
         ("no directory", 78, "latchwork init", &|dir, _| fs::remove_file(dir.join("latchwork.toml")).unwrap()),
@@ -182,6 +184,9 @@ fn refuses_to_start_and_says_why() {
         }),
         ("port taken", 78, "http.listen: ", &|_, serve| {
             serve.env("LATCHWORK_HTTP_LISTEN", &taken);
+        }),
+        ("port taken, of CoAP", 78, "coap.listen: ", &|_, serve| {
+            serve.env("LATCHWORK_COAP_LISTEN", &taken_udp);
         }),
         ("no certificate", 78, "http.tls_cert: ", &|dir, _| fs::remove_file(dir.join("tls/cert.pem")).unwrap()),
         ("no certificate's key", 78, "http.tls_key: ", &|dir, _| {
@@ -230,6 +235,27 @@ fn refuses_to_start_and_says_why() {
         assert!(ours[0].contains(message), "{name}: {stderr}");
         assert!(output.stdout.is_empty(), "{name}: it claimed to be ready");
         fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+/// A disk in memory, in a mount namespace of its own, with no byte left.
+#[test]
+fn a_full_disk_is_said_in_one_line() {
+    let parent = tempfile::tempdir().unwrap();
+    let (good, full) = (parent.path().join("good"), parent.path().join("full"));
+    init(&good);
+    fs::create_dir(&full).unwrap();
+    let fill = "mount -t tmpfs -o size=32m none \"$2\" && cp -a \"$1/.\" \"$2\" && ! cat /dev/zero >\"$2/rest\"";
+    for (verb, code) in [("serve --dir \"$2\"", 74), ("init \"$2/another\"", 1)] {
+        let script = format!("({fill}) 2>/dev/null; exec \"$3\" {verb}");
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, "sh"]).args([&good, &full]).arg(env!("CARGO_BIN_EXE_latchwork"));
+        let output =
+            command.env("LATCHWORK_HTTP_LISTEN", "127.0.0.1:0").env("LATCHWORK_COAP_OFF", "true").output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let ours: Vec<_> = stderr.lines().filter(|line| line.starts_with("latchwork: ")).collect();
+        assert!(ours.len() == 1 && ours[0].contains("No space left on device"), "{verb}: {stderr}");
+        assert_eq!(output.status.code(), Some(code), "{verb}: {stderr}");
     }
 }
 
