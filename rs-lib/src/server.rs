@@ -165,6 +165,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         answer
     }
 
+    #[inline(never)] // its buffers and those of `protected` are not wanted at a time
     fn plain<'o, A: Copy + Eq, const S: usize, const U: usize>(
         &mut self,
         peer: A,
@@ -209,6 +210,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         Ok(Answer { datagram, event })
     }
 
+    #[inline(never)]
     fn protected<'o, A: Copy + Eq, const S: usize, const U: usize>(
         &mut self,
         peer: A,

@@ -77,16 +77,21 @@ impl<C: Chip> Counters<C> {
 
     /// What is at a place, if it was written to its end and nothing of it is erased.
     fn at(&self, place: usize) -> Option<(u64, u64)> {
-        let [series, number, not_number, not_series] = self.words(place);
-        (number == !not_number && series == !not_series).then_some((series, number))
+        // Most places are erased, and known by the first two words.
+        let (series, not_series) = (self.word(place, 0), self.word(place, 3));
+        if series != !not_series {
+            return None;
+        }
+        let (number, not_number) = (self.word(place, 1), self.word(place, 2));
+        (number == !not_number).then_some((series, number))
     }
 
     fn is_erased(&self, place: usize) -> bool {
-        self.words(place) == [u64::MAX; WORDS]
+        (0..WORDS).all(|word| self.word(place, word) == u64::MAX)
     }
 
-    fn words(&self, place: usize) -> [u64; WORDS] {
-        core::array::from_fn(|word| self.0.read(place + word * WORD))
+    fn word(&self, place: usize, word: usize) -> u64 {
+        self.0.read(place + word * WORD)
     }
 }
 
