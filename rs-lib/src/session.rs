@@ -202,8 +202,12 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     }
 
     pub(crate) fn end(&mut self, seat: Seat) {
-        if let Some(session) = self.slot(seat).and_then(Option::take) {
-            self.records.ended(&session.holder);
+        let slot = match seat {
+            Seat::Live(index) => self.live.get_mut(index),
+            Seat::Pending(index) => self.pending.get_mut(index),
+        };
+        if let Some(slot) = slot {
+            end(slot, &mut self.records, |_| true);
         }
     }
 
@@ -243,24 +247,24 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         };
         let (key, number) = (session.holder.key, session.holder.number());
         for slot in self.live.iter_mut().chain(&mut self.pending) {
-            if let Some(old) = slot.take_if(|old| old.holder.key == key)
-                && old.holder.number() != number
+            if let Some(old) = slot
+                && old.holder.key == key
             {
-                self.records.ended(&old.holder);
+                if old.holder.number() != number {
+                    self.records.ended(&old.holder);
+                }
+                *slot = None;
             }
         }
-        if let Some(slot) = self.live.get_mut(seat)
-            && let Some(evicted) = slot.replace(session)
-        {
-            self.records.ended(&evicted.holder);
+        if let Some(slot) = self.live.get_mut(seat) {
+            end(slot, &mut self.records, |_| true);
+            *slot = Some(session);
         }
     }
 
     fn end_where(&mut self, ends: impl Fn(&Session) -> bool) {
         for slot in self.live.iter_mut().chain(&mut self.pending) {
-            if let Some(session) = slot.take_if(|session| ends(session)) {
-                self.records.ended(&session.holder);
-            }
+            end(slot, &mut self.records, &ends);
         }
     }
 
@@ -269,6 +273,16 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
             Seat::Live(index) => self.live.get_mut(index),
             Seat::Pending(index) => self.pending.get_mut(index),
         }
+    }
+}
+
+/// Ends the session in a slot, where it lies: to take it out would take its room on the stack.
+fn end<const I: usize>(slot: &mut Option<Session>, records: &mut Records<I>, ends: impl Fn(&Session) -> bool) {
+    if let Some(session) = slot
+        && ends(session)
+    {
+        records.ended(&session.holder);
+        *slot = None;
     }
 }
 

@@ -5,12 +5,12 @@ use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::edhoc::{Edhoc, KNOWN_IN_3, NotBegun};
 use crate::session::{TokenHash, Unseated};
-use crate::verify::Confirmation;
+use crate::verify::{Bearer, Confirmation};
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer};
 use latchwork_crypto::{Random, Symmetric, Verify};
 use latchwork_edhoc::correlation::{Posted, split_combined};
-use latchwork_edhoc::{ConnectionId, Credential, Ead, Eads, Error, ErrorMessage};
+use latchwork_edhoc::{ConnectionId, Credential, Ead, Eads, Error, ErrorMessage, Session};
 use latchwork_oscore::{Context, Material, OscoreOption};
 
 /// Why a handshake ended. Whoever was at the other end learns little.
@@ -124,6 +124,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     /// From message_3 to a session (draft-ietf-ace-edhoc-oscore-profile §4.3.3): the token first, since it says whose
     /// credential is to be proved; then the proof. Before both have succeeded nothing is kept; afterwards the session that
     /// this credential had before is over.
+    #[inline(never)]
     pub(super) fn third<A>(
         &mut self,
         c_r: &ConnectionId,
@@ -146,7 +147,12 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         let same = credential.is_meant_by(received.id_cred());
         refuse_unless!("id-cred", same, Refusal::OtherCredential.into());
         let session = received.verify(self.crypto, &credential)?.finish();
+        self.enter(&session, &bearer, ccs, series)
+    }
 
+    /// Opens the session that both proofs led to.
+    #[inline(never)] // not on the stack of the proofs
+    fn enter(&mut self, session: &Session, bearer: &Bearer<'_>, ccs: &[u8], series: &[u8]) -> Result<TokenHash, Ended> {
         let keys = session.oscore(self.crypto)?;
         let recipient_id = keys.recipient_id.as_bytes();
         // An upload may have drawn the same identifier in the meantime.

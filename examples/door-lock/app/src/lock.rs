@@ -77,6 +77,7 @@ where
     }
 
     /// Takes in a datagram. `introspect` can ask a server about a token, on a board that can.
+    #[inline(never)] // so that what it needs of the stack is measured
     pub fn receive<'o>(
         &'o mut self,
         millis: Millis,
