@@ -63,6 +63,8 @@ pub struct Follower {
     held: Cursor,
     /// What is to be asked at once.
     owed: Option<Query>,
+    /// How many answers in a row promised more.
+    batches: u8,
     poll_at: Uptime,
     full_at: Uptime,
 }
@@ -70,7 +72,14 @@ pub struct Follower {
 impl Follower {
     /// Knows nothing yet.
     pub const fn new(pace: Pace) -> Self {
-        Self { pace, held: Cursor::Unsupported, owed: Some(Query::Full), poll_at: Uptime(0), full_at: Uptime(0) }
+        Self {
+            pace,
+            held: Cursor::Unsupported,
+            owed: Some(Query::Full),
+            batches: 0,
+            poll_at: Uptime(0),
+            full_at: Uptime(0),
+        }
     }
 
     /// What to ask now; None if all is known that was to be known.
@@ -103,6 +112,9 @@ impl Follower {
                     Query::Latest => self.latest(*cursor),
                     Query::After(index) => self.after(index, *cursor, *more)?,
                 };
+                if !matches!(self.owed, Some(Query::After(_))) {
+                    self.batches = 0;
+                }
                 Ok(())
             }
         }
@@ -132,11 +144,20 @@ impl Follower {
 
     fn after(&mut self, index: u64, cursor: Cursor, more: bool) -> Result<Option<Query>, Nonsense> {
         match cursor {
-            Cursor::At(reached) if reached == index && more => Err(Nonsense),
-            Cursor::At(reached) => {
+            // It goes on from where we stand, or there is no end to it.
+            Cursor::At(reached) if more && reached > index => {
                 self.held = cursor;
-                Ok(more.then_some(Query::After(reached)))
+                self.batches = self.batches.saturating_add(1);
+                let next = if self.batches < MAX_BATCHES { Query::After(reached) } else { Query::Full };
+                Ok(Some(next))
             }
+            Cursor::At(reached) if !more && reached >= index => {
+                self.held = cursor;
+                Ok(None)
+            }
+            // An index that went round (§6.2.1), or a server that began anew: the whole list says where we are.
+            Cursor::At(reached) if reached < index => Ok(Some(Query::Full)),
+            Cursor::At(_) => Err(Nonsense),
             // What came after is not kept any more (§9.2.3), or the server begins anew.
             Cursor::Null | Cursor::Unsupported => Ok(Some(Query::Full)),
         }
@@ -175,3 +196,6 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         kept
     }
 }
+
+/// After so many batches in a row, the whole list is asked for instead: it is no longer than they were, and it ends.
+const MAX_BATCHES: u8 = 200;

@@ -130,7 +130,10 @@ fn catching_up() {
     for (what, query, says, expected) in [
         ("lost", Query::After(0), Diff(&[], Some(None), true), Ok(Some(Query::Full))),
         ("empty", Query::After(0), Diff(&[], Some(None), false), Ok(Some(Query::Full))),
-        ("round in circles", Query::After(0), Diff(&[], Some(Some(0)), true), Err(Nonsense)),
+        ("on the spot", Query::After(0), Diff(&[], Some(Some(0)), true), Err(Nonsense)),
+        ("backwards, and more", Query::After(3), Diff(one, Some(Some(2)), true), Ok(Some(Query::Full))),
+        ("the index went round", Query::After(3), Diff(one, Some(Some(2)), false), Ok(Some(Query::Full))),
+        ("nothing new, and no more", Query::After(0), Diff(&[], Some(Some(0)), false), Ok(None)),
         ("a diff for the whole list", Query::Full, Diff(one, Some(Some(1)), false), Err(Nonsense)),
     ] {
         assert_eq!(hears(&mut missed(), query, says), expected, "{what}");
@@ -138,6 +141,35 @@ fn catching_up() {
     let mut follower = missed();
     assert_eq!((follower.refused(Query::After(0)), follower.next(START)), (Ok(()), Some(Query::Full)));
     assert_eq!(follower.refused(Query::Full), Err(Nonsense));
+}
+
+/// A server that always has more, or leads round in circles, does not keep a lock asking: in the end it is asked for the whole list, and
+/// then for nothing.
+#[test]
+fn a_server_that_never_comes_to_an_end() {
+    let one: &[(&[u8], &[u8])] = &[(&[], &[5])];
+    type Step = fn(u64) -> u64;
+    for (what, step, at_most) in [
+        ("a step each time", (|index| index + 1) as Step, 200),
+        ("to and fro", |index| if index < 8 { 9 } else { 7 }, 2),
+    ] {
+        let mut follower = Follower::new(Pace::every(60));
+        for (query, says) in [(Query::Full, Full(&[], Some(Some(0)))), (Query::Latest, Diff(one, Some(Some(9)), false))]
+        {
+            follower.heard(query, &TrlResponse::decode(&says.payload()).unwrap(), START).unwrap();
+        }
+        let mut asked = 0;
+        while let Some(Query::After(index)) = follower.next(START) {
+            let payload = Diff(one, Some(Some(step(index))), true).payload();
+            follower.heard(Query::After(index), &TrlResponse::decode(&payload).unwrap(), START).unwrap();
+            asked += 1;
+            assert!(asked <= at_most, "{what}");
+        }
+        assert_eq!((asked, follower.next(START)), (at_most, Some(Query::Full)), "{what}");
+        let full = Full(&[5], Some(Some(9))).payload();
+        follower.heard(Query::Full, &TrlResponse::decode(&full).unwrap(), START).unwrap();
+        assert_eq!(follower.next(START), None, "{what}");
+    }
 }
 
 /// Nobody has to tell it: it looks by itself, and from time to time at the whole list (R9770-11-02, R9770-14.3-01, R9770-14.5-01).
