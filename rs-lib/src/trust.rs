@@ -47,6 +47,8 @@ pub struct TokenKey<'k> {
 pub enum Key<'k> {
     /// AES-CCM-16-128-128, shared by the lock and its server.
     AesCcm(&'k Secret<16>),
+    /// HMAC 256/256, shared by the lock and its server; no other key of theirs. Good for nothing without the feature `mac0`.
+    Hmac(&'k Secret<32>),
     /// The server's public ES256 key.
     Es256(P256Public),
     /// The server's public EdDSA key.

@@ -10,10 +10,14 @@ use crate::introspect;
 use crate::replay::{self, Count, Record};
 use crate::revoked::{Revoked, Seen};
 use crate::trust::{Freshness, IssuerId, Key, Trust};
+#[cfg(feature = "mac0")]
+use latchwork_ace::cose::Mac0;
 use latchwork_ace::cose::{Encrypt0, Sign1, Token};
 use latchwork_ace::registry::{Alg, Profile};
 use latchwork_ace::{Aif, Audience, Claims, Cnf, OscMaterial, Scope, token_hash};
 use latchwork_crypto::{CryptoError, Symmetric, Verify};
+#[cfg(feature = "mac0")]
+use subtle::ConstantTimeEq as _;
 
 /// What a token is held against.
 pub struct Verifier<'v, 'k, C> {
@@ -119,10 +123,14 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
             }
             Token::Sign1(signed) => {
                 let issuer = self.check_signature(&signed)?;
-                let claims = room.get_mut(..signed.payload.len()).ok_or(Refusal::TooLong)?;
-                claims.iter_mut().zip(signed.payload).for_each(|(to, from)| *to = *from);
-                (issuer, &*claims, Envelope::Signed)
+                (issuer, copied(signed.payload, room)?, Envelope::Signed)
             }
+            #[cfg(feature = "mac0")]
+            Token::Mac0(maced) => {
+                let issuer = self.check_mac(&maced)?;
+                (issuer, copied(maced.payload, room)?, Envelope::Maced)
+            }
+            #[cfg(not(feature = "mac0"))]
             Token::Mac0(_) => return Err(Refusal::WrongAlgorithm.into()),
         };
         self.check(names, issuer, claims, envelope)
@@ -318,6 +326,27 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         Err(refusal)
     }
 
+    /// The whole tag of HMAC 256/256: a key is for one algorithm, and a shorter tag is another (RFC 9053 §3.1).
+    #[cfg(feature = "mac0")]
+    fn check_mac(&self, token: &Mac0<'_>) -> Result<IssuerId, Refusal> {
+        let tag = <&[u8; 32]>::try_from(token.tag).map_err(|_| Refusal::Forged)?;
+        let mut refusal = Refusal::UnknownKey;
+        for (issuer, candidate) in self.trust.keys(token.kid) {
+            refusal = match candidate.key {
+                _ if candidate.retired && !cfg!(latchwork_disable = "retired") => Refusal::RetiredKey,
+                Key::Hmac(key) if token.alg == Alg::HMAC_256_256 => {
+                    let made = self.crypto.hmac_sha256(key.expose(), &token.maced()).map_err(|_| Refusal::Broken)?;
+                    if bool::from(made.ct_eq(tag)) || cfg!(latchwork_disable = "mac") {
+                        return Ok(issuer);
+                    }
+                    Refusal::Forged
+                }
+                _ => Refusal::WrongAlgorithm,
+            };
+        }
+        Err(refusal)
+    }
+
     /// The hash of a token over its bytes as they came (RFC 9770 §4). It may come in two parts, the first of a length
     /// that three divides.
     fn hash(&self, token: &[u8], end: &[u8], room: &mut [u8]) -> Result<TokenHash, Refusal> {
@@ -374,9 +403,25 @@ enum Envelope {
     Encrypted,
     /// Everyone can read it.
     Signed,
+    /// Everyone can read it, and only we and the server can have made it: for a group that would be anybody in it.
+    #[cfg(feature = "mac0")]
+    Maced,
 }
 
-/// A secret belongs into an encrypted token, a public key into a signed one (RFC 8747 §3.2, RFC 9200 §3.1). The other
+impl Envelope {
+    /// What everyone can read holds no secret.
+    fn is_readable(self) -> bool {
+        self != Self::Encrypted
+    }
+}
+
+fn copied<'r>(payload: &[u8], room: &'r mut [u8]) -> Result<&'r [u8], Refusal> {
+    let claims = room.get_mut(..payload.len()).ok_or(Refusal::TooLong)?;
+    claims.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
+    Ok(claims)
+}
+
+/// A secret belongs into an encrypted token, a public key into a signed or MACed one (RFC 8747 §3.2, RFC 9200 §3.1). The other
 /// way round is refused: a readable secret proves nothing, and an encrypted public key is no token of ours.
 fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmation<'r>, Refusal> {
     let profile = claims.ace_profile;
@@ -386,7 +431,7 @@ fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmat
             refuse_unless!("profile", ours, Refusal::WrongProfile);
             Ok(Confirmation::Osc(material))
         }
-        (Some(Cnf::Osc(material)), Envelope::Signed) => {
+        (Some(Cnf::Osc(material)), readable) if readable.is_readable() => {
             refuse_unless!("cnf", false, Refusal::WrongConfirmation);
             Ok(Confirmation::Osc(material))
         }
@@ -395,13 +440,13 @@ fn confirmation<'r>(claims: &Claims<'r>, envelope: Envelope) -> Result<Confirmat
             refuse_unless!("profile", ours, Refusal::WrongProfile);
             Ok(Confirmation::Kid(kid))
         }
-        (Some(Cnf::Kccs(ccs)), Envelope::Signed) => {
+        (Some(Cnf::Kccs(ccs)), readable) if readable.is_readable() => {
             let ours = profile.is_none_or(|profile| profile == Profile::COAP_EDHOC_OSCORE);
             refuse_unless!("profile", ours, Refusal::WrongProfile);
             let series = claims.edhoc_info.and_then(|info| info.session_id).ok_or(Refusal::NoSeries)?;
             Ok(Confirmation::Credential { ccs, series })
         }
-        (Some(Cnf::CoseKey(_)), Envelope::Signed) => Ok(Confirmation::PublicKey),
+        (Some(Cnf::CoseKey(_)), readable) if readable.is_readable() => Ok(Confirmation::PublicKey),
         _ => Err(Refusal::WrongConfirmation),
     }
 }

@@ -99,6 +99,9 @@ fn tokens_that_do_not_count_in_message_3() {
         ("another profile", signed(&good().set(PROFILE, 2)), Refusal::WrongProfile),
         ("a secret", encrypted(&support::mint::good(osc(b"7", &[1; 16]))), Refusal::WrongConfirmation),
         ("encrypted", encrypted(&good()), Refusal::WrongConfirmation),
+        ("a secret under a MAC", maced(&support::mint::good(osc(b"7", &[1; 16]))), Refusal::WrongConfirmation),
+        ("another's MAC", maced_with(iana::Algorithm::HMAC_256_256, MAC_KID, &[1; 32], &good(), 32), Refusal::Forged),
+        ("a group's MAC", maced(&good().set(AUD, GROUP)), Refusal::WrongAudience),
         ("no key in the credential", signed(&good().set(CNF, map([(KCCS, map([]))]))), Refusal::WrongConfirmation),
         ("a name too long", signed(&good().set(EDHOC_INFO, map([(0, bytes(&[1; 17]))]))), Refusal::UnsupportedMaterial),
     ] {
@@ -116,6 +119,7 @@ fn tokens_that_count_in_message_3() {
     for token in [
         signed(&claims),
         signed_eddsa(&claims),
+        maced(&claims),
         signed(&claims.clone().set(PROFILE, 4)),
         signed(&claims.clone().set(AUD, GROUP)),
         signed(

@@ -56,6 +56,13 @@ impl Client {
     pub fn is_admitted(&self) -> bool {
         self.registered.as_ref().is_none_or(|registered| registered.admitted)
     }
+
+    /// Whether its people's other things are its business: their doors that it was not granted, and what they granted to other apps. One
+    /// that registered itself was let in for what people grant to it, and for no more.
+    #[must_use]
+    pub fn sees_beyond_its_grant(&self) -> bool {
+        self.registered.is_none()
+    }
 }
 
 /// A client that registered itself (RFC 7591).

@@ -5,7 +5,9 @@ use aes::Aes128;
 use ccm::consts::{U13, U16};
 use ccm::{AeadInOut, Ccm, KeyInit};
 use ciborium::value::Value;
-use coset::{CoseEncrypt0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana};
+use coset::{
+    CoseEncrypt0Builder, CoseMac0Builder, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable, iana,
+};
 use p256::ecdsa::signature::Signer;
 
 pub const ISSUER: &str = "https://as.example";
@@ -16,6 +18,10 @@ pub const NOW: i64 = 1_800_000_000;
 /// The key that the lock shares with its server.
 pub const KID: &[u8] = b"front-1";
 pub const KEY: [u8; 16] = *b"the lock's key..";
+
+/// Its key for tokens under a MAC.
+pub const MAC_KID: &[u8] = b"mac-1";
+pub const MAC_KEY: [u8; 32] = *b"the lock's other key, for MACs..";
 
 /// The claims of a token, by number.
 #[derive(Clone)]
@@ -154,6 +160,22 @@ pub fn signed_with(alg: iana::Algorithm, kid: &[u8], claims: &Claims, sign: impl
     let header = HeaderBuilder::new().algorithm(alg).key_id(kid.to_vec()).build();
     let token = CoseSign1Builder::new().protected(header).payload(claims.encode());
     tagged(&token.create_signature(&[], sign).build().to_tagged_vec().unwrap())
+}
+
+/// `61(17([...]))`, HMAC 256/256 under the lock's key.
+pub fn maced(claims: &Claims) -> Vec<u8> {
+    maced_with(iana::Algorithm::HMAC_256_256, MAC_KID, &MAC_KEY, claims, 32)
+}
+
+/// The same under another algorithm, key or length of tag.
+pub fn maced_with(alg: iana::Algorithm, kid: &[u8], key: &[u8; 32], claims: &Claims, length: usize) -> Vec<u8> {
+    let header = HeaderBuilder::new().algorithm(alg).key_id(kid.to_vec()).build();
+    let token = CoseMac0Builder::new().protected(header).payload(claims.encode());
+    let mac = |message: &[u8]| {
+        let tag = latchwork_crypto::Symmetric::hmac_sha256(&latchwork_crypto::RustCrypto, key, &[message]).unwrap();
+        tag[..length].to_vec()
+    };
+    tagged(&token.create_tag(&[], mac).build().to_tagged_vec().unwrap())
 }
 
 /// A public-key confirmation, as signed tokens carry it.

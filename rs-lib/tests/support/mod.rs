@@ -28,6 +28,8 @@ static KEYS: [Secret<16>; 6] = [
     Secret::new([6; 16]),
 ];
 
+static MAC_KEYS: [Secret<32>; 2] = [Secret::new(MAC_KEY), Secret::new([2; 32])];
+
 /// The front door's trust: its server with two keys in use, one of them retired, and a second server.
 pub fn trust(nonces: Option<&'static Nonces>) -> Trust<'static> {
     let point = es256().verifying_key().to_sec1_point(false);
@@ -49,6 +51,8 @@ pub fn trust(nonces: Option<&'static Nonces>) -> Trust<'static> {
                     key(b"front-0", Key::AesCcm(&KEYS[1]), true),
                     key(b"front-2", Key::AesCcm(&KEYS[3]), false),
                     key(b"shared", Key::AesCcm(&KEYS[4]), false),
+                    key(MAC_KID, Key::Hmac(&MAC_KEYS[0]), false),
+                    key(b"mac-0", Key::Hmac(&MAC_KEYS[1]), true),
                     key(b"sign-1", Key::Es256(public), false),
                     key(b"sign-2", Key::EdDsa(*ed25519().pk), false),
                 ])),

@@ -56,7 +56,7 @@ async fn end(
 ) -> Result<HttpResponse, Stop> {
     shell.admit(peer(&request), None)?;
     let (session, _) = posted(&shell, &request, &body)?;
-    let ended = end_own(&shell, session.who.person, id.into_inner()).await?;
+    let ended = end_own(&shell, session.who.person, id.into_inner(), |_| true).await?;
     if ended { Ok(see_other(PATH)) } else { Err(GONE) }
 }
 

@@ -55,10 +55,7 @@ enum State {
 
 async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
     shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
-    let grant = holder(&request, &shell, &Method::GET, "/api/v1/doors").await?;
-    let Some((app, _)) = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await? else {
-        return Err(ApiRefusal::NotOurs.into());
-    };
+    let (grant, app) = holder(&request, &shell, &Method::GET, "/api/v1/doors").await?;
     let mut own = Vec::new();
     for (lock, _) in shell.records.all::<Lock>().await? {
         let Some(target) = shell.records.target(&lock.name, Some(&grant.person.id)).await? else { continue };
@@ -66,6 +63,9 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
         let policy = shell.policy.as_ref();
         let audience = lock.audience();
         let member = grant.consented.iter().find(|member| member.audience == audience);
+        if member.is_none() && !app.sees_beyond_its_grant() {
+            continue;
+        }
         // Of a door in the grant, what the grant has of it; of another, all that there is.
         let asked = member.map(|member| member.scope.clone()).unwrap_or_default();
         let needs = authorize::consents_needed(&asked, &app, &grant.person, targets, policy, shell.now());
@@ -92,13 +92,13 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
     Ok(HttpResponse::Ok().json(own))
 }
 
-/// The grant behind the request, which is spent so that it cannot be replayed.
+/// The grant behind the request, which is spent so that it cannot be replayed, and the app that holds it.
 pub(super) async fn holder(
     request: &HttpRequest,
     shell: &Shell,
     method: &Method,
     path: &str,
-) -> Result<Grant, NoDoors> {
+) -> Result<(Grant, Client), NoDoors> {
     let authorization = one_header(request, header::AUTHORIZATION.as_str()).map_err(|()| ApiRefusal::NotOurs)?;
     let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(NoDoors::Nothing)?;
     if !scheme.eq_ignore_ascii_case("DPoP") {
@@ -124,7 +124,10 @@ pub(super) async fn holder(
     }
     let found = shell.records.find::<Grant>(&Key::Grant(holder.grant)).await?;
     let live = |grant: &Grant| grant.revoked.is_none() && now < grant.ends && grant.client == holder.client;
-    found.map(|(grant, _)| grant).filter(live).ok_or_else(|| ApiRefusal::NotOurs.into())
+    let grant = found.map(|(grant, _)| grant).filter(live).ok_or(ApiRefusal::NotOurs)?;
+    let app = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await?;
+    let (app, _) = app.ok_or(ApiRefusal::NotOurs)?;
+    Ok((grant, app))
 }
 
 /// Why a request at the people API is not answered.

@@ -1,5 +1,5 @@
 //! `/api/v1/grants`: what a person granted to which apps, and its end, say of a lost phone's. For any app that holds a grant of this
-//! person; ending one opens nothing.
+//! person; ending one opens nothing. An app that registered itself sees and ends what was granted to it, and nothing of other apps.
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -42,10 +42,10 @@ struct OwnGrant {
 
 async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
     shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
-    let own = holder(&request, &shell, &Method::GET, "/api/v1/grants").await?;
+    let (own, app) = holder(&request, &shell, &Method::GET, "/api/v1/grants").await?;
     let mut list = Vec::new();
     for (grant, _) in shell.records.grants_of(&Target::Person(own.person.id.clone())).await? {
-        if !is_live(&grant, &shell) {
+        if !is_live(&grant, &shell) || !concerns(&grant, &app) {
             continue;
         }
         let client = shell.records.find::<Client>(&Key::Client(grant.client.clone())).await?;
@@ -65,16 +65,26 @@ async fn list(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpRespo
 
 async fn end(request: HttpRequest, id: web::Path<String>, shell: web::Data<Shell>) -> Result<HttpResponse, NoDoors> {
     shell.admit(peer(&request), None).map_err(NoDoors::Slow)?;
-    let own = holder(&request, &shell, &Method::DELETE, &format!("/api/v1/grants/{id}")).await?;
-    let ended = end_own(&shell, own.person.id, id.into_inner()).await?;
+    let (own, app) = holder(&request, &shell, &Method::DELETE, &format!("/api/v1/grants/{id}")).await?;
+    let ended = end_own(&shell, own.person.id, id.into_inner(), |grant| concerns(grant, &app)).await?;
     Ok(if ended { HttpResponse::NoContent().finish() } else { HttpResponse::NotFound().finish() })
 }
 
-/// Ends a person's own grant, and the tokens from it; false if they have none of this name.
-pub(super) async fn end_own(shell: &Shell, person: PersonId, id: String) -> Result<bool, StoreError> {
+/// Whether a grant of its person is this app's business.
+fn concerns(grant: &Grant, app: &Client) -> bool {
+    grant.client == app.id || app.sees_beyond_its_grant()
+}
+
+/// Ends a person's own grant, and the tokens from it; false if they have none of this name that whoever asks `may` end.
+pub(super) async fn end_own(
+    shell: &Shell,
+    person: PersonId,
+    id: String,
+    may: impl Fn(&Grant) -> bool,
+) -> Result<bool, StoreError> {
     let Ok(id) = GrantId::try_from(id) else { return Ok(false) };
     let found = shell.records.find::<Grant>(&Key::Grant(id)).await?;
-    if !found.is_some_and(|(grant, _)| grant.person.id == person && is_live(&grant, shell)) {
+    if !found.is_some_and(|(grant, _)| grant.person.id == person && is_live(&grant, shell) && may(&grant)) {
         return Ok(false);
     }
     Ok(shell.revoke_for(By::Person(person), Target::Grant(id), Vec::new()).await?.is_ok())

@@ -62,7 +62,7 @@ async fn requester(request: &HttpRequest, shell: &Shell) -> Result<Requester, No
         "dpop" => {
             shell.admit(peer(request), None).map_err(NoAnswer::Slow)?;
             let own = holder(request, shell, &Method::GET, "/trl").await;
-            return own.map(|grant| Requester::Grant(grant.id)).map_err(|_| Refusal::NotPresented.into());
+            return own.map(|(grant, _)| Requester::Grant(grant.id)).map_err(|_| Refusal::NotPresented.into());
         }
         // What has a dot is a JWT; an administrator's token has none.
         "bearer" if !value.contains('.') => {

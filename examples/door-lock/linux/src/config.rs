@@ -23,6 +23,9 @@ pub(crate) struct Config {
     /// How the lock knows that a token is recent.
     pub(crate) clock: ClockMode,
     token_key: Symmetric,
+    /// Checks tokens without a secret, where the server gives this lock a MAC in the place of its signature.
+    #[serde(default)]
+    mac_key: Option<Symmetric>,
     #[serde(default)]
     as_keys: Vec<Public>,
     #[serde(default)]
@@ -106,9 +109,9 @@ pub(crate) enum Wrong {
     /// More rights than fit a token.
     #[error("scopes.aif: more than tokens can carry")]
     Scope,
-    /// Boards have no date, and take no groups.
+    /// Boards have no date, and take no groups and no MACs.
     #[error(
-        "clock, groups: a board without files wants a lock that was enrolled with `nonce` or `exi`, and in no group"
+        "clock, groups, mac_key: a board without files wants a lock that was enrolled with `nonce` or `exi`, in no group, and for signed tokens"
     )]
     Board,
     /// More than a page holds.
@@ -153,7 +156,7 @@ impl Config {
         own_key: Option<(Secret<32>, &[u8])>,
         out: &mut [u8],
     ) -> Result<(), Wrong> {
-        if self.clock == ClockMode::Clock || !self.groups.is_empty() {
+        if self.clock == ClockMode::Clock || !self.groups.is_empty() || self.mac_key.is_some() {
             return Err(Wrong::Board);
         }
         let kids: Vec<_> = self.as_keys.iter().map(|key| hex("as_keys.kid", &key.kid)).collect::<Result<_, _>>()?;
@@ -195,6 +198,14 @@ impl Config {
             key: Key::AesCcm(leak_one(self.token_key.key()?)),
             retired: false,
         }];
+        if let Some(mac) = &self.mac_key {
+            let key = Secret::new(fixed("mac_key.key", "32", &mac.key)?);
+            keys.push(TokenKey {
+                kid: leak(hex("mac_key.kid", &mac.kid)?),
+                key: Key::Hmac(leak_one(key)),
+                retired: false,
+            });
+        }
         for public in &self.as_keys {
             let key = match public.key()? {
                 page::Public::Es256(key) => Key::Es256(key),
@@ -313,6 +324,27 @@ mod tests {
         assert_eq!(trust.audience, "urn:latchwork:lock:front");
         assert_eq!(trust.issuers[0].keys[0].kid, b"front");
         assert_eq!(trust.scopes[0].grants.as_bytes(), b"\x81\x82\x65/door\x02");
+    }
+
+    /// A lock whose tokens are MACed: the key is one more, under its own name and for HMAC alone.
+    #[test]
+    fn a_file_with_a_key_for_macs() {
+        let file =
+            |key: &str| GOOD.replace("[[as_keys]]", &format!("[mac_key]\nkid = \"0d\"\nkey = \"{key}\"\n[[as_keys]]"));
+        let whole = "0405060708".to_owned() + &"ab".repeat(27);
+        let trust = trust(&file(&whole)).unwrap();
+        let keys = trust.issuers[0].keys;
+        assert_eq!((keys.len(), keys[1].kid), (3, &b"\x0d"[..]));
+        assert!(matches!(keys[1].key, Key::Hmac(key) if key.expose()[..5] == [4, 5, 6, 7, 8]));
+        for wrong in [&whole[2..], &whole[1..], "", &format!("{whole}00")] {
+            let error = Config::parse(&file(wrong)).unwrap().trust(Nonces::new(&mut Zeros, 1, 1).unwrap());
+            let error = error.err().unwrap().to_string();
+            assert!(error.contains("mac_key.key") && !error.contains("0405060708"), "{error}");
+        }
+        let mut flash = [0xff; page::MAX_LEN];
+        let nonce = file(&whole).replace("clock = \"clock\"", "clock = \"nonce\"");
+        let written = Config::parse(&nonce).unwrap().write_page(Secret::new([5; 32]), None, &mut flash);
+        assert!(matches!(written, Err(Wrong::Board)), "a board has no place for it");
     }
 
     #[test]

@@ -392,6 +392,39 @@ async fn a_person_lists_and_ends_own_grants() {
     assert_eq!((got.status.as_u16(), got.body), (200, vec![0xa2, 0, 0x80, 2, 0xf6]));
 }
 
+/// An app that registered itself sees and ends what its person granted to it, on any phone; nothing of other apps, and no door beyond.
+#[actix_web::test]
+async fn an_app_that_registered_itself_sees_its_own_part() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let (key, other) = (Pair::new(5), Pair::new(6));
+    let own = signed_in(&world, &idp, &key, "a").await;
+    signed_in(&world, &idp, &other, "b").await;
+    let (mut foreign, _) = world.shell.records.all::<Grant>().await.unwrap().remove(0);
+    (foreign.id, foreign.client) = (GrantId([9; 16]), "robot".parse().unwrap());
+    world.shell.records.commit(&[Change::create(foreign)]).await.unwrap();
+    let id = GrantId([9; 16]).to_string();
+
+    // Declared, registered, declared again: only what is asked in between differs.
+    let names = |got: Got, member: &str| -> Vec<String> {
+        got.json().as_array().unwrap().iter().map(|it| it[member].as_str().unwrap().to_owned()).collect()
+    };
+    let mut clients = names(grants(&world, &own.api, &key, "c").await, "client");
+    clients.sort();
+    assert_eq!(clients, ["app", "app", "robot"]);
+    assert_eq!(names(doors(&world, &own.api, &key, "d").await, "name"), ["front", "side"]);
+    let declared = as_if_it_registered_itself(&world, "app").await;
+    let seen = grants(&world, &own.api, &key, "e").await;
+    assert_eq!(names(seen, "client"), ["app", "app"]);
+    assert_eq!(names(doors(&world, &own.api, &key, "f").await, "name"), ["front"], "what it was granted");
+    assert_eq!(end(&world, &own.api, &key, &id, "g").await.status, 404, "another app's");
+    let list = grants(&world, &own.api, &key, "h").await.json();
+    let phone = list.as_array().unwrap().iter().find(|grant| grant["this"] == false).unwrap().clone();
+    assert_eq!(end(&world, &own.api, &key, phone["id"].as_str().unwrap(), "i").await.status, 204, "its own");
+    world.shell.records.commit(&[Change::put(declared)]).await.unwrap();
+    assert_eq!(end(&world, &own.api, &key, &id, "j").await.status, 204, "an administrator's app may");
+}
+
 /// The list forgets what expired, tells so, and keeps its history over a restart of the process (it is all in the store).
 ///
 /// R9770-5.1-01, R9770-6.2-01
