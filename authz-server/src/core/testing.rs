@@ -297,13 +297,13 @@ impl House {
         let person = facts::person(code, grant).cloned();
         if let (Some(service), Some(whose)) = (facts::service(request, presented), facts::whose(code, grant)) {
             for whose in Whose::of(whose) {
-                for (record, rev) in self.records.values() {
-                    if let Record::Exchange(row) = record
-                        && (&row.service, &row.whose) == (&service, &whose)
-                    {
-                        facts.rows.push((row.clone(), *rev));
-                    }
-                }
+                let row = |(record, rev): &(Record, Rev)| match record {
+                    Record::Exchange(row) if row.service == service && row.whose == whose => Some((row.clone(), *rev)),
+                    _ => None,
+                };
+                let mut rows: Vec<_> = self.records.values().filter_map(row).collect();
+                rows.sort_by_key(|(row, _)| row.audience.to_string()); // as the store keeps them
+                facts.rows.extend(rows);
             }
         }
         match facts::audience(request, code, grant) {

@@ -27,9 +27,26 @@ pub fn http(building: &Building) -> Outcome<Client> {
 
 /// `POST /token` as `service`, with the form's further fields and, perhaps, proofs of a key, made at `now`.
 pub fn ask(building: &Building, form: &[(&str, &str)], key: Option<(&Key, u64)>) -> Outcome<Answer> {
+    post(building, Some("service"), form, key)
+}
+
+/// The same as an app, which has its key and no secret; the form has its `client_id`.
+pub fn ask_as_app(building: &Building, form: &[(&str, &str)], key: (&Key, u64)) -> Outcome<Answer> {
+    post(building, None, form, Some(key))
+}
+
+fn post(
+    building: &Building,
+    service: Option<&str>,
+    form: &[(&str, &str)],
+    key: Option<(&Key, u64)>,
+) -> Outcome<Answer> {
     let url = format!("{}/token", building.issuer);
     let send = |nonce: Option<&str>| -> Outcome<_> {
-        let mut request = http(building)?.post(&url).basic_auth("service", Some(&building.service_secret)).form(form);
+        let mut request = http(building)?.post(&url).form(form);
+        if let Some(id) = service {
+            request = request.basic_auth(id, Some(&building.service_secret));
+        }
         if let Some((key, now)) = key {
             request = request.header("DPoP", key.proof(&url, now, nonce)?);
         }
@@ -59,6 +76,11 @@ impl Key {
         // Far below the order of the curve.
         scalar[0] = 0;
         Ok(Self(SigningKey::from_slice(&scalar)?))
+    }
+
+    /// One that somebody keeps, such as a phone in a file.
+    pub fn from_scalar(scalar: &[u8]) -> Outcome<Self> {
+        Ok(Self(SigningKey::from_slice(scalar)?))
     }
 
     /// The public half.

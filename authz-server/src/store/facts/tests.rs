@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::bytes::{Blob, Hash32};
 use crate::core::change::OnConflict;
+use crate::core::exchange::Whose;
 use crate::core::names::{Audience, GrantId};
 use crate::core::records::Seen;
 use crate::core::records::*;
@@ -90,6 +91,36 @@ fn tells_the_core_what_its_tests_told_it() {
         grant: None,
         expires: NOW.plus(60),
     });
+    let row = |service: &str, whose: Whose, audience: &str| Exchange {
+        service: service.parse().unwrap(),
+        whose,
+        audience: audience.parse().unwrap(),
+        scope: Default::default(),
+        from: None,
+        until: None,
+    };
+    let (back, building) = ("urn:latchwork:lock:back", "urn:latchwork:group:building");
+    let group = |name: &str| Whose::Group(name.into());
+    for decoy in [("robot2", group("visitors")), ("robot", group("visitor")), ("robot", Whose::Person(who("vera2")))] {
+        house.put(row(decoy.0, decoy.1, back));
+    }
+    let own = [
+        row("robot", Whose::Person(who("vera")), building),
+        row("robot", Whose::Person(who("vera")), back),
+        row("robot", group("visitors"), back),
+    ];
+    own.iter().for_each(|row| house.put(row.clone()));
+    house.put(TokenRecord {
+        hash: Hash32::of(&[b"subject"]),
+        expires: NOW.plus(60),
+        client: "app".parse().unwrap(),
+        audience: "urn:latchwork:service:robot".parse().unwrap(),
+        grant: Some(grant.id),
+        subject: None,
+        revoked: None,
+        profile: None,
+        claims: None,
+    });
     let store = records();
     for (record, _) in house.records.values() {
         assert!(matches!(block_on(store.commit(&[Change::put(record.clone())])).unwrap(), Committed::Done(_)));
@@ -105,6 +136,8 @@ fn tells_the_core_what_its_tests_told_it() {
     let refresh = |audience: &[&str], id: u8| {
         with(ask(audience), GrantAsked::RefreshToken { token: vec![id; 48].as_slice().into() })
     };
+    let exchange =
+        |audience: &[&str], token: &[u8]| with(ask(audience), GrantAsked::TokenExchange { token: token.into() });
     let mut live = ask(&["urn:latchwork:lock:front"]);
     live.req_cnf = Some(ReqCnf::Kid(Blob(vec![0, 1])));
     let mut dead = ask(&["urn:latchwork:lock:back"]);
@@ -124,6 +157,12 @@ fn tells_the_core_what_its_tests_told_it() {
         ("a code", "app", with_code(&[]), 1),
         ("a code for another", "app", with_code(&["urn:latchwork:lock:vault"]), 1),
         ("a refresh", "app", refresh(&[], 7), 1),
+        ("a refresh for a service", "app", refresh(&["urn:latchwork:service:robot"], 7), 0),
+        ("a code for a service", "app", with_code(&["urn:latchwork:service:robot"]), 0),
+        ("an exchange", "robot", exchange(&[back], b"subject"), 1),
+        ("an exchange for what the grant has", "robot", exchange(&[], b"subject"), 1),
+        ("an exchange by another", "app", exchange(&[back], b"subject"), 1),
+        ("an exchange of nothing", "robot", exchange(&[back], b"object"), 1),
         ("a foreign refresh", "app", refresh(&["urn:latchwork:lock:back"], 8), 1),
     ] {
         let presented = by(client);
@@ -134,6 +173,10 @@ fn tells_the_core_what_its_tests_told_it() {
     let facts = block_on(store.facts(&by("app"), &refresh(&[], 7))).unwrap();
     assert_eq!(facts.grant.unwrap().0, grant);
     assert!(facts.targets.first().unwrap().consent.is_some());
+    let facts = block_on(store.facts(&by("robot"), &exchange(&[back], b"subject"))).unwrap();
+    let rows: Vec<Exchange> = facts.rows.into_iter().map(|(row, _)| row).collect();
+    assert_eq!(rows, own, "the person's own rows, then those of their groups, and nobody else's");
+    assert_eq!(block_on(store.rows_of(&"robot".parse().unwrap())).unwrap().len(), 5, "not those of robot2");
 }
 
 /// What a conflict means is said by the change whose guard failed, not by its neighbours.

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod begins;
 mod board;
 mod clients;
 mod edhoc;
+mod exchange;
 mod interop;
 mod isolation;
 mod nonce;

@@ -39,7 +39,7 @@ fn is_refused(lock: &Lock, token: &[u8]) -> bool {
     }
 }
 
-fn refuses(lock: &Lock, token: &[u8]) {
+pub(crate) fn refuses(lock: &Lock, token: &[u8]) {
     for _ in 0..1500 {
         if is_refused(lock, token) {
             return;
