@@ -163,6 +163,13 @@ impl Attacker {
         self.send(datagram)
     }
 
+    /// Posts bytes as message_1 of EDHOC.
+    pub fn begin(&mut self, message_1: &[u8]) -> Outcome<Answer> {
+        let mut buffer = [0; 1280];
+        let datagram = self.request_in(&mut buffer, Code::POST, EDHOC, CID_EDHOC, &[&[0xf5], message_1].concat())?;
+        self.send(datagram)
+    }
+
     /// Asks for the door without any protection.
     pub fn knock(&mut self) -> Outcome<Answer> {
         let mut buffer = [0; 64];

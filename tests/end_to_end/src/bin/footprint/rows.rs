@@ -73,7 +73,23 @@ fn signed(building: &mut Building, name: &'static str, figures: &mut Figures) ->
     steps.are(&["message_1", "message_3 of method 3 with the token"])?;
     alone(building, &token, &mut steps)?;
     steps.tell(name, figures);
-    Ok(())
+    off_the_curve(building)
+}
+
+/// No point of P-256 has the x coordinate 1: method 3, suite 2, that x, C_I.
+fn off_the_curve(building: &Building) -> Outcome<()> {
+    let mut message_1 = [&[0x03, 0x02, 0x58, 0x20][..], &[0; 31], &[0x01, 0x0e]].concat();
+    let mut visitor = Attacker::at(building.lock("side")?.address)?;
+    let refused = visitor.begin(&message_1)?;
+    // 5 is on the curve, so the rest of the message was good.
+    if let Some(x) = message_1.iter_mut().rev().nth(1) {
+        *x = 5;
+    }
+    let begun = visitor.begin(&message_1)?;
+    match (&*refused.code, &*begun.code) {
+        ("4.00", "2.04") => Ok(()),
+        other => Err(format!("message_1 with a point that is none, and with one: {other:?}").into()),
+    }
 }
 
 /// A lock without ES256 takes method 3 only, which our phone does not speak: its key and its token come by other means.
