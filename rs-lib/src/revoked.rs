@@ -4,6 +4,9 @@
 //! have expired. When memory is short, those go first of which both holds, then the earliest. A hash that goes takes the
 //! number of its token with it, if that one counted from receipt: the number is over from then on, so the token cannot
 //! come back.
+//!
+//! A server takes back its own tokens and no others: a hash belongs to the server that named it, by its position in
+//! [`Trust::issuers`](crate::Trust::issuers). One that names many makes room among its own.
 
 use crate::clock::{Ends, Now, Standing};
 use crate::holder::{Holder, Names, TokenHash};
@@ -22,10 +25,22 @@ pub struct Revoked<T: ?Sized = [Option<Entry>]> {
 #[derive(Clone, Copy)]
 pub struct Entry {
     token: TokenHash,
+    issuer: IssuerId,
     added: u64,
     seen: Option<Seen>,
     /// The server said that it expired, by listing it no longer. It decides about tokens without a date.
     unlisted: bool,
+}
+
+/// A revoked token, for who writes it down ([`Revoked::in_order`], [`Sessions::revoke_again`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its hash.
+    pub token: TokenHash,
+    /// The position of its server in [`Trust::issuers`](crate::Trust::issuers).
+    pub issuer: u8,
+    /// If it was seen and counts from receipt: what is over once the hash goes.
+    pub number: Option<u64>,
 }
 
 /// What a revoked token said of itself, when it was here or came.
@@ -44,6 +59,14 @@ impl Seen {
 }
 
 impl Entry {
+    fn is_of(&self, issuer: IssuerId) -> bool {
+        self.issuer == issuer
+    }
+
+    fn is(&self, issuer: IssuerId, token: &TokenHash) -> bool {
+        self.is_of(issuer) && self.token == *token
+    }
+
     /// Whether this hash has done its work. A token that told its date ends then, whatever the list says: a server that
     /// was restored from a backup lacks what was revoked since.
     fn is_done(&self, now: &Now) -> bool {
@@ -76,54 +99,74 @@ impl<const K: usize> core::ops::Deref for Revoked<[Option<Entry>; K]> {
 }
 
 impl Revoked {
-    /// Whether this token was revoked.
-    pub fn contains(&self, token: &TokenHash) -> bool {
-        self.tokens().any(|revoked| revoked == *token)
+    /// Whether the server at this position revoked this token.
+    pub fn contains(&self, issuer: u8, token: &TokenHash) -> bool {
+        self.entries.iter().flatten().any(|entry| entry.is(IssuerId(issuer), token))
     }
 
-    /// The hashes that are kept: what to write down where they shall outlive a reboot, and to
-    /// [revoke](Sessions::revoke) again after it.
+    /// The hashes that are kept.
     pub fn tokens(&self) -> impl Iterator<Item = TokenHash> {
         self.entries.iter().flatten().map(|entry| entry.token)
     }
 
-    /// The same with the order in which they came, for who writes them down: the earliest goes first when memory is short.
-    pub fn numbered(&self) -> impl Iterator<Item = (u64, TokenHash)> {
-        self.entries.iter().flatten().map(|entry| (entry.added, entry.token))
+    /// What to write down where it shall outlive a reboot, with the order in which it came: the earliest goes first when
+    /// memory is short. After the reboot, [revoke it again](Sessions::revoke_again) in that order.
+    pub fn in_order(&self) -> impl Iterator<Item = (u64, Kept)> {
+        self.entries.iter().flatten().map(|entry| {
+            let number = entry.seen.and_then(|seen| seen.number);
+            (entry.added, Kept { token: entry.token, issuer: entry.issuer.0, number })
+        })
+    }
+
+    fn entry(&mut self, issuer: IssuerId, token: &TokenHash) -> Option<&mut Entry> {
+        self.entries.iter_mut().flatten().find(|entry| entry.is(issuer, token))
     }
 
     /// The server says that this token has expired.
-    pub(crate) fn expired(&mut self, token: &TokenHash) {
-        if let Some(entry) = self.entries.iter_mut().flatten().find(|entry| entry.token == *token) {
+    pub(crate) fn expired(&mut self, issuer: IssuerId, token: &TokenHash) {
+        if let Some(entry) = self.entry(issuer, token) {
             entry.unlisted = true;
         }
     }
 
-    /// Under which of its names this token was revoked, if it was.
-    pub(crate) fn find(&self, names: &Names) -> Option<TokenHash> {
-        self.tokens().find(|revoked| names.contain(revoked))
+    /// Under which of its names this token was revoked by its server, if it was.
+    pub(crate) fn find(&self, issuer: IssuerId, names: &Names) -> Option<TokenHash> {
+        let mut own = self.entries.iter().flatten().filter(|entry| entry.is_of(issuer)).map(|entry| entry.token);
+        own.find(|revoked| names.contain(revoked))
+    }
+
+    /// The server that has more than half of the places, if there is one (Boyer and Moore's vote).
+    fn majority(&self) -> Option<IssuerId> {
+        let issuers = || self.entries.iter().flatten().map(|entry| entry.issuer);
+        let (leader, _) = issuers().fold((None, 0usize), |(leader, lead), issuer| match lead {
+            0 => (Some(issuer), 1),
+            _ if leader == Some(issuer) => (leader, lead.saturating_add(1)),
+            _ => (leader, lead.saturating_sub(1)),
+        });
+        leader.filter(|leader| issuers().filter(|issuer| issuer == leader).count() > self.entries.len() / 2)
     }
 
     /// A revoked token came. It tells its number and its end, which are kept beside its hash.
     pub(crate) fn saw(&mut self, token: &TokenHash, seen: Seen) {
-        let entry = self.entries.iter_mut().flatten().find(|entry| entry.token == *token);
-        if let Some(entry) = entry {
+        if let Some(entry) = self.entry(seen.issuer, token) {
             // The first receipt counts.
             entry.seen.get_or_insert(seen);
         }
     }
 
     /// Keeps a hash; what had to go for it.
-    fn keep(&mut self, token: TokenHash, seen: Option<Seen>, now: &Now) -> Option<Seen> {
-        if let Some(entry) = self.entries.iter_mut().flatten().find(|entry| entry.token == token) {
+    fn keep(&mut self, issuer: IssuerId, token: TokenHash, seen: Option<Seen>, now: &Now) -> Option<Seen> {
+        if let Some(entry) = self.entry(issuer, &token) {
             entry.unlisted = false;
             entry.seen = entry.seen.or(seen);
             return None;
         }
         self.added = self.added.wrapping_add(1);
-        let entry = Entry { token, added: self.added, seen, unlisted: false };
-        // A free place, else that of one that is not needed any more, else that of the earliest.
-        let rank = |entry: &Entry| (!entry.is_done(now), entry.added);
+        let entry = Entry { token, issuer, added: self.added, seen, unlisted: false };
+        // A free place, else that of one that is not needed any more, else that of the earliest: of the server that has
+        // most of them, so that none can push out what others revoked.
+        let crowd = self.majority();
+        let rank = |entry: &Entry| (!entry.is_done(now), crowd.is_some_and(|crowd| entry.issuer != crowd), entry.added);
         let place = self.entries.iter_mut().min_by_key(|place| place.as_ref().map(rank));
         match place {
             Some(place) => place.replace(entry)?.seen,
@@ -133,26 +176,54 @@ impl Revoked {
 }
 
 impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
-    /// Takes a token back: ends every session that rests on it and keeps its hash. Fails if flash did not take the
-    /// number of a token that was forgotten for it; the token is revoked all the same.
+    /// The server at this position in [`Trust::issuers`](crate::Trust::issuers) takes a token back: ends every session that
+    /// rests on it and keeps its hash. A token of another server is not touched. Fails if flash did not take the number of a
+    /// token that was forgotten for it; the token is revoked all the same.
     pub fn revoke(
         &mut self,
+        issuer: u8,
         token: TokenHash,
         revoked: &mut Revoked,
         flash: &mut dyn Flash,
         now: &Now,
     ) -> Result<(), FlashFailed> {
-        let seen = self.expunge(&token);
-        match revoked.keep(token, seen, now) {
+        let seen = self.expunge(IssuerId(issuer), &token);
+        self.keep(IssuerId(issuer), token, seen, (revoked, flash, now))
+    }
+
+    /// The same for what was revoked before a reboot, with what was known of it.
+    pub fn revoke_again(
+        &mut self,
+        kept: &Kept,
+        revoked: &mut Revoked,
+        flash: &mut dyn Flash,
+        now: &Now,
+    ) -> Result<(), FlashFailed> {
+        let issuer = IssuerId(kept.issuer);
+        let ends = Ends { date: None, uptime: None };
+        let written_down = kept.number.map(|number| Seen { issuer, ends, number: Some(number) });
+        let seen = self.expunge(issuer, &kept.token).or(written_down);
+        self.keep(issuer, kept.token, seen, (revoked, flash, now))
+    }
+
+    fn keep(
+        &mut self,
+        issuer: IssuerId,
+        token: TokenHash,
+        seen: Option<Seen>,
+        (revoked, flash, now): (&mut Revoked, &mut dyn Flash, &Now),
+    ) -> Result<(), FlashFailed> {
+        match revoked.keep(issuer, token, seen, now) {
             Some(forgotten) => self.forget(&forgotten, flash),
             None => Ok(()),
         }
     }
 
-    /// The server's whole list of revoked tokens does not have these any more, because they have expired: `is_listed`
-    /// says which ones it has. Their hashes go as soon as their tokens were seen, if those did not say until when they run.
-    pub fn unlist(&mut self, is_listed: impl Fn(&TokenHash) -> bool, revoked: &mut Revoked) {
-        for entry in revoked.entries.iter_mut().flatten() {
+    /// The whole list of the server at this position does not have these of its tokens any more, because they have expired:
+    /// `is_listed` says which ones it has. Their hashes go as soon as their tokens were seen, if those did not say until when
+    /// they run.
+    pub fn unlist(&mut self, issuer: u8, is_listed: impl Fn(&TokenHash) -> bool, revoked: &mut Revoked) {
+        for entry in revoked.entries.iter_mut().flatten().filter(|entry| entry.is_of(IssuerId(issuer))) {
             entry.unlisted = !is_listed(&entry.token);
         }
     }

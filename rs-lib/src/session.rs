@@ -107,12 +107,14 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         self.end_where(|session| session.is_over(now));
     }
 
-    /// Ends every session that rests on this token, and tells what it said of itself. Its number is not over yet: its
+    /// Ends every session that rests on this token of this server, and tells what it said of itself. Its number is not over yet: its
     /// hash, which is kept, refuses it, and leaves those below alone.
-    pub(crate) fn expunge(&mut self, token: &TokenHash) -> Option<Seen> {
+    pub(crate) fn expunge(&mut self, issuer: IssuerId, token: &TokenHash) -> Option<Seen> {
         let mut seen = None;
         for slot in self.live.iter_mut().chain(&mut self.pending) {
-            if let Some(session) = slot.take_if(|session| session.holder.names.contain(token)) {
+            let rests =
+                |session: &mut Session| session.holder.key.issuer == issuer && session.holder.names.contain(token);
+            if let Some(session) = slot.take_if(rests) {
                 seen = Some(Seen::of(&session.holder));
             }
         }

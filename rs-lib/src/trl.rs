@@ -13,6 +13,7 @@ use crate::holder::TokenHash;
 use crate::replay::{Flash, FlashFailed};
 use crate::revoked::Revoked;
 use crate::session::Sessions;
+use crate::trust::IssuerId;
 
 /// A query of the list; it displays as the query of a URI. There are no others: what it counts is 0 or positive, and a cursor comes with `diff` only (§6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +166,12 @@ impl Follower {
 }
 
 impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
-    /// Takes in what the list says: ends the sessions of revoked tokens and keeps their hashes. Fails like
+    /// Takes in what the list of the server at this position in [`Trust::issuers`](crate::Trust::issuers) says: ends the
+    /// sessions of its revoked tokens and keeps their hashes. Fails like
     /// [`revoke`](Self::revoke), with everything revoked all the same.
     pub fn learn(
         &mut self,
+        issuer: u8,
         answer: &TrlResponse<'_>,
         revoked: &mut Revoked,
         flash: &mut dyn Flash,
@@ -177,18 +180,18 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         let mut kept = Ok(());
         match answer {
             TrlResponse::Full { revoked: listed, .. } => {
-                self.unlist(|token| listed.sha_256().any(|digest| digest == token.0), revoked);
+                self.unlist(issuer, |token| listed.sha_256().any(|digest| digest == token.0), revoked);
                 for digest in listed.sha_256() {
-                    kept = self.revoke(TokenHash(digest), revoked, flash, now).and(kept);
+                    kept = self.revoke(issuer, TokenHash(digest), revoked, flash, now).and(kept);
                 }
             }
             TrlResponse::Diff { updates, .. } => {
                 for update in updates.eldest_first() {
                     for digest in update.added.sha_256() {
-                        kept = self.revoke(TokenHash(digest), revoked, flash, now).and(kept);
+                        kept = self.revoke(issuer, TokenHash(digest), revoked, flash, now).and(kept);
                     }
                     for digest in update.removed.sha_256() {
-                        revoked.expired(&TokenHash(digest));
+                        revoked.expired(IssuerId(issuer), &TokenHash(digest));
                     }
                 }
             }

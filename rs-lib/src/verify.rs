@@ -156,7 +156,7 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         envelope: Envelope,
     ) -> Result<Bearer<'r>, Rejected> {
         let claims = Claims::decode(claims);
-        if let Some(revoked) = self.revoked.find(&names)
+        if let Some(revoked) = self.revoked.find(issuer, &names)
             && !cfg!(latchwork_disable = "revoked")
         {
             let seen = claims.ok().map(|claims| self.seen(&claims, issuer));

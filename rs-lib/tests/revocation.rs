@@ -64,12 +64,16 @@ fn set(hashes: impl IntoIterator<Item = TokenHash>) -> Value {
 }
 
 fn learn(lock: &mut Lock, list: &[u8]) {
+    learn_from(0, lock, list);
+}
+
+fn learn_from(issuer: u8, lock: &mut Lock, list: &[u8]) {
     let list = TrlResponse::decode(list).unwrap();
-    lock.sessions.learn(&list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
+    lock.sessions.learn(issuer, &list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
 }
 
 fn unlist(lock: &mut Lock) {
-    lock.sessions.unlist(|_| false, &mut lock.revoked);
+    lock.sessions.unlist(0, |_| false, &mut lock.revoked);
 }
 
 /// R9770-11.1-01, R9770-11.1-02, R9770-11.1-03
@@ -88,7 +92,7 @@ fn expunged_kept_and_refused() {
     assert_eq!(lock.ask(&mut other, Code::POST, "/door").0, Code::CHANGED);
     lock.revoke(hash);
     assert_eq!(kept(&lock), 1, "once is enough");
-    assert!(lock.revoked.contains(&hash) && refused(&mut lock, &token(1)) && refused(&mut lock, &token(1)));
+    assert!(lock.revoked.contains(0, &hash) && refused(&mut lock, &token(1)) && refused(&mut lock, &token(1)));
 }
 
 /// Somebody inside, and what they may post to.
@@ -129,7 +133,7 @@ fn a_session_by_the_other_signature_ends_too() {
                     assert_eq!(lock.ask(&mut phone, Code::POST, path).0, Code::UNAUTHORIZED, "{fill} {path}");
                     lock.now.wall = Wall::exact(NOW + 600);
                     sweep(&mut lock);
-                    assert!(!lock.revoked.contains(&name), "it was seen");
+                    assert!(!lock.revoked.contains(0, &name), "it was seen");
                 }
             }
         };
@@ -166,7 +170,7 @@ fn kept_until_seen_and_expired() {
         }
         lock.now.wall = Wall::exact(now);
         sweep(&mut lock);
-        assert_eq!(lock.revoked.contains(&hash), keeps, "{what}");
+        assert_eq!(lock.revoked.contains(0, &hash), keeps, "{what}");
     }
 }
 
@@ -211,7 +215,7 @@ fn listed_again() {
     unlist(&mut lock);
     lock.revoke(hash);
     sweep(&mut lock);
-    assert!(lock.revoked.contains(&hash));
+    assert!(lock.revoked.contains(0, &hash));
 }
 
 /// A full table forgets the earliest (R9770-11.1-06).
@@ -222,7 +226,7 @@ fn the_earliest_goes_first() {
     for hash in hashes {
         lock.revoke(hash);
     }
-    assert_eq!(hashes.map(|hash| lock.revoked.contains(&hash)), [false, false, true, true, true, true]);
+    assert_eq!(hashes.map(|hash| lock.revoked.contains(0, &hash)), [false, false, true, true, true, true]);
 }
 
 /// What was seen and has expired goes before all others, the others in the order in which they came (R9770-11.1-06).
@@ -244,11 +248,11 @@ fn what_is_over_goes_before_what_came_earlier() {
         hashes.into_iter().for_each(|hash| lock.revoke(hash));
         assert!(!seen || refused(&mut lock, &third), "{what}");
         if unlisted {
-            lock.sessions.unlist(|hash| *hash != third_hash, &mut lock.revoked);
+            lock.sessions.unlist(0, |hash| *hash != third_hash, &mut lock.revoked);
         }
         lock.now.wall = Wall::exact(NOW + later);
         lock.revoke(fifth);
-        let kept = hashes.map(|hash| lock.revoked.contains(&hash));
+        let kept = hashes.map(|hash| lock.revoked.contains(0, &hash));
         assert_eq!(kept, [0, 1, 2, 3].map(|place| place != goes), "{what}");
     }
 }
@@ -262,7 +266,7 @@ fn a_whole_list_is_read_as_one() {
     lock.revoke(hash);
     assert!(refused(&mut lock, &numbered(5)));
     learn(&mut lock, &full([TokenHash([4; 32]), hash]));
-    assert!(lock.revoked.contains(&hash) && !lock.revoked.contains(&TokenHash([1; 32])));
+    assert!(lock.revoked.contains(0, &hash) && !lock.revoked.contains(0, &TokenHash([1; 32])));
     assert!(!refused(&mut lock, &numbered(4)), "its number is not over");
 }
 
@@ -296,7 +300,7 @@ fn a_number_outlives_its_hash() {
         } else {
             (1..=4).for_each(|byte| lock.revoke(TokenHash([byte; 32])));
         }
-        assert!(!lock.revoked.contains(&hash));
+        assert!(!lock.revoked.contains(0, &hash));
         for _ in 0..2 {
             for number in [4, 5] {
                 assert_eq!(lock.refusal(&numbered(number)).1, Some(Refusal::Expired), "{seen} {number}");
@@ -341,4 +345,69 @@ fn an_update_that_was_revoked() {
     lock.now.wall = Wall::exact(NOW + 600);
     sweep(&mut lock);
     assert_eq!(kept(&lock), 0);
+}
+
+/// A token of the second server, without a date.
+fn of_the_other(number: u64) -> Vec<u8> {
+    let cti = [LOCK.as_bytes(), &number.to_be_bytes()].concat();
+    let claims = good(osc(&number.to_be_bytes(), SECRET)).without(EXP).set(EXI, 600).set(CTI, bytes(&cti));
+    encrypted_with(header(b"other-1", &[9; 13]), &[3; 16], &claims.set(ISS, "https://other.example").encode())
+}
+
+/// A server takes back its own tokens: the hashes of others on its list mean nothing, and what its list lacks is still on
+/// the list of another.
+#[test]
+fn each_server_speaks_of_its_own_tokens() {
+    let tokens = [numbered(5), of_the_other(5)];
+    let hashes = [0, 1].map(|of: usize| name(&mut Lock::counting(Chip::default()), &tokens[of]));
+    for (revoker, other) in [(0, 1), (1, 0)] {
+        let [own, foreign] = [revoker, other].map(usize::from);
+        let mut lock = Lock::counting(Chip::default());
+        let mut inside = lock.open(&tokens[foreign], b"me", SECRET);
+        assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::CHANGED);
+        learn_from(revoker, &mut lock, &full(hashes));
+        assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::CHANGED, "{revoker}: another's session");
+        assert!(refused(&mut lock, &tokens[own]) && !refused(&mut lock, &tokens[foreign]), "{revoker}");
+
+        learn_from(other, &mut lock, &full([hashes[foreign]]));
+        assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::UNAUTHORIZED);
+        assert!(refused(&mut lock, &tokens[foreign]));
+        let removed = Value::Array(vec![Value::Array(vec![set([hashes[foreign]]), set([])])]);
+        for list in [full([]), encode(&map([(1, removed), (3, false.into())]))] {
+            learn_from(revoker, &mut lock, &list);
+            sweep(&mut lock);
+            assert!(refused(&mut lock, &tokens[foreign]), "{revoker}: its list lacks what another revoked");
+        }
+    }
+}
+
+/// A server that revokes without end pushes out its own.
+#[test]
+fn no_server_pushes_out_what_others_revoked() {
+    let mut lock = Lock::new();
+    let theirs = [101, 102].map(|byte| TokenHash([byte; 32]));
+    learn_from(1, &mut lock, &full(theirs));
+    learn_from(0, &mut lock, &full((1..=100).map(|byte| TokenHash([byte; 32]))));
+    // It has no majority before its third: one of theirs makes room for that.
+    assert_eq!(theirs.map(|hash| lock.revoked.contains(1, &hash)), [false, true]);
+    assert_eq!([98, 99, 100].map(|byte| lock.revoked.contains(0, &TokenHash([byte; 32]))), [true; 3]);
+}
+
+/// After a reboot a revoked token that was seen is still known by its number: pushed out by others, it does not come back.
+#[test]
+fn a_number_outlives_a_reboot_and_its_hash() {
+    let mut lock = Lock::counting(Chip::default());
+    let hash = name(&mut lock, &numbered(5));
+    lock.revoke(hash);
+    let kept: Vec<_> = lock.revoked.in_order().map(|(_, kept)| kept).collect();
+    assert_eq!(kept.iter().map(|kept| kept.number).collect::<Vec<_>>(), [Some(5)]);
+    let mut lock = Lock::counting(lock.flash);
+    for kept in &kept {
+        lock.sessions.revoke_again(kept, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
+    }
+    sweep(&mut lock);
+    assert!(!refused(&mut lock, &numbered(4)), "those below are left alone while it is kept");
+    (1..=4).for_each(|byte| lock.revoke(TokenHash([byte; 32])));
+    assert!(!lock.revoked.contains(0, &hash));
+    assert_eq!(lock.refusal(&numbered(5)).1, Some(Refusal::Expired));
 }

@@ -195,8 +195,8 @@ fn what_is_learnt() {
     let mut learn = |says: Says<'_>| {
         let payload = says.payload();
         let list = TrlResponse::decode(&payload).unwrap();
-        lock.sessions.learn(&list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
-        [1, 2, 3].map(|byte| lock.revoked.contains(&TokenHash([byte; 32])))
+        lock.sessions.learn(0, &list, &mut lock.revoked, &mut lock.flash, &lock.now).unwrap();
+        [1, 2, 3].map(|byte| lock.revoked.contains(0, &TokenHash([byte; 32])))
     };
     assert_eq!(learn(Full(&[1], Some(None))), [true, false, false]);
     assert_eq!(learn(Diff(&[(&[1], &[3]), (&[], &[2])], Some(None), false)), [true, true, true], "expired, not seen");

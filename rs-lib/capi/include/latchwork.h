@@ -663,13 +663,14 @@ LatchworkStatus latchwork_introspection_request(const uint8_t *token,
                                                 size_t *out_len);
 
 /*
- A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+ The issuer at this position of the config's table revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
  hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
 
  # Safety
  `lock` is one that was started and not stopped; `token` points to that many bytes.
  */
 LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
+                                 uint8_t issuer,
                                  const uint8_t *token);
 
 /*
@@ -680,6 +681,7 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
  `lock` is one that was started and not stopped; `payload` points to `len` bytes.
  */
 LatchworkStatus latchwork_learn(struct LatchworkLock *lock,
+                                uint8_t issuer,
                                 const uint8_t *payload,
                                 size_t len);
 
@@ -776,13 +778,14 @@ LatchworkStatus latchwork_introspection_request(const uint8_t *token,
                                                 size_t *out_len);
 
 /*
- A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+ The issuer at this position of the config's table revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
  hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
 
  # Safety
  `lock` is one that was started and not stopped; `token` points to that many bytes.
  */
 LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
+                                 uint8_t issuer,
                                  const uint8_t *token);
 
 /*
@@ -793,6 +796,7 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
  `lock` is one that was started and not stopped; `payload` points to `len` bytes.
  */
 LatchworkStatus latchwork_learn(struct LatchworkLock *lock,
+                                uint8_t issuer,
                                 const uint8_t *payload,
                                 size_t len);
 

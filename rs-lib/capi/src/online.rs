@@ -79,20 +79,20 @@ pub unsafe extern "C" fn latchwork_introspection_request(
     status
 }
 
-/// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
+/// The issuer at this position of the config's table revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
 /// hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
 ///
 /// # Safety
 /// `lock` is one that was started and not stopped; `token` points to that many bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> Status {
+pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, issuer: u8, token: *const u8) -> Status {
     // SAFETY: the caller's.
     let Some(token) = (unsafe { token.cast::<[u8; LATCHWORK_HASH]>().as_ref() }) else { return Status::Null };
     // SAFETY: the caller's.
     let revoked = unsafe {
         enter(lock, |inner| {
             let now = inner.board.now();
-            let revoked = inner.sessions.revoke(TokenHash(*token), &mut inner.revoked, &mut inner.board, &now);
+            let revoked = inner.sessions.revoke(issuer, TokenHash(*token), &mut inner.revoked, &mut inner.board, &now);
             revoked.map_err(|_| Status::FlashFailed)
         })
     };
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn latchwork_revoke(lock: *mut Lock, token: *const u8) -> 
 /// # Safety
 /// `lock` is one that was started and not stopped; `payload` points to `len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn latchwork_learn(lock: *mut Lock, payload: *const u8, len: usize) -> Status {
+pub unsafe extern "C" fn latchwork_learn(lock: *mut Lock, issuer: u8, payload: *const u8, len: usize) -> Status {
     if payload.is_null() || len > isize::MAX as usize {
         return Status::Null;
     }
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn latchwork_learn(lock: *mut Lock, payload: *const u8, le
     let learnt = unsafe {
         enter(lock, |inner| {
             let now = inner.board.now();
-            let learnt = inner.sessions.learn(&answer, &mut inner.revoked, &mut inner.board, &now);
+            let learnt = inner.sessions.learn(issuer, &answer, &mut inner.revoked, &mut inner.board, &now);
             learnt.map_err(|_| Status::FlashFailed)
         })
     };

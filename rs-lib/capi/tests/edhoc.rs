@@ -31,7 +31,7 @@ fn a_key_opens() {
         assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Served);
         assert_eq!(stand.ask(&mut phone, Code::POST, "/light").2, EventKind::Denied);
         assert_eq!(stand.served(), 2);
-        assert_eq!(unsafe { latchwork_revoke(stand.lock, event.token.as_ptr()) }, Status::Ok);
+        assert_eq!(unsafe { latchwork_revoke(stand.lock, 0, event.token.as_ptr()) }, Status::Ok);
         assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Unauthorized);
 
         let greeted = stand.greet(&mut ada);

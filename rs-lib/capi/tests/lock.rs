@@ -77,7 +77,7 @@ fn revoked_lapsed_and_rebooted() {
     let mut stand = Stand::new();
     let mut phone = stand.enter(&encrypted(&token()));
     let (_, _, event) = stand.upload(&encrypted(&token()));
-    assert_eq!(unsafe { latchwork_revoke(stand.lock, event.token.as_ptr()) }, Status::Ok);
+    assert_eq!(unsafe { latchwork_revoke(stand.lock, 0, event.token.as_ptr()) }, Status::Ok);
     assert_eq!(stand.upload(&encrypted(&token())).0, Code::UNAUTHORIZED);
     assert_eq!(stand.ask(&mut phone, Code::POST, "/door").2, EventKind::Unauthorized);
 
@@ -247,7 +247,7 @@ fn calls_that_are_wrong() {
         assert_eq!((small, length), (Status::NoRoom, 0));
         assert_eq!(latchwork_tick(null_mut()), Status::Null);
         assert_eq!(latchwork_stop(null_mut()), Status::Null);
-        assert_eq!(latchwork_revoke(stand.lock, null()), Status::Null);
+        assert_eq!(latchwork_revoke(stand.lock, 0, null()), Status::Null);
         let board = null();
         assert_eq!(latchwork_start(to.cast(), 8, null(), board, null_mut()), Status::Null);
     }

@@ -98,7 +98,7 @@ fn the_question_in_cbor() {
 }
 
 fn learn(stand: &Stand, payload: &[u8]) -> Status {
-    unsafe { latchwork_learn(stand.lock, payload.as_ptr(), payload.len()) }
+    unsafe { latchwork_learn(stand.lock, 0, payload.as_ptr(), payload.len()) }
 }
 
 fn kept(stand: &Stand) -> Vec<[u8; 32]> {
@@ -133,15 +133,15 @@ fn a_list_of_revoked_tokens() {
     let mut again = Stand::new();
     assert_eq!(kept(&again), [] as [[u8; 32]; 0]);
     for hash in kept(&stand) {
-        assert_eq!(unsafe { latchwork_revoke(again.lock, hash.as_ptr()) }, Status::Ok);
+        assert_eq!(unsafe { latchwork_revoke(again.lock, 0, hash.as_ptr()) }, Status::Ok);
     }
     assert_eq!(again.upload(&secret).0, Code::UNAUTHORIZED);
     unsafe {
-        assert_eq!(latchwork_learn(null_mut(), [0xa0].as_ptr(), 0), Status::BadPayload);
-        assert_eq!(latchwork_learn(null_mut(), list(vec![]).as_ptr(), list(vec![]).len()), Status::Null);
-        assert_eq!(latchwork_learn(stand.lock, null(), 0), Status::Null);
+        assert_eq!(latchwork_learn(null_mut(), 0, [0xa0].as_ptr(), 0), Status::BadPayload);
+        assert_eq!(latchwork_learn(null_mut(), 0, list(vec![]).as_ptr(), list(vec![]).len()), Status::Null);
+        assert_eq!(latchwork_learn(stand.lock, 0, null(), 0), Status::Null);
         assert_eq!(latchwork_revoked(stand.lock, 0, null_mut()), Status::Null);
         assert_eq!(latchwork_revoked(null_mut(), 0, [0; 32].as_mut_ptr()), Status::Null);
-        assert_eq!(latchwork_revoke(null_mut(), [0; 32].as_ptr()), Status::Null);
+        assert_eq!(latchwork_revoke(null_mut(), 0, [0; 32].as_ptr()), Status::Null);
     }
 }

@@ -344,7 +344,7 @@ impl<const N: usize, const P: usize> Lock<N, P> {
     }
 
     pub fn revoke(&mut self, token: TokenHash) {
-        self.sessions.revoke(token, &mut self.revoked, &mut self.flash, &self.now).unwrap();
+        self.sessions.revoke(0, token, &mut self.revoked, &mut self.flash, &self.now).unwrap();
     }
 
     pub fn moves(&self) -> usize {

@@ -140,14 +140,19 @@ where
         let _ = self.sessions.sweep_revoked(&mut self.revoked, &mut self.flash, now);
     }
 
-    /// A token was revoked (RFC 9770 §11.1): its sessions end, and it is refused from now on.
-    pub fn revoke(&mut self, token: TokenHash, now: &Now) -> Result<(), FlashFailed> {
-        self.sessions.revoke(token, &mut self.revoked, &mut self.flash, now)
+    /// The server at this position of the lock's [`Trust`] revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on.
+    pub fn revoke(&mut self, issuer: u8, token: TokenHash, now: &Now) -> Result<(), FlashFailed> {
+        self.sessions.revoke(issuer, token, &mut self.revoked, &mut self.flash, now)
     }
 
-    /// Takes in what a server's list of revoked tokens says (RFC 9770 §11.1).
-    pub fn learn(&mut self, answer: &TrlResponse<'_>, now: &Now) -> Result<(), FlashFailed> {
-        self.sessions.learn(answer, &mut self.revoked, &mut self.flash, now)
+    /// What was revoked before a reboot stays so.
+    pub fn revoke_again(&mut self, kept: &revoked::Kept, now: &Now) -> Result<(), FlashFailed> {
+        self.sessions.revoke_again(kept, &mut self.revoked, &mut self.flash, now)
+    }
+
+    /// Takes in what this server's list of revoked tokens says (RFC 9770 §11.1).
+    pub fn learn(&mut self, issuer: u8, answer: &TrlResponse<'_>, now: &Now) -> Result<(), FlashFailed> {
+        self.sessions.learn(issuer, answer, &mut self.revoked, &mut self.flash, now)
     }
 
     /// The tokens that are refused because they were revoked.

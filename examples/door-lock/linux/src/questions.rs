@@ -79,7 +79,7 @@ const HOLDS: u64 = 10;
 /// How many questions there may be in that time.
 const PLACES: usize = 32;
 /// A lock of this kind has one issuer.
-const OURS: u8 = 0;
+pub(crate) const OURS: u8 = 0;
 
 #[cfg(test)]
 mod tests {

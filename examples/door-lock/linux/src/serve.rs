@@ -5,6 +5,7 @@ use crate::clock::{self, Clock};
 use crate::config::{ClockMode, Config, Wrong};
 use crate::keygen;
 use crate::online::{self, Online};
+use crate::questions::OURS;
 use crate::revoked::Kept;
 use crate::state::State;
 use latchwork_ace::TrlResponse;
@@ -13,7 +14,7 @@ use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::trl::Pace;
-use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Wall};
+use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Refusal, Wall};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -105,9 +106,9 @@ pub(crate) fn serve(
         return Err(Fault::Forgetful);
     }
     let mut kept = account.is_some().then(|| Kept::read(state.clone())).transpose().map_err(unkept)?;
-    for hash in kept.iter().flat_map(Kept::hashes) {
+    for revoked in kept.iter().flat_map(Kept::all) {
         // A number that flash did not take is over until the next reboot, and then still on the server's list.
-        let _ = lock.revoke(*hash, &clock.now());
+        let _ = lock.revoke_again(revoked, &clock.now());
     }
     // Before the server is asked: whoever has the address is the lock.
     let failed = |error| Fault::Socket(listen, error);
@@ -144,13 +145,19 @@ pub(crate) fn serve(
             continue;
         };
         let server = online.as_mut().filter(|_| asked.introspect).map(|online| online as &mut dyn Introspect);
-        if let Some(sent) = lock.receive(clock::millis(), clock.now(), peer, datagram, server, &mut outgoing) {
-            if let Some(event) = sent.event {
-                log(peer, event);
-            }
-            if let Err(error) = socket.send_to(sent.datagram, peer) {
-                tracing::debug!(%peer, %error, "send");
-            }
+        let Some(sent) = lock.receive(clock::millis(), clock.now(), peer, datagram, server, &mut outgoing) else {
+            continue;
+        };
+        let event = sent.event;
+        if let Some(event) = event {
+            log(peer, event);
+        }
+        if let Err(error) = socket.send_to(sent.datagram, peer) {
+            tracing::debug!(%peer, %error, "send");
+        }
+        // What it told of itself is kept beside its hash.
+        if let (Some(Event::Refused(Refusal::Revoked)), Some(kept)) = (event, &mut kept) {
+            write_down(&lock, kept);
         }
     }
 }
@@ -160,12 +167,18 @@ fn learn(lock: &mut Guarded<'_>, online: &Online, kept: &mut Kept, now: &Now) {
     let mut heard = false;
     for payload in online.news.try_iter() {
         let Ok(list) = TrlResponse::decode(&payload) else { continue };
-        if lock.learn(&list, now).is_err() {
+        if lock.learn(OURS, &list, now).is_err() {
             tracing::error!("the number of a revoked token is not in flash");
         }
         heard = true;
     }
-    if heard && let Err(error) = kept.write(lock.revoked()) {
+    if heard {
+        write_down(lock, kept);
+    }
+}
+
+fn write_down(lock: &Guarded<'_>, kept: &mut Kept) {
+    if let Err(error) = kept.write(lock.revoked()) {
         tracing::error!(%error, "revoked tokens are not written down");
     }
 }
