@@ -114,6 +114,7 @@ async fn requests_that_get_no_token() {
         if let Some(authorization) = authorization {
             request = request.insert_header(("authorization", authorization));
         }
+        let before = world.entries().lines().count();
         let got = world.ask(request).await;
         assert_eq!(got.status.as_u16(), status, "{what}: {}", got.text());
         assert_eq!(got.header("cache-control"), Some("no-store"), "{what}");
@@ -126,6 +127,7 @@ async fn requests_that_get_no_token() {
         assert_eq!(got.header("www-authenticate").is_some(), status == 401, "{what}");
         let entry = world.last_entry();
         assert!(entry["reason"].is_string(), "{what}: {entry}");
+        assert_eq!(world.entries().lines().count(), before + 1, "{what}: one line, no more");
     }
 }
 
