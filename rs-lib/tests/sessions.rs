@@ -330,3 +330,33 @@ fn a_token_opens_when_it_begins() {
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
     assert_eq!(lock.moves(), 1);
 }
+
+/// The power goes between any two steps of a token with a date, an update of its rights included: what was begun is over, a
+/// replay from before opens nothing, and the token opens anew with the rights that it says.
+#[test]
+fn a_reboot_between_any_two_steps() {
+    let update = good(map([])).set(CNF, map([(3, bytes(b"7"))])).set(SCOPE, aif(&[("/light", 2)]));
+    let update = request(Code::POST, "/authz-info", FORMAT_19, &upload_payload(&encrypted(&update), None, None));
+    let requests = [request(Code::POST, "/door", &[], &[]), update, request(Code::POST, "/light", &[], &[])];
+    for cut in 0..=requests.len() {
+        let mut lock = Lock::new();
+        let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+        let mut before = Vec::new();
+        for (step, request) in requests.iter().enumerate() {
+            if step == cut {
+                lock.reboot();
+            }
+            let (datagram, _) = phone.protect(request);
+            let response = lock.receive(&datagram);
+            assert_eq!(response.is_protected(), step < cut, "{cut} {step}: {:?}", response.event);
+            before.push(datagram);
+        }
+        lock.reboot();
+        let moves = lock.moves();
+        before.iter().for_each(|datagram| lock.receive(datagram).assert_hints());
+        assert_eq!(lock.moves(), moves, "{cut}");
+        let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{cut}");
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::FORBIDDEN, "{cut}");
+    }
+}
