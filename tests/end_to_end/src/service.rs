@@ -90,6 +90,13 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "x": half(point.x()), "y": half(point.y()) })
     }
 
+    /// All of it.
+    pub fn private_jwk(&self) -> Value {
+        let mut jwk = self.jwk();
+        jwk["d"] = URL_SAFE_NO_PAD.encode(self.0.to_bytes()).into();
+        jwk
+    }
+
     /// A proof for `POST` to `url`.
     fn proof(&self, url: &str, now: u64, nonce: Option<&str>) -> Outcome<String> {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });

@@ -6,6 +6,8 @@ use std::process::Command;
 use latchwork_building::building::repository;
 use latchwork_building::people::{EMMA, sign_in_at_provider};
 use latchwork_building::{Building, Process};
+use latchwork_end_to_end::peer::said_by;
+use latchwork_end_to_end::service::Key;
 use serde_json::{Value, json};
 
 /// Starts the client; what it prints is read line by line.
@@ -65,4 +67,46 @@ fn interop_openid_client_connects_a_device() {
     let page = browser.press(&page, "Allow", &[]).unwrap();
     assert!(page.html.contains("Your device is connected"), "{}", page.html);
     check(&building, client);
+}
+
+/// openid-client revokes and introspects; oauth4webapi, on which it stands, asks step by step.
+/// R7009-2.2-01, R7662-2.2-01, R9126-2.2-01
+#[test]
+fn interop_oauth4webapi_asks_everything_strictly() {
+    let building = Building::open().unwrap();
+    building.enroll_with("shed", &[]).unwrap();
+    let key = Key::generate().unwrap();
+    let (x, y) = (key.jwk()["x"].clone(), key.jwk()["y"].clone());
+    let rs = latchwork_building::building::random_hex(32).unwrap();
+    let declared = building.path("strict.toml");
+    let text = format!(
+        "[[client]]\nid = \"rs\"\nkind = \"resource_server\"\nlocks = [\"front\"]\nsecret = \"{rs}\"\n\n\
+         [[client]]\nid = \"signer\"\nkind = \"confidential\"\nattributes = {{ role = \"cleaning\" }}\n\
+         keys = [{{ kid = \"one\", key = {{ kty = \"EC\", crv = \"P-256\", x = {x}, y = {y} }} }}]\n\n\
+         [[door]]\nname = \"shed\"\nlock = \"shed\"\nzone = \"office\"\n"
+    );
+    fs::write(&declared, text).unwrap();
+    let directory = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
+    let mut command = Command::new(repository().unwrap().join("target/tools/bin/node"));
+    command.arg(repository().unwrap().join("tests/interop/peers/oauth_strict.mjs")).arg(&building.issuer);
+    command.env("NODE_EXTRA_CA_CERTS", building.certificate());
+    let given = json!({ "secret": building.service_secret, "rs": rs, "jwk": key.private_jwk(), "kid": "one" });
+    let said = said_by(&mut command, &given).unwrap();
+
+    let inactive = json!({ "active": false });
+    let (client, ground) = (&said["client"], &said["ground"]);
+    for own in [&client["own"], &ground["own"]] {
+        assert_eq!((&own["active"], &own["aud"]), (&json!(true), &json!("urn:latchwork:lock:front")), "{said}");
+    }
+    assert_eq!((&client["live"], &client["others"]), (&json!(true), &inactive), "a foreign audience: {said}");
+    assert_eq!((&client["still"], &client["dead"]), (&json!(true), &inactive), "{said}");
+    assert_eq!((&client["again"], &client["wrong"]), (&json!("done"), &json!("invalid_client")), "{said}");
+    assert_ne!(client["nobody"]["active"], true, "no resource server: {said}");
+    assert_eq!((&ground["issuer"], &ground["pushed"]), (&json!(building.issuer), &json!([true, true])), "{said}");
+    for (what, error) in [("plain", "invalid_request"), ("elsewhere", "invalid_request"), ("forged", "invalid_client")]
+    {
+        assert_eq!(ground[what], error, "{what}: {said}");
+    }
+    assert_eq!((&ground["type"], &ground["dead"]), (&json!("pop"), &inactive), "{said}");
 }
