@@ -135,3 +135,40 @@ fn every_duplicate_is_named_with_its_reason() {
         "no longer doubled"
     );
 }
+
+/// GPL and the like would be its users', too. Where cargo-deny is not installed, this reads its list.
+#[test]
+fn every_licence_is_one_that_we_allow() {
+    let deny = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
+    let licences = deny.split("[licenses]").nth(1).and_then(|rest| rest.split("\n[").next()).expect("[licenses]");
+    let (allowed, exceptions) = licences.split_once("exceptions").expect("exceptions");
+    let allowed: BTreeSet<&str> = allowed.split('"').skip(1).step_by(2).collect();
+    let excepted = |name: &str| exceptions.contains(&format!("crate = \"{name}\""));
+    // Of an `OR` one side is enough, of an `AND` every part counts; it binds closer unless there are brackets. `/` is an old `OR`.
+    let any = |text: &str, fits: &dyn Fn(&str) -> bool| text.replace('/', " OR ").split(" OR ").any(fits);
+    let all_of = |text: &str, fits: &dyn Fn(&str) -> bool| text.split(" AND ").all(fits);
+    let one = |name: &str| allowed.contains(name.trim().trim_matches(['(', ')']));
+    let fits = |text: &str| match text.contains('(') {
+        true => all_of(text, &|part| any(part, &one)),
+        false => any(text, &|side| all_of(side, &one)),
+    };
+    for (text, good) in [
+        ("MIT", true),
+        ("GPL-3.0 OR MIT", true),
+        ("MIT/GPL-2.0", true),
+        ("(MIT OR GPL-3.0) AND ISC", true),
+        ("GPL-3.0", false),
+        ("MIT AND GPL-3.0", false),
+        ("(MIT OR ISC) AND GPL-3.0", false),
+        ("", false),
+    ] {
+        assert_eq!(fits(text), good, "{text}");
+    }
+    let all = metadata(&["--locked", "--filter-platform=x86_64-unknown-linux-gnu"]);
+    let foreign: Vec<&Value> = list(&all, "packages").filter(|package| !package["source"].is_null()).collect();
+    assert!(foreign.len() > 100, "no packages");
+    for package in foreign {
+        let name = text(package, "name");
+        assert!(fits(text(package, "license")) || excepted(name), "{name}: {}", package["license"]);
+    }
+}
