@@ -53,11 +53,13 @@ no-alloc:
 no-panic:
 	tests/firmware/no-panic
 
-# The locks of a microcontroller: in Rust, the variant that opens every door, on both kinds of line, and in C.
+# The locks of a microcontroller: in Rust, the variant that opens every door, on both kinds of line, and in C, with
+# cryptography in software and in an accelerator's place.
 image:
 	examples/door-lock/cortex-m/build
 	examples/door-lock/cortex-m/build es256-p256-udp
 	examples/door-lock/c/build
+	examples/door-lock/c/build accelerated
 
 # What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
 VARIANTS = symmetric symmetric-m0 symmetric-m33 es256-p256 es256-p256-udp es256-cortex-m4 eddsa eddsa-small
