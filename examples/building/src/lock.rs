@@ -149,7 +149,9 @@ impl Lock {
     /// What it did and what each step cost, as a board says it on its console: `did WHAT ticks N stack N held N`.
     pub fn costs(&self) -> Outcome<Vec<String>> {
         let said = fs::read_to_string(&self.record)?;
-        Ok(said.lines().filter(|line| line.starts_with("did ")).map(str::to_owned).collect())
+        // It may be writing its last line.
+        let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        Ok(whole.lines().filter(|line| line.starts_with("did ")).map(str::to_owned).collect())
     }
 
     /// How often the bolt was drawn back, as its actuator wrote it down.
