@@ -6,10 +6,8 @@ use std::path::Path;
 #[test]
 fn the_header_is_current() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut builder = cbindgen::Builder::new();
-    for file in ["lib", "board", "config", "edhoc", "event", "hardware", "lock", "online", "serve"] {
-        builder = builder.with_src(here.join(format!("src/{file}.rs")));
-    }
+    // It finds the modules by itself; a file that it is given beside is in the header twice.
+    let builder = cbindgen::Builder::new().with_src(here.join("src/lib.rs"));
     let config = cbindgen::Config::from_file(here.join("cbindgen.toml")).unwrap();
     let mut made = Vec::new();
     builder.with_config(config).generate().unwrap().write(&mut made);
