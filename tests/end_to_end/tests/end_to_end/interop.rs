@@ -138,3 +138,37 @@ fn interop_aiocoap_asks_our_token_endpoint_over_oscore() {
     let claims = python("read_token.py", &["encrypt0"], &given).unwrap();
     assert_eq!(claims["8"]["4"], answer["8"]["4"], "the lock's secret is the client's");
 }
+
+/// A lock of another stack would ask like this. R9200-5.9.1-01, R9200-5.9.2-02
+#[test]
+fn interop_aiocoap_introspects_over_oscore() {
+    let building = Building::open().unwrap();
+    let file = building.enroll_with("shed", &["--online", &building.coap.clone()]).unwrap();
+    let declared = building.path("shed.toml");
+    fs::write(&declared, "[[door]]\nname = \"shed\"\nlock = \"shed\"\nzone = \"office\"\n").unwrap();
+    let directory = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
+    let token = |audience: &str| {
+        let form = [("grant_type", "client_credentials"), ("audience", audience), ("scope", "door:open")];
+        let answer = ask(&building, &form, None).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        hex_of(&answer.body["access_token"]).unwrap()
+    };
+    let lock = fs::read_to_string(&file).unwrap();
+    let given = json!({
+        "secret": field(&lock, "master_secret", 0),
+        "sender_id": field(&lock, "client_sender_id", 0),
+        "recipient_id": field(&lock, "server_sender_id", 0),
+        "own": token("urn:latchwork:lock:shed"),
+        "foreign": token(FRONT),
+    });
+    let said = python("introspect_over_oscore.py", &[&format!("coap://{}", building.coap)], &given).unwrap();
+    let own = &said["own"]["answer"];
+    assert_eq!((&said["own"]["code"], &own["10"]), (&json!("2.01 Created"), &json!(true)), "{said}");
+    assert_eq!((&own["3"], &own["9"]), (&json!("urn:latchwork:lock:shed"), &json!("8182652f646f6f7202")), "{said}");
+    for inactive in ["foreign", "noise"] {
+        assert_eq!(said[inactive], json!({ "code": "2.01 Created", "answer": { "10": false } }), "{said}");
+    }
+    assert_eq!(said["no question"]["code"], "4.00 Bad Request", "{said}");
+    assert_eq!(said["in the clear"], json!({ "code": "4.01 Unauthorized", "answer": {} }), "{said}");
+}
