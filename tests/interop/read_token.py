@@ -1,7 +1,7 @@
 """Reads our tokens with libraries that know nothing of us.
 
 usage: read_token.py sign1 < {"token": hex, "x": hex, "y": hex, "kid": hex}      with `cwt`
-       read_token.py encrypt0 < {"token": hex, "key": hex}                       with `pycose`
+       read_token.py encrypt0|mac0 < {"token": hex, "key": hex}                  with `pycose`
 
 Prints the claims as one line of JSON, byte strings in hex.
 """
@@ -44,6 +44,21 @@ def encrypt0(given):
     return cbor2.loads(message.decrypt())
 
 
+def mac0(given):
+    """R8392-7.1-01, R9770-3-02; `refused` in the place of the claims where the tag is not of this key."""
+    from pycose.keys import SymmetricKey
+    from pycose.messages import Mac0Message
+
+    token = bytes.fromhex(given["token"])
+    tagged = cbor2.loads(token)
+    assert tagged.tag == 61 and tagged.value.tag == 17, "61(17(...)), RFC 9770 section 3"
+    assert tagged.value.value[1] == {}, "an empty unprotected header, RFC 9770 section 3"
+    assert token[:3] == bytes.fromhex("d83dd1"), "tags in their shortest form, RFC 9770 section 3"
+    message = Mac0Message.decode(token[2:])
+    message.key = SymmetricKey(k=bytes.fromhex(given["key"]))
+    return cbor2.loads(message.payload) if message.verify_tag() else {"refused": True}
+
+
 def plain(value):
     """JSON of a CBOR value: byte strings in hex, labels as text."""
     if isinstance(value, bytes):
@@ -55,4 +70,5 @@ def plain(value):
     return value
 
 
-print(json.dumps(plain({"sign1": sign1, "encrypt0": encrypt0}[sys.argv[1]](json.load(sys.stdin)))))
+READERS = {"sign1": sign1, "encrypt0": encrypt0, "mac0": mac0}
+print(json.dumps(plain(READERS[sys.argv[1]](json.load(sys.stdin)))))

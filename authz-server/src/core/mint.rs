@@ -20,7 +20,7 @@ use coset::{
 use latchwork_ace::CoseKey;
 use latchwork_ace::cose_key::Key;
 use latchwork_ace::registry::{Claim, CnfMember, EdhocInfoMember, KeyParam, KeyType, OscMember};
-use latchwork_crypto::{RustCrypto, Symmetric};
+use latchwork_crypto::{RustCrypto, Symmetric, hkdf_sha256_expand, hkdf_sha256_extract};
 use zeroize::Zeroizing;
 
 /// What every token says.
@@ -156,11 +156,14 @@ pub fn encrypted(
     if let Some(signer) = signer {
         plaintext = Zeroizing::new(sign(plaintext.to_vec(), signer)?);
     }
-    tagged(for_lock(&plaintext, lock, storage, entropy)?)
+    tagged(for_lock(&plaintext, lock, &token_key(lock, storage)?, entropy)?)
 }
 
 /// Encrypts a symmetric key for a lock, so that a token may carry it that others can read (RFC 8747 §3.3). An OSCORE secret is no
 /// COSE_Key and cannot be wrapped.
+///
+/// The key is not the one of tokens, which no RFC asks for: HKDF-SHA256 of it, without salt, for [`WRAPPING`]. What is wrapped is so no
+/// token under any reading.
 pub fn wrap(
     key: &SharedKey,
     lock: &Lock,
@@ -169,22 +172,30 @@ pub fn wrap(
 ) -> Result<WrappedKey, ServerFault> {
     let mut plaintext = Zeroizing::new(Vec::with_capacity(64));
     ciborium::into_writer(&key.value(), &mut *plaintext).map_err(|_| ServerFault::Records)?;
-    let wrapped = for_lock(&plaintext, lock, storage, entropy)?;
+    let failed = |_| ServerFault::Seal;
+    let secret = Zeroizing::new(hkdf_sha256_extract(&RustCrypto, &[], &*token_key(lock, storage)?).map_err(failed)?);
+    let mut wrapping = Zeroizing::new([0; 16]);
+    hkdf_sha256_expand(&RustCrypto, &secret, WRAPPING, &mut *wrapping).map_err(failed)?;
+    let wrapped = for_lock(&plaintext, lock, &wrapping, entropy)?;
     wrapped.to_cbor_value().map(WrappedKey).map_err(|_| ServerFault::Records)
 }
 
-/// COSE_Encrypt0 under the lock's key.
+/// The key of the lock's encrypted tokens.
+fn token_key(lock: &Lock, storage: &StorageKey) -> Result<Zeroizing<[u8; 16]>, ServerFault> {
+    let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
+    key.as_slice().try_into().map(Zeroizing::new).map_err(|_| ServerFault::Records)
+}
+
+/// COSE_Encrypt0 under a key that the lock has.
 fn for_lock(
     plaintext: &[u8],
     lock: &Lock,
-    storage: &StorageKey,
+    key: &[u8; 16],
     entropy: &mut dyn Entropy,
 ) -> Result<CoseEncrypt0, ServerFault> {
     if lock.token_key_wear >= WORN_OUT {
         return Err(ServerFault::TokenKeyWornOut);
     }
-    let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
-    let key: &[u8; 16] = key.as_slice().try_into().map_err(|_| ServerFault::Records)?;
     let iv = fresh::<13>(entropy).map_err(|_| ServerFault::Entropy)?;
     let header = HeaderBuilder::new().algorithm(iana::Algorithm::AES_CCM_16_128_128).key_id(lock.token_kid.0.clone());
     let object = CoseEncrypt0Builder::new().protected(header.iv(iv.to_vec()).build()).try_create_ciphertext(
@@ -381,6 +392,8 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
+/// What the key under which [`wrap`] encrypts is derived for.
+const WRAPPING: &[u8] = b"latchwork Encrypted_COSE_Key";
 /// Tag 61 in shortest form (RFC 8392 §6).
 const CWT_TAG: [u8; 2] = [0xd8, 0x3d];
 /// Times 65,536 tokens: 2^31, half of what the random IV allows.

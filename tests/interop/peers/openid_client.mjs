@@ -25,7 +25,13 @@ const unproven = await client.tokenRevocation(config, refreshed.refresh_token).t
 const last = await client.refreshTokenGrant(config, refreshed.refresh_token, { audience }, { DPoP });
 const type = tokens.token_type;
 const rotated = tokens.refresh_token !== last.refresh_token;
-console.log(JSON.stringify({ issuer: metadata.issuer, type, doors, again, rotated, unproven }));
+// With a proof the grant ends, and all that came of it (RFC 7009 §2.1).
+config[client.customFetch] = proving;
+const revoked = await client.tokenRevocation(config, last.refresh_token).then(() => 'done', ({ error }) => error);
+config[client.customFetch] = undefined;
+const refresh = client.refreshTokenGrant(config, last.refresh_token, { audience }, { DPoP });
+const dead = [await refresh.then(() => 'lives', ({ error }) => error), await listed(last.access_token).catch(({ status }) => status)];
+console.log(JSON.stringify({ issuer: metadata.issuer, type, doors, again, rotated, unproven, revoked, dead }));
 process.exit(0);
 
 /** RFC 9126, RFC 7636, RFC 9207, RFC 9449 §10. */
@@ -61,6 +67,13 @@ async function device() {
   console.log(`code ${codes.user_code}`);
   console.log(`open ${codes.verification_uri}`);
   return client.pollDeviceAuthorizationGrant(config, codes, { audience }, { DPoP });
+}
+
+/** A request with a proof of our key. */
+async function proving(url, options) {
+  const headers = new Headers(options.headers);
+  await DPoP.addProof(new URL(url), headers, options.method);
+  return fetch(url, { ...options, headers });
 }
 
 /** RFC 9449 §7. */

@@ -19,7 +19,7 @@ fn openid_client(building: &Building, flow: &str) -> Process {
     Process::start("openid-client", &building.path("logs"), &mut command).unwrap()
 }
 
-/// What it says at its end: it listed doors, refreshed, listed again, and could revoke nothing without a proof.
+/// What it says at its end: it listed doors, refreshed, listed again, could revoke nothing without a proof, and with one its grant.
 fn check(building: &Building, mut client: Process) {
     let status = client.end().unwrap();
     let printed = client.printed().unwrap();
@@ -30,9 +30,10 @@ fn check(building: &Building, mut client: Process) {
     assert!(doors.contains(&json!("front granted")), "{said}");
     assert_eq!((&said["again"], &said["rotated"]), (&said["doors"], &json!(true)), "{said}");
     assert_eq!(said["unproven"], "invalid_dpop_proof", "{said}");
+    assert_eq!((&said["revoked"], &said["dead"]), (&json!("done"), &json!(["invalid_grant", 401])), "{said}");
 }
 
-/// R8414-3-01, R9126-2.2-01, R9449-8.1-01, R9207-2-01
+/// R8414-3-01, R9126-2.2-01, R9449-8.1-01, R9207-2-01, R7009-2.1-01
 #[test]
 fn interop_openid_client_signs_in_with_pushed_requests_and_nonces() {
     let building = Building::open().unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchwork_building::people::EMMA;
-use latchwork_building::{Building, Phone};
+use latchwork_building::{Building, Lock, Phone};
 use latchwork_end_to_end::peer::python;
 use serde_json::json;
 
@@ -74,6 +74,48 @@ fn a_lock_with_another_key_gets_no_token() {
     assert!(refusal.contains("not the lock of our list"), "{refusal}");
     let sent = side.corridor.take().iter().filter(|datagram| datagram.to_lock).count();
     assert_eq!((sent, side.moves().unwrap()), (1, 0), "message_1 and no more");
+}
+
+/// The lock shares a key for MACs with the server, so that a token costs it no signature: what the server mints opens it, and what the
+/// phone changed does not. R9200-5.10-01, R8392-7.1-01
+#[test]
+fn a_maced_token_opens_for_the_phone() {
+    let mut building = Building::open().unwrap();
+    let declared = building.path("maced.toml");
+    fs::write(&declared, "[[lock]]\nname = \"side\"\ntokens = { protection = \"maced\" }\n").unwrap();
+    let directory = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
+    drop(building.locks.remove("side"));
+    let (key, locks, logs) = (building.path("locks/side.key"), building.path("locks"), building.path("logs"));
+    fs::remove_file(&key).unwrap();
+    let file = building.enroll_with("side", &["--replace"]).unwrap();
+    assert!(fs::read_to_string(&file).unwrap().contains("[mac_key]"));
+    let side = Lock::start("side", &file, Some(&key), &locks, &logs, "info").unwrap();
+    building.locks.insert("side".to_owned(), side);
+    building.apply().unwrap();
+
+    let phone = emma(&building);
+    building.stop_server();
+    let token = URL_SAFE_NO_PAD.decode(permission(&phone)["token"].as_str().unwrap()).unwrap();
+    assert_eq!(hex(&token[..3]), "d83dd1", "61(17(...))");
+    phone.run(&["open", "side"]).unwrap();
+    assert_eq!(building.lock("side").unwrap().moves().unwrap(), 1);
+
+    // The last byte is of the MAC.
+    let path = phone.home().join("tokens.json");
+    let kept = fs::read(&path).unwrap();
+    let mut state: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    let (last, whole) = token.split_last().unwrap();
+    let forged = [whole, &[last ^ 1]].concat();
+    state["permissions"]["urn:latchwork:lock:side"]["token"] = json!(URL_SAFE_NO_PAD.encode(forged));
+    fs::write(&path, state.to_string()).unwrap();
+    building.locks.get_mut("side").unwrap().reboot().unwrap();
+    let refusal = phone.run(&["open", "side"]).unwrap_err().to_string();
+    assert!(refusal.contains("4.0"), "{refusal}");
+    assert_eq!(building.lock("side").unwrap().moves().unwrap(), 1);
+    fs::write(&path, kept).unwrap();
+    phone.run(&["open", "side"]).unwrap();
+    assert_eq!(building.lock("side").unwrap().moves().unwrap(), 2);
 }
 
 /// EDHOC-4.1-01, EDHOC-4.3.3-01

@@ -49,11 +49,8 @@ fn interop_pycose_reads_our_encrypted_token() {
     assert_ne!(claims["2"], "service", "sub is pairwise");
 }
 
-/// R9200-5.8.1-04, R9201-3.1-02, R8392-7.1-01, EDHOC-3.1-06
-#[test]
-fn interop_cwt_reads_our_signed_token() {
-    let building = Building::open().unwrap();
-    // A lock that printed a credential may have signed tokens.
+/// Enrols the lock `vault`, which printed a credential and so may have tokens without a secret; the path of its file.
+fn vault(building: &Building, tokens: &str) -> String {
     let credential = building.path("vault.ccs");
     let door_lock = latchwork_building::building::program("door-lock").unwrap();
     let printed = std::process::Command::new(door_lock)
@@ -63,15 +60,24 @@ fn interop_cwt_reads_our_signed_token() {
         .unwrap();
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
     fs::write(&credential, &printed.stdout).unwrap();
+    let declared = building.path("vault.toml");
+    let lock = format!("[[lock]]\nname = \"vault\"\n{tokens}\n");
+    fs::write(&declared, lock + "[[door]]\nname = \"vault\"\nlock = \"vault\"\nzone = \"office\"\n").unwrap();
     let directory = building.path("server").to_string_lossy().into_owned();
+    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
     let file = building.path("locks/vault.lock").to_string_lossy().into_owned();
     let credential = credential.to_string_lossy().into_owned();
     building
         .latchwork(&["lock", "enroll", "vault", "--credential", &credential, "--dir", &directory, "--out", &file])
         .unwrap();
-    let declared = building.path("vault.toml");
-    fs::write(&declared, "[[door]]\nname = \"vault\"\nlock = \"vault\"\nzone = \"office\"\n").unwrap();
-    building.latchwork(&["apply", "-f", &declared.to_string_lossy(), "--dir", &directory]).unwrap();
+    file
+}
+
+/// R9200-5.8.1-04, R9201-3.1-02, R8392-7.1-01, EDHOC-3.1-06
+#[test]
+fn interop_cwt_reads_our_signed_token() {
+    let building = Building::open().unwrap();
+    let file = vault(&building, "");
 
     let key = Key::generate().unwrap();
     let req_cnf = json!({ "jwk": key.jwk() }).to_string();
@@ -97,6 +103,35 @@ fn interop_cwt_reads_our_signed_token() {
     // The same key without its proof (RFC 9201 §3.1: the server checks possession).
     let refused = ask(&building, &form, None).unwrap();
     assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some("invalid_request")));
+}
+
+/// R8392-7.1-01, R9770-3-02
+#[test]
+fn interop_pycose_verifies_our_maced_token() {
+    let building = Building::open().unwrap();
+    let file = vault(&building, "tokens = { protection = \"maced\" }");
+    let key = Key::generate().unwrap();
+    let req_cnf = json!({ "jwk": key.jwk() }).to_string();
+    let audience = "urn:latchwork:lock:vault";
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("audience", audience),
+        ("scope", "door:open"),
+        ("req_cnf", &req_cnf),
+    ];
+    let answer = ask(&building, &form, Some((&key, now()))).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let token = hex_of(&answer.body["access_token"]).unwrap();
+    let lock = fs::read_to_string(&file).unwrap();
+    let maced = lock.split_once("[mac_key]").unwrap().1;
+    let read = |key: &str| python("read_token.py", &["mac0"], &json!({ "token": token, "key": key })).unwrap();
+    let secret = field(maced, "key", 0);
+    let claims = read(&secret);
+    assert_eq!((&claims["1"], &claims["3"]), (&json!(building.issuer), &json!(audience)), "iss, aud");
+    assert_eq!(claims["9"], "8182652f646f6f7202", "scope: [[\"/door\", POST]]");
+    assert_eq!(claims["8"]["1"]["-2"], hex_of(&key.jwk()["x"]).unwrap(), "the key that we proved");
+    let flipped = if secret.ends_with('0') { "1" } else { "0" };
+    assert_eq!(read(&format!("{}{flipped}", &secret[..63])), json!({ "refused": true }));
 }
 
 /// R9203-4.3-02
