@@ -332,7 +332,8 @@ fn a_token_opens_when_it_begins() {
 }
 
 /// The power goes between any two steps of a token with a date, an update of its rights included: what was begun is over, a
-/// replay from before opens nothing, and the token opens anew with the rights that it says.
+/// replay from before opens nothing, and the token opens anew with the rights that it says. One for a nonce never opens again: the
+/// next needs a nonce of the lock that woke.
 #[test]
 fn a_reboot_between_any_two_steps() {
     let update = good(map([])).set(CNF, map([(3, bytes(b"7"))])).set(SCOPE, aif(&[("/light", 2)]));
@@ -358,5 +359,43 @@ fn a_reboot_between_any_two_steps() {
         let mut phone = lock.open(&token(b"7"), b"me", SECRET);
         assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{cut}");
         assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::FORBIDDEN, "{cut}");
+    }
+
+    // The steps of a nonce: given in the hints, in a token that is uploaded, in a session that asks.
+    let nonce_of = |lock: &mut Lock| {
+        let response = lock.plain(Code::POST, "/door", &[], &[]);
+        latchwork_ace::Hints::decode(response.message().payload).unwrap().cnonce.unwrap().to_vec()
+    };
+    let with = |nonce: &[u8]| encrypted(&good(osc(b"7", SECRET)).without(EXP).set(CNONCE, bytes(nonce)));
+    for cut in 0..3 {
+        let mut lock = Lock::with_nonces();
+        let mut woken = 1 << 41;
+        let mut reboot = |lock: &mut Lock| {
+            woken += 1;
+            lock.reboot();
+            lock.trust = Lock::with_nonces_of(woken).trust;
+        };
+        let token = with(&nonce_of(&mut lock));
+        if cut == 0 {
+            reboot(&mut lock);
+            assert_eq!(lock.refusal(&token), (Code::UNAUTHORIZED, Some(Refusal::StaleNonce)));
+            continue;
+        }
+        let mut phone = lock.open(&token, b"me", SECRET);
+        if cut == 1 {
+            reboot(&mut lock);
+        }
+        let (datagram, _) = phone.protect(&requests[0]);
+        assert_eq!(lock.receive(&datagram).is_protected(), cut == 2, "{cut}");
+        if cut == 2 {
+            reboot(&mut lock);
+        }
+        let moves = lock.moves();
+        lock.receive(&datagram).assert_hints();
+        assert_eq!(lock.refusal(&token), (Code::UNAUTHORIZED, Some(Refusal::StaleNonce)), "{cut}");
+        assert_eq!((moves, lock.moves()), (cut - 1, cut - 1), "a replay opened");
+        let token = with(&nonce_of(&mut lock));
+        let mut phone = lock.open(&token, b"me", SECRET);
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{cut}");
     }
 }

@@ -183,7 +183,8 @@ pub fn wrap(
 /// The key of the lock's encrypted tokens.
 fn token_key(lock: &Lock, storage: &StorageKey) -> Result<Zeroizing<[u8; 16]>, ServerFault> {
     let key = storage.open(&lock.key_label(), &lock.token_key.0.0).map_err(|_| ServerFault::Seal)?;
-    key.as_slice().try_into().map(Zeroizing::new).map_err(|_| ServerFault::Records)
+    let key: &[u8; 16] = key.as_slice().try_into().map_err(|_| ServerFault::Records)?;
+    Ok(Zeroizing::new(*key))
 }
 
 /// COSE_Encrypt0 under a key that the lock has.

@@ -236,7 +236,12 @@ impl Lock<4, 2> {
 
     /// A lock without a clock, which asks for its own nonce in every token.
     pub fn with_nonces() -> Self {
-        let nonces = Nonces::new(&mut Counting(1 << 40), 600, 3600).unwrap();
+        Self::with_nonces_of(1 << 40)
+    }
+
+    /// The same; its nonces are of this start.
+    pub fn with_nonces_of(start: u64) -> Self {
+        let nonces = Nonces::new(&mut Counting(start), 600, 3600).unwrap();
         let mut lock = Self::new();
         lock.now.wall = Wall::Unknown;
         lock.trust = trust(Some(Box::leak(Box::new(nonces))));

@@ -33,7 +33,7 @@ fn check(building: &Building, mut client: Process) {
     assert_eq!((&said["revoked"], &said["dead"]), (&json!("done"), &json!(["invalid_grant", 401])), "{said}");
 }
 
-/// R8414-3-01, R9126-2.2-01, R9449-8.1-01, R9207-2-01, R7009-2.1-01
+/// R8414-3-01, R9126-2.2-01, R9449-8.1-01, R9207-2-01, R7009-2-01, R7009-2.1-03
 #[test]
 fn interop_openid_client_signs_in_with_pushed_requests_and_nonces() {
     let building = Building::open().unwrap();
