@@ -156,7 +156,8 @@ pub fn encrypted(
     if let Some(signer) = signer {
         plaintext = Zeroizing::new(sign(plaintext.to_vec(), signer)?);
     }
-    tagged(for_lock(&plaintext, lock, &token_key(lock, storage)?, entropy)?)
+    let key = token_key(lock, storage)?;
+    tagged(for_lock(&plaintext, lock, &key, entropy)?)
 }
 
 /// Encrypts a symmetric key for a lock, so that a token may carry it that others can read (RFC 8747 §3.3). An OSCORE secret is no
@@ -173,7 +174,8 @@ pub fn wrap(
     let mut plaintext = Zeroizing::new(Vec::with_capacity(64));
     ciborium::into_writer(&key.value(), &mut *plaintext).map_err(|_| ServerFault::Records)?;
     let failed = |_| ServerFault::Seal;
-    let secret = Zeroizing::new(hkdf_sha256_extract(&RustCrypto, &[], &*token_key(lock, storage)?).map_err(failed)?);
+    let key = token_key(lock, storage)?;
+    let secret = Zeroizing::new(hkdf_sha256_extract(&RustCrypto, &[], &*key).map_err(failed)?);
     let mut wrapping = Zeroizing::new([0; 16]);
     hkdf_sha256_expand(&RustCrypto, &secret, WRAPPING, &mut *wrapping).map_err(failed)?;
     let wrapped = for_lock(&plaintext, lock, &wrapping, entropy)?;
