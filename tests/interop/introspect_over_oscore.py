@@ -25,6 +25,7 @@ async def main(server, given):
             code=aiocoap.POST, uri=f"{server}/introspect", content_format=ACE_CBOR, payload=payload
         )
         response = await asyncio.wait_for(coap.request(message).response, 20)
+        assert response.opt.content_format == ACE_CBOR, response.opt
         answer = cbor2.loads(response.payload) if response.payload else {}
         return {"code": str(response.code), "answer": plain(answer)}
 

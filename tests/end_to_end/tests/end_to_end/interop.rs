@@ -113,12 +113,8 @@ fn interop_pycose_verifies_our_maced_token() {
     let key = Key::generate().unwrap();
     let req_cnf = json!({ "jwk": key.jwk() }).to_string();
     let audience = "urn:latchwork:lock:vault";
-    let form = [
-        ("grant_type", "client_credentials"),
-        ("audience", audience),
-        ("scope", "door:open"),
-        ("req_cnf", &req_cnf),
-    ];
+    let form =
+        [("grant_type", "client_credentials"), ("audience", audience), ("scope", "door:open"), ("req_cnf", &req_cnf)];
     let answer = ask(&building, &form, Some((&key, now()))).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let token = hex_of(&answer.body["access_token"]).unwrap();
@@ -174,7 +170,8 @@ fn interop_aiocoap_asks_our_token_endpoint_over_oscore() {
     assert_eq!(claims["8"]["4"], answer["8"]["4"], "the lock's secret is the client's");
 }
 
-/// A lock of another stack would ask like this. R9200-5.9.1-01, R9200-5.9.2-02
+/// A lock of another stack would ask like this. R9200-5.9.1-02, R9200-5.9.2-01, R9200-5.9.2-04, R9200-5.9.3-01, R9200-5.9.3-02,
+/// R9200-5.9.3-04
 #[test]
 fn interop_aiocoap_introspects_over_oscore() {
     let building = Building::open().unwrap();
@@ -204,6 +201,8 @@ fn interop_aiocoap_introspects_over_oscore() {
     for inactive in ["foreign", "noise"] {
         assert_eq!(said[inactive], json!({ "code": "2.01 Created", "answer": { "10": false } }), "{said}");
     }
-    assert_eq!(said["no question"]["code"], "4.00 Bad Request", "{said}");
-    assert_eq!(said["in the clear"], json!({ "code": "4.01 Unauthorized", "answer": {} }), "{said}");
+    assert_eq!((&own["38"], own["8"]["4"]["2"].as_str().unwrap().len()), (&json!(2), 32), "profile and secret: {said}");
+    for (refused, code, error) in [("no question", "4.00 Bad Request", 1), ("in the clear", "4.01 Unauthorized", 2)] {
+        assert_eq!(said[refused], json!({ "code": code, "answer": { "30": error } }), "{said}");
+    }
 }
