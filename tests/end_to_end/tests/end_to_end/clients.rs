@@ -103,7 +103,8 @@ fn interop_oauth4webapi_asks_everything_strictly() {
     assert_eq!((&client["live"], &client["others"]), (&json!(true), &inactive), "a foreign audience: {said}");
     assert_eq!((&client["still"], &client["dead"]), (&json!(true), &inactive), "{said}");
     assert_eq!((&client["again"], &client["wrong"]), (&json!("done"), &json!("invalid_client")), "{said}");
-    assert_ne!(client["nobody"]["active"], true, "no resource server: {said}");
+    // 403 without a word, as RFC 9200 §5.9.3 wants it.
+    assert_eq!(client["nobody"], "OAUTH_RESPONSE_IS_NOT_JSON", "no resource server: {said}");
     assert_eq!((&ground["issuer"], &ground["pushed"]), (&json!(building.issuer), &json!([true, true])), "{said}");
     for (what, error) in [("plain", "invalid_request"), ("elsewhere", "invalid_request"), ("forged", "invalid_client")]
     {
