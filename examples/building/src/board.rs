@@ -1,4 +1,5 @@
-//! A lock on a microcontroller: the image of `examples/door-lock/cortex-m` in QEMU, and the serial line or the network that it is on.
+//! A lock on a microcontroller: the image of `examples/door-lock/cortex-m` or `examples/door-lock/c` in QEMU, and the serial line or the network
+//! that it is on.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -12,11 +13,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use latchwork_door_lock_slip::{Decoder, Packet, encode};
+use tempfile::TempDir;
 
-use crate::building::program;
+use crate::building::{program, repository};
 use crate::{Outcome, Process};
 
-/// A running board. Its flash chip is a file and outlives it.
+/// A running board. Its flash chip is a file and outlives it; that of the lock in C is its image.
 pub struct Board {
     /// The QEMU process; what the lock says on its console is its output.
     pub process: Process,
@@ -89,9 +91,13 @@ fn qemu(variant: &str, chip: &Path) -> Outcome<Command> {
         _ => ("mps2-an386", "cortex-m4"),
     };
     let mut command = Command::new("qemu-system-arm");
-    command.arg("-machine").arg(format!("{machine},memory-backend=chip"));
     command.args(["-cpu", cpu, "-display", "none", "-monitor", "none"]);
     command.args(["-semihosting-config", "enable=on,target=native"]);
+    if variant == IN_C {
+        command.args(["-machine", machine, "-kernel"]).arg(chip);
+        return Ok(command);
+    }
+    command.arg("-machine").arg(format!("{machine},memory-backend=chip"));
     command.arg("-object").arg(format!(
         "memory-backend-file,id=chip,size={},share=on,mem-path={}",
         fs::metadata(chip)?.len(),
@@ -149,10 +155,13 @@ pub fn instructions_per_tick(variant: &str) -> u64 {
     if variant.ends_with("-m33") { 50 } else { 40 }
 }
 
-/// A variant of the image, as `examples/door-lock/cortex-m/build` leaves it.
+/// A variant of the image, as its `build` leaves it; the one in C is enrolled nowhere.
 pub fn image(variant: &str) -> Outcome<PathBuf> {
     let here = std::env::current_exe()?;
-    let built = |target: &Path| target.join(format!("cortex-m/door-lock-{variant}"));
+    let built = |target: &Path| match variant {
+        IN_C => target.join("capi/door-lock-software"),
+        _ => target.join(format!("cortex-m/door-lock-{variant}")),
+    };
     let found = here.ancestors().skip(1).take(3).map(built).find(|path| path.exists());
     found.ok_or_else(|| format!("the image {variant} is not built: make image").into())
 }
@@ -163,13 +172,36 @@ pub const EVERYTHING: &str = "es256-p256";
 /// The same on Ethernet.
 pub const EVERYTHING_UDP: &str = "es256-p256-udp";
 
+/// The lock in C.
+pub const IN_C: &str = "c";
+
 /// Writes the chip of a board: what `latchwork lock enroll` wrote for the lock, and its own key if it has one.
 pub fn write_chip(config: &Path, key: Option<&Path>, chip: &Path) -> Outcome<()> {
     let mut command = Command::new(program("door-lock")?);
     command.arg("flash").arg("--config").arg(config).arg("--chip").arg(chip);
-    if let Some(key) = key {
-        command.arg("--key").arg(key);
+    done(with_key(&mut command, key))
+}
+
+/// The same for the lock in C, which is compiled with what it is told.
+pub fn link_chip(config: &Path, key: Option<&Path>, chip: &Path) -> Outcome<()> {
+    let directory = TempDir::with_prefix("latchwork-")?;
+    let mut command = Command::new(program("door-lock")?);
+    command.arg("header").arg("--config").arg(config).arg("--out").arg(directory.path().join("lock_config.h"));
+    done(with_key(&mut command, key))?;
+    let built = image(IN_C)?;
+    let target = built.ancestors().nth(2).ok_or("no target directory")?;
+    let mut link = Command::new(repository()?.join("examples/door-lock/c/link"));
+    done(link.env("CARGO_TARGET_DIR", target).arg("software").arg(directory.path()).arg(chip))
+}
+
+fn with_key<'c>(command: &'c mut Command, key: Option<&Path>) -> &'c mut Command {
+    match key {
+        Some(key) => command.arg("--key").arg(key),
+        None => command,
     }
+}
+
+fn done(command: &mut Command) -> Outcome<()> {
     let output = command.output()?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::board::{EVERYTHING, EVERYTHING_UDP, Pace};
+use crate::board::{EVERYTHING, EVERYTHING_UDP, IN_C, Pace};
 use crate::{Browser, Lock, Outcome, Phone, Process, Witness};
 
 /// What the company runs.
@@ -44,6 +44,8 @@ pub enum Body {
     Board(&'static str),
     /// The same on Ethernet.
     BoardUdp(&'static str),
+    /// Microcontrollers with the lock in C, which have a clock.
+    InC,
 }
 
 /// The doors that have a running lock.
@@ -103,6 +105,7 @@ impl Building {
                 (Body::Board(_), "side") => Some(("exi", EVERYTHING)),
                 (Body::BoardUdp(mode), "front") => Some((mode, EVERYTHING_UDP)),
                 (Body::BoardUdp(_), "side") => Some(("exi", EVERYTHING_UDP)),
+                (Body::InC, "front" | "side") => Some(("clock", IN_C)),
                 _ => None,
             };
             let lock = match board {
@@ -237,7 +240,7 @@ impl Building {
     }
 
     /// Builds the lock anew on a board with the image of this variant, where its timer counts instructions, and enrols it without a clock
-    /// (`exi`). With `alg` its tokens are signed by that algorithm. Its address is another one then.
+    /// (`exi`), but for the one in C. With `alg` its tokens are signed by that algorithm. Its address is another one then.
     pub fn measure_on(&mut self, name: &str, variant: &'static str, alg: Option<&str>) -> Outcome<()> {
         drop(self.locks.remove(name));
         let (locks, logs) = (self.path("locks"), self.path("logs"));
@@ -245,7 +248,8 @@ impl Building {
         for kind in ["lock", "chip", "key"] {
             let _ = fs::remove_file(locks.join(format!("{name}.{kind}")));
         }
-        let file = self.enroll_with(name, &["--clock", "exi", "--replace"])?;
+        let clock = if variant == IN_C { "clock" } else { "exi" };
+        let file = self.enroll_with(name, &["--clock", clock, "--replace"])?;
         let key = EDHOC.contains(&name).then(|| self.lock_key(name));
         let at = (&*locks, &*logs);
         let lock = Lock::on_board(name, &file, key.as_deref(), at, (variant, Pace::Instructions))?;

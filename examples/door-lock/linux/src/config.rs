@@ -1,5 +1,7 @@
 //! The lock's file, as `latchwork lock enroll` writes it.
 
+pub(crate) mod header;
+
 use crate::online::Account;
 use latchwork_ace::Aif;
 use latchwork_ace::aif::Methods;
@@ -114,6 +116,9 @@ pub(crate) enum Wrong {
         "clock, groups, mac_key: a board without files wants a lock that was enrolled with `nonce` or `exi`, in no group, and for signed tokens"
     )]
     Board,
+    /// The lock in C has no flash for numbers, and its library reads no MACs.
+    #[error("clock, mac_key: the lock in C wants to be enrolled with `clock` or `nonce`, and for tokens without a MAC")]
+    InC,
     /// More than a page holds.
     #[error("as_keys, scopes: more than fit the flash of a board")]
     Page,

@@ -71,6 +71,18 @@ enum Verb {
         #[arg(long)]
         chip: PathBuf,
     },
+    /// Write the configuration that the lock in C is compiled with (`examples/door-lock/c`).
+    Header {
+        /// What `latchwork lock enroll` wrote for this lock.
+        #[arg(long)]
+        config: PathBuf,
+        /// The private half of the credential that the server knows, as `keygen` wrote it. Without it there is no EDHOC.
+        #[arg(long)]
+        key: Option<PathBuf>,
+        /// Where it goes, `DIRECTORY/lock_config.h`; must not exist yet.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Make a static Diffie-Hellman key, and print its credential (a CCS, in hex) for the server to know.
     Keygen {
         /// Where the private half goes; must not exist yet.
@@ -96,6 +108,7 @@ fn main() -> ExitCode {
             )
         }
         Verb::Flash { config, key, chip } => flash::flash(&config, key.as_deref(), &chip),
+        Verb::Header { config, key, out } => config::header::header(&config, key.as_deref(), &out),
         Verb::Keygen { key } => keygen::keygen(&key).map_err(serve::Fault::from),
     };
     match done {

@@ -242,5 +242,5 @@ const REVOKED: usize = 4096;
 const TICK: Duration = Duration::from_millis(200);
 
 /// How long a client may take to fetch a token for a nonce, and how long its rights then last, in seconds.
-const NONCE_FRESH: u64 = 600;
-const NONCE_RIGHTS: u64 = 3600;
+pub(crate) const NONCE_FRESH: u64 = 600;
+pub(crate) const NONCE_RIGHTS: u64 = 3600;

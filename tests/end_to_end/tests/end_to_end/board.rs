@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use latchwork_building::attack::Attacker;
 use latchwork_building::board::{self, Board, EVERYTHING_UDP, Wire};
 use latchwork_building::people::EMMA;
+use latchwork_building::story::token_of;
 use latchwork_building::{Body, Building, Phone};
 
 fn moves(building: &Building, lock: &str) -> usize {
@@ -97,6 +99,30 @@ fn a_phone_opens_a_microcontroller_on_ethernet() {
     reboot(&mut building, &phone);
     phone.run(&["open", "front"]).unwrap();
     assert_eq!(moves(&building, "front"), 2);
+}
+
+/// The library behind a C compiler, enrolled as its header says: encrypted tokens at the front door, EDHOC at the side door, a power cut.
+#[test]
+fn a_phone_opens_a_lock_in_c() {
+    let mut building = Building::open_staged("info", "", Body::InC).unwrap();
+    let phone = emma(&building);
+    phone.run(&["fetch", "side"]).unwrap();
+    phone.run(&["open", "front", "--times", "2"]).unwrap();
+    assert_eq!(moves(&building, "front"), 2);
+    building.stop_server();
+    building.stop_provider();
+    reboot(&mut building, &phone);
+    phone.run(&["open", "front"]).unwrap();
+    assert_eq!(moves(&building, "front"), 3, "what it was told is in its image");
+
+    let token = token_of(&building, "emma", "urn:latchwork:lock:side").unwrap();
+    let stolen = Attacker::at(building.lock("side").unwrap().address).unwrap().upload_bare(&token).unwrap();
+    assert_eq!((&*stolen.code, moves(&building, "side")), ("4.01", 0), "who has no key has nothing of a token");
+    let opened = phone.run(&["open", "side", "--times", "2"]).unwrap();
+    let lines: Vec<_> = opened.lines().collect();
+    assert!(lines[0].starts_with("opened side: 2 round trips"), "{opened}");
+    assert!(lines[1].starts_with("opened side: 1 round trips"), "{opened}");
+    assert_eq!(moves(&building, "side"), 2);
 }
 
 /// Who stands on the same wire can put any frame on it: none of these stops a lock, and none is answered.

@@ -1,10 +1,10 @@
 //! The images, and what is done with each.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use latchwork_building::attack::Attacker;
-use latchwork_building::board::image;
+use latchwork_building::board::{IN_C, image};
 use latchwork_building::people::EMMA;
 use latchwork_building::story::{key_of, token_of};
 use latchwork_building::{Building, Outcome, Phone};
@@ -17,29 +17,27 @@ use crate::steps::Steps;
 pub(crate) struct Row {
     /// What its figures are called by.
     pub(crate) name: &'static str,
-    /// Where it is, by that name.
-    pub(crate) image: fn(&str) -> Outcome<PathBuf>,
     /// Uses it as a lock of the building.
     pub(crate) visit: fn(&mut Building, &'static str, &mut Figures) -> Outcome<()>,
 }
 
 /// Every image that is measured.
 pub(crate) const ROWS: &[Row] = &[
-    Row { name: "symmetric", image, visit: encrypted },
-    Row { name: "es256-p256", image, visit: signed },
-    Row { name: "es256-cortex-m4", image, visit: signed },
-    Row { name: "eddsa", image, visit: signed_by_eddsa },
-    Row { name: "eddsa-small", image, visit: signed_by_eddsa },
-    Row { name: "es256-p256-udp", image, visit: signed },
-    Row { name: "symmetric-m0", image, visit: encrypted },
-    Row { name: "symmetric-m33", image, visit: encrypted },
-    Row { name: "c", image: in_c, visit: nobody },
+    Row { name: "symmetric", visit: encrypted },
+    Row { name: "es256-p256", visit: signed },
+    Row { name: "es256-cortex-m4", visit: signed },
+    Row { name: "eddsa", visit: signed_by_eddsa },
+    Row { name: "eddsa-small", visit: signed_by_eddsa },
+    Row { name: "es256-p256-udp", visit: signed },
+    Row { name: "symmetric-m0", visit: encrypted },
+    Row { name: "symmetric-m33", visit: encrypted },
+    Row { name: IN_C, visit: both },
 ];
 
 impl Row {
     /// Measures it.
     pub(crate) fn measure(&self, building: &mut Building, figures: &mut Figures) -> Outcome<()> {
-        let (flash, statics) = size(&(self.image)(self.name)?)?;
+        let (flash, statics) = size(&image(self.name)?)?;
         figures.insert(format!("{}: flash, bytes", self.name), flash);
         if statics > 0 {
             figures.insert(format!("{}: statics, bytes", self.name), statics);
@@ -114,9 +112,10 @@ fn signed_by_eddsa(building: &mut Building, name: &'static str, figures: &mut Fi
     Ok(())
 }
 
-/// Size only.
-fn nobody(_: &mut Building, _: &str, _: &mut Figures) -> Outcome<()> {
-    Ok(())
+/// One image for both doors.
+fn both(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    encrypted(building, name, figures)?;
+    signed(building, name, figures)
 }
 
 /// A token that is checked like any other, and refused for its way in.
@@ -130,13 +129,6 @@ fn phone(building: &Building, name: &str) -> Outcome<Phone> {
     let phone = building.phone(name);
     phone.sign_in(&building.browser()?, EMMA, &[])?;
     Ok(phone)
-}
-
-/// The lock in C.
-fn in_c(_: &str) -> Outcome<PathBuf> {
-    let beside = image("symmetric")?;
-    let target = beside.ancestors().nth(2).ok_or("no target directory")?;
-    Ok(target.join("capi/door-lock-software"))
 }
 
 /// Bytes that are burnt into flash, and bytes of statics.
