@@ -6,8 +6,8 @@
 
 #include "board.h"
 #include "line.h"
-#include "lock_config.h"
 #include "latchwork.h"
+#include <lock_config.h> /* of the directory that `link` was given, not the one beside this file */
 #ifdef ACCELERATED
 #include "accelerator.h"
 #endif
