@@ -74,13 +74,15 @@ static const LatchworkBoard functions = {
 #endif
 };
 
-static void say_cost(const LatchworkEvent *event, uint32_t ticks, uint32_t stack) {
-    static const char *const names[] = {
-        "repeated", "uploaded", "updated", "refused", "unauthorized", "lapsed", "not-verified",     "denied",           "served",
-        "other",    "other",    "other",   "flash-failed", "begun",   "other",  "handshake-failed", "other",
-    };
+/* By LatchworkEventKind. */
+static const char *const events[] = {
+    "repeated", "uploaded", "updated", "refused", "unauthorized", "lapsed", "not-verified",     "denied",           "served",
+    "other",    "other",    "other",   "flash-failed", "begun",   "other",  "handshake-failed", "other",
+};
+
+static void say_cost(const char *what, uint32_t ticks, uint32_t stack) {
     board_say("did ");
-    board_say(names[event->kind]);
+    board_say(what);
     board_say(" ticks ");
     board_say_number(ticks);
     board_say(" stack ");
@@ -100,13 +102,17 @@ static void say_cost(const LatchworkEvent *event, uint32_t ticks, uint32_t stack
 int main(void) {
     static uint8_t frame[LINE_FRAME], answer[LINE_HEADERS + LATCHWORK_DATAGRAM];
     LatchworkLock *lock;
+    board_paint();
+    uint32_t before = board_ticks();
     LatchworkStatus status = latchwork_start(memory, sizeof memory, &lock_config, &functions, &lock);
+    uint32_t ticks = board_ticks() - before, stack = board_painted();
     if (status != LATCHWORK_STATUS_OK) {
         board_say("the lock does not start: ");
         board_say_number(status);
         board_say("\n");
         return 1;
     }
+    say_cost("start", ticks, stack);
     lock_bolt();
     board_say("locked, and waiting\n");
     for (;;) {
@@ -119,11 +125,11 @@ int main(void) {
         const uint8_t *datagram = line_receive(frame, &len, &peer);
         if (!datagram) continue;
         board_paint();
-        uint32_t before = board_ticks();
+        before = board_ticks();
         status = latchwork_receive(lock, peer, datagram, len, answer + LINE_HEADERS, LATCHWORK_DATAGRAM, &out_len, &event);
-        uint32_t ticks = board_ticks() - before, stack = board_painted();
+        ticks = board_ticks() - before, stack = board_painted();
         if (status == LATCHWORK_STATUS_OK) line_answer(frame, answer, out_len);
-        if (status <= LATCHWORK_STATUS_SILENT) say_cost(&event, ticks, stack);
+        if (status <= LATCHWORK_STATUS_SILENT) say_cost(events[event.kind], ticks, stack);
     }
 }
 

@@ -107,23 +107,21 @@ pub unsafe extern "C" fn latchwork_start(
     if !board.is_whole() {
         return Status::BadBoard;
     }
-    // SAFETY: the caller's.
-    match unsafe { started(config, settings, *board) } {
-        Ok(inner) => {
-            // SAFETY: not null, aligned, long enough and the caller's to give; so is the place for the pointer.
-            unsafe {
-                place.write(Lock { entered: false, inner });
-                lock.write(place);
-            }
-            Status::Ok
+    // SAFETY: not null, aligned, long enough and the caller's to give; so is the place for the pointer, and the rest.
+    unsafe {
+        if let Err(status) = start_in(place, config, settings, *board) {
+            return status;
         }
-        Err(status) => status,
+        lock.write(place);
     }
+    Status::Ok
 }
 
+/// Makes the lock part by part where it stays: one that is made elsewhere and moved there takes the stack of a second.
+///
 /// # Safety
-/// Both are one config, which keeps its promises.
-unsafe fn started(config: *const Config, settings: &Config, mut board: Board) -> Result<Inner, Status> {
+/// `place` is memory for a lock. Both are one config, which keeps its promises.
+unsafe fn start_in(place: *mut Lock, config: *const Config, settings: &Config, mut board: Board) -> Result<(), Status> {
     let mut seed = [0; 8];
     board.fill(&mut seed).map_err(|_| Status::NoRandom)?;
     let (fresh, rights) = (settings.nonce_fresh, settings.nonce_rights);
@@ -131,32 +129,43 @@ unsafe fn started(config: *const Config, settings: &Config, mut board: Board) ->
         0 => None,
         _ => Some(Nonces::new(&mut board, fresh, rights).map_err(|_| Status::NoRandom)?),
     };
-    let mut sessions = Sessions::new();
     // SAFETY: the caller's; a credential stays as it is for as long as the lock is used.
-    let (secrets, crypto, handshakes) = unsafe {
+    unsafe {
         let crypto = Crypto(board.peripherals());
         if !crypto.is_whole() {
             return Err(Status::BadBoard);
         }
         let secrets = settings.secrets()?;
         settings.paths()?;
+        let handshakes = handshakes(settings.own_key()?, crypto)?;
+        // Every field: the compiler holds the list below.
+        let inner = &raw mut (*place).inner;
+        (&raw mut (*place).entered).write(false);
+        (&raw mut (*inner).config).write(config);
+        (&raw mut (*inner).board).write(board);
+        (&raw mut (*inner).crypto).write(crypto);
+        (&raw mut (*inner).secrets).write(secrets);
+        (&raw mut (*inner).nonces).write(nonces);
+        (&raw mut (*inner).sessions).write(Sessions::new());
+        (&raw mut (*inner).handshakes).write(handshakes);
+        (&raw mut (*inner).revoked).write(Revoked::new());
+        (&raw mut (*inner).exchanges).write(FixedExchanges::fixed(u64::from_be_bytes(seed)));
+        (&raw mut (*inner).room).write(Room::new());
+        let Inner { board, crypto, secrets, sessions, .. } = &mut *inner;
         // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
-        settings.trust(&secrets, None, |trust| sessions.remember(trust, &mut board, &crypto).is_ok())?;
-        (secrets, crypto, handshakes(settings.own_key()?, crypto)?)
-    };
-    Ok(Inner {
-        config,
-        board,
-        crypto,
-        secrets,
-        nonces,
-        sessions,
-        handshakes,
-        revoked: Revoked::new(),
-        exchanges: FixedExchanges::fixed(u64::from_be_bytes(seed)),
-        room: Room::new(),
-    })
+        let remembered = settings.trust(secrets, None, |trust| sessions.remember(trust, board, &*crypto).is_ok());
+        if remembered.is_err() {
+            core::ptr::drop_in_place(place);
+        }
+        remembered.map(drop)
+    }
 }
+
+// Whoever adds a field has to write it above.
+#[rustfmt::skip]
+const _: fn(Lock) = |Lock { entered: _, inner: Inner {
+    config: _, board: _, crypto: _, secrets: _, nonces: _, sessions: _, handshakes: _, revoked: _, exchanges: _, room: _,
+} }| ();
 
 /// Takes in a datagram of `len` bytes from `peer`, whatever number the firmware gives to an address. On `Ok`, `out_len` bytes of
 /// `out` are to be sent back to it. `event`, if not null, says what happened.

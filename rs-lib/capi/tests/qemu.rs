@@ -47,6 +47,7 @@ impl Board {
         line.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let _ = std::fs::remove_file(&socket);
         let mut board = Self { qemu, console, line, sent: 0 };
+        assert!(board.said().starts_with("did start "));
         assert_eq!([board.said(), board.said()], ["bolt locked", "locked, and waiting"]);
         board
     }

@@ -114,6 +114,10 @@ fn signed_by_eddsa(building: &mut Building, name: &'static str, figures: &mut Fi
 
 /// One image for both doors.
 fn both(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    building.measure_on("front", name, None)?;
+    let mut steps = Steps::since_boot(building.lock("front")?);
+    steps.are(&["start"])?;
+    steps.tell(name, figures);
     encrypted(building, name, figures)?;
     signed(building, name, figures)
 }

@@ -26,6 +26,11 @@ impl<'l> Steps<'l> {
         Ok(Self { lock, seen: lock.costs()?.len(), named: Vec::new(), held: 0 })
     }
 
+    /// With those since it was switched on, where it tells of its start.
+    pub(crate) fn since_boot(lock: &'l Lock) -> Self {
+        Self { lock, seen: 0, named: Vec::new(), held: 0 }
+    }
+
     /// Names the steps since the last call.
     pub(crate) fn are(&mut self, names: &[&str]) -> Outcome<()> {
         // It answers first and tells then.
