@@ -146,11 +146,11 @@ unsafe fn start_in(place: *mut Lock, config: *const Config, settings: &Config, m
         (&raw mut (*inner).crypto).write(crypto);
         (&raw mut (*inner).secrets).write(secrets);
         (&raw mut (*inner).nonces).write(nonces);
-        (&raw mut (*inner).sessions).write(Sessions::new());
+        put(&raw mut (*inner).sessions, Sessions::new);
         (&raw mut (*inner).handshakes).write(handshakes);
-        (&raw mut (*inner).revoked).write(Revoked::new());
-        (&raw mut (*inner).exchanges).write(FixedExchanges::fixed(u64::from_be_bytes(seed)));
-        (&raw mut (*inner).room).write(Room::new());
+        put(&raw mut (*inner).revoked, Revoked::new);
+        put(&raw mut (*inner).exchanges, || FixedExchanges::fixed(u64::from_be_bytes(seed)));
+        put(&raw mut (*inner).room, Room::new);
         let Inner { board, crypto, secrets, sessions, .. } = &mut *inner;
         // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
         let remembered = settings.trust(secrets, None, |trust| sessions.remember(trust, board, &*crypto).is_ok());
@@ -159,6 +159,16 @@ unsafe fn start_in(place: *mut Lock, config: *const Config, settings: &Config, m
         }
         remembered.map(drop)
     }
+}
+
+/// Makes a part in a frame of its own: one after the other they take the stack of the largest, not of all.
+///
+/// # Safety
+/// `place` is memory for it.
+#[inline(never)]
+unsafe fn put<T>(place: *mut T, make: impl FnOnce() -> T) {
+    // SAFETY: the caller's.
+    unsafe { place.write(make()) }
 }
 
 // Whoever adds a field has to write it above.
