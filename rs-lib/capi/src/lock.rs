@@ -151,14 +151,24 @@ unsafe fn start_in(place: *mut Lock, config: *const Config, settings: &Config, m
         put(&raw mut (*inner).revoked, Revoked::new);
         put(&raw mut (*inner).exchanges, || FixedExchanges::fixed(u64::from_be_bytes(seed)));
         put(&raw mut (*inner).room, Room::new);
-        let Inner { board, crypto, secrets, sessions, .. } = &mut *inner;
-        // A flash that cannot be read makes a lock that takes no tokens that count from receipt.
-        let remembered = settings.trust(secrets, None, |trust| sessions.remember(trust, board, &*crypto).is_ok());
+        let remembered = remember(&mut *inner, settings);
         if remembered.is_err() {
             core::ptr::drop_in_place(place);
         }
-        remembered.map(drop)
+        remembered
     }
+}
+
+/// Reads the whole config once, and from flash which tokens are over. A flash that cannot be read makes a lock that takes no tokens
+/// that count from receipt.
+///
+/// # Safety
+/// The config keeps its promises.
+#[inline(never)] // its tables are not on the stack while the parts are made
+unsafe fn remember(inner: &mut Inner, settings: &Config) -> Result<(), Status> {
+    let Inner { board, crypto, secrets, sessions, .. } = inner;
+    // SAFETY: the caller's.
+    unsafe { settings.trust(secrets, None, |trust| sessions.remember(trust, board, &*crypto).is_ok()) }.map(drop)
 }
 
 /// Makes a part in a frame of its own: one after the other they take the stack of the largest, not of all.
