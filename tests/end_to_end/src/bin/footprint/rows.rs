@@ -115,7 +115,7 @@ fn signed_by_eddsa(building: &mut Building, name: &'static str, figures: &mut Fi
 /// One image for both doors.
 fn both(building: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
     building.measure_on("front", name, None)?;
-    let mut steps = Steps::since_boot(building.lock("front")?);
+    let mut steps = Steps::since_boot(building.lock("front")?)?;
     steps.are(&["start"])?;
     steps.tell(name, figures);
     encrypted(building, name, figures)?;

@@ -26,9 +26,10 @@ impl<'l> Steps<'l> {
         Ok(Self { lock, seen: lock.costs()?.len(), named: Vec::new(), held: 0 })
     }
 
-    /// With those since it was switched on, where it tells of its start.
-    pub(crate) fn since_boot(lock: &'l Lock) -> Self {
-        Self { lock, seen: 0, named: Vec::new(), held: 0 }
+    /// With its start, of which it told before it was ready. Those of its place that were there before it told on the same console.
+    pub(crate) fn since_boot(lock: &'l Lock) -> Outcome<Self> {
+        let started = lock.costs()?.iter().rposition(|line| line.starts_with("did start "));
+        Ok(Self { lock, seen: started.ok_or("a lock that does not tell of its start")?, named: Vec::new(), held: 0 })
     }
 
     /// Names the steps since the last call.
