@@ -40,6 +40,7 @@ interop:
 	tests/interop/run
 	tests/interop/admin_api
 	$(CARGO) test --locked --quiet -p latchwork-end-to-end -- interop
+	$(CARGO) test --locked --quiet --manifest-path tests/interop/lakers/Cargo.toml --target-dir target/lakers
 
 # Turns the checks of rs-lib off, one at a time: each must be missed by a test.
 mutation:
