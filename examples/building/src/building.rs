@@ -240,7 +240,7 @@ impl Building {
     }
 
     /// Builds the lock anew on a board with the image of this variant, where its timer counts instructions, and enrols it without a clock
-    /// (`exi`), but for the one in C. With `alg` its tokens are signed by that algorithm. Its address is another one then.
+    /// (`exi`), but for the one in C. Its tokens are signed by `alg`, ES256 if none is given. Its address is another one then.
     pub fn measure_on(&mut self, name: &str, variant: &'static str, alg: Option<&str>) -> Outcome<()> {
         drop(self.locks.remove(name));
         let (locks, logs) = (self.path("locks"), self.path("logs"));
@@ -255,11 +255,9 @@ impl Building {
         let lock = Lock::on_board(name, &file, key.as_deref(), at, (variant, Pace::Instructions))?;
         self.locks.insert(name.to_owned(), lock);
         let declared = format!("[[lock]]\nname = {name:?}\n");
-        match alg {
-            Some(alg) => self.apply_changed(&[(&declared, &format!("{declared}tokens = {{ algs = [{alg:?}] }}\n"))]),
-            None => self.apply(),
-        }
-        .map(drop)
+        // Also where it is the usual one: what a declaration leaves out stays as it was for the image before.
+        let algs = format!("tokens = {{ algs = [{:?}] }}\n", alg.unwrap_or("ES256"));
+        self.apply_changed(&[(&declared, &format!("{declared}{algs}"))]).map(drop)
     }
 
     /// Ends the server, as a power cut would.
