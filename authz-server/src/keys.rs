@@ -8,6 +8,7 @@
 //! | `secrets.key` | keys the hash of client secrets |
 //! | `pairwise.key` | makes `sub` different for each audience |
 //! | `refresh.key` | makes a refresh token's successor |
+//! | `edhoc.key` | the static Diffie-Hellman key of EDHOC over CoAP; without it the server does not speak EDHOC |
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::core::rotation::Purpose;
 use crate::core::time::Timestamp;
 
+mod edhoc;
 mod file;
 pub mod kek;
 #[cfg(feature = "pkcs11")]
@@ -28,6 +30,7 @@ pub mod ring;
 pub mod seal;
 mod signer;
 
+pub use edhoc::EdhocKey;
 pub use file::{legacy, reseal};
 pub use kek::Kek;
 pub use ring::Ring;
@@ -175,6 +178,8 @@ pub struct Keys {
     pub pairwise: Key32,
     /// Keys the succession of refresh tokens.
     pub refresh: Key32,
+    /// The server's own key in EDHOC; a directory that was made before there was one has none.
+    pub edhoc: Option<EdhocKey>,
 }
 
 impl Keys {
@@ -210,6 +215,7 @@ impl Keys {
             secrets: key(SECRETS)?,
             pairwise: key(PAIRWISE)?,
             refresh: key(REFRESH)?,
+            edhoc: if dir.join(EDHOC).exists() { Some(EdhocKey::read(dir, key(EDHOC)?)?) } else { None },
             signing: Ring::default(),
         })
     }
@@ -251,11 +257,19 @@ impl Keys {
             secrets: Key32::random()?,
             pairwise: Key32::random()?,
             refresh: Key32::random()?,
+            edhoc: Some(EdhocKey::random()?),
         })
     }
 
-    fn files(&self) -> [(&'static str, &Key32); 4] {
-        [(STORAGE, self.storage.key()), (SECRETS, &self.secrets), (PAIRWISE, &self.pairwise), (REFRESH, &self.refresh)]
+    fn files(&self) -> Vec<(&'static str, &Key32)> {
+        let mut files = vec![
+            (STORAGE, self.storage.key()),
+            (SECRETS, &self.secrets),
+            (PAIRWISE, &self.pairwise),
+            (REFRESH, &self.refresh),
+        ];
+        files.extend(self.edhoc.as_ref().map(|key| (EDHOC, key.secret())));
+        files
     }
 }
 
@@ -263,6 +277,7 @@ const STORAGE: &str = "storage.key";
 const SECRETS: &str = "secrets.key";
 const PAIRWISE: &str = "pairwise.key";
 const REFRESH: &str = "refresh.key";
+const EDHOC: &str = "edhoc.key";
 
 /// A key that cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]

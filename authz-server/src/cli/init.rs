@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{Failure, admin_token};
 use crate::clock;
 use crate::config::{self, Config, FILE, TEMPLATE};
+use crate::core::bytes::hex;
 use crate::core::cases::CASES;
 use crate::core::cedar::{POLICIES, SCHEMA};
 use crate::files;
@@ -46,7 +47,7 @@ impl Init {
         // It may have been there, open to all.
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
             .map_err(|cause| Failure::io(dir.display(), cause))?;
-        Keys::create(&dir.join("keys"), &settings.keys.kek)?;
+        let keys = Keys::create(&dir.join("keys"), &settings.keys.kek)?;
         let fingerprint = certificate(&settings)?;
         public(&dir.join("policies/latchwork.cedarschema"), SCHEMA)?;
         for (name, text) in POLICIES {
@@ -56,7 +57,7 @@ impl Init {
         admin_token::make(dir, &settings)?;
         // Last: a directory with a configuration is a complete one. It may come to hold a secret.
         secret(&dir.join(FILE), config.as_bytes())?;
-        self.say(&fingerprint).map_err(|cause| Failure::io("standard output", cause))
+        self.say(&fingerprint, &keys).map_err(|cause| Failure::io("standard output", cause))
     }
 
     fn config(&self) -> Result<String, Failure> {
@@ -71,7 +72,7 @@ impl Init {
         Ok(format!("{before}\nissuer = {issuer}\n{after}"))
     }
 
-    fn say(&self, fingerprint: &str) -> std::io::Result<()> {
+    fn say(&self, fingerprint: &str, keys: &Keys) -> std::io::Result<()> {
         let dir = self.dir.display();
         let mut out = std::io::stdout().lock();
         writeln!(out, "configuration   {dir}/{FILE}")?;
@@ -79,6 +80,9 @@ impl Init {
         writeln!(out, "administration  {dir}/admin.token, good for a year")?;
         writeln!(out, "certificate     {dir}/tls/cert.pem, for development")?;
         writeln!(out, "fingerprint     sha256:{fingerprint}")?;
+        if let Some(key) = &keys.edhoc {
+            writeln!(out, "EDHOC           {}", hex(key.ccs()))?;
+        }
         writeln!(out, "next            latchwork serve --dir {dir}")
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Failure;
 use super::server::Server;
 use crate::config::Config;
+use crate::core::bytes::hex;
 use crate::core::rotation::Purpose;
 use crate::keys;
 use crate::shell::http::admin::Rotation;
@@ -45,6 +46,12 @@ enum Verb {
         #[command(flatten)]
         server: Server,
     },
+    /// Print the credential (CCS) by which clients know this server in EDHOC; makes the key in a directory that has none
+    Edhoc {
+        /// The server's directory
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
     /// Seal the key files under the key-encryption key of the configuration; while the server is stopped
     Seal {
         /// The server's directory
@@ -66,6 +73,15 @@ impl Keys {
                 super::say(&list.unwrap_or_default())
             }
             Verb::Remove { kid, server } => server.connect()?.remove("keys", &kid),
+            Verb::Edhoc { dir } => {
+                let kek = Config::load(&dir)?.keys.kek;
+                let dir = dir.join("keys");
+                let key = match keys::Keys::load(&dir, &kek)?.edhoc {
+                    Some(key) => key,
+                    None => keys::EdhocKey::create(&dir, &kek)?,
+                };
+                super::say_line(&hex(key.ccs()))
+            }
             Verb::Seal { dir, plain } => {
                 let kek = Config::load(&dir)?.keys.kek;
                 let dir = dir.join("keys");

@@ -5,6 +5,7 @@
 //! [`authenticate`]: super::authenticate
 
 use super::bytes::{Blob, Hash32, hex};
+use super::edhoc;
 use super::jwk::PublicKey;
 use super::records::ClientAuth;
 use super::refusal::CertificateFault;
@@ -19,6 +20,12 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 pub enum ChannelIdentity {
     /// The request verified under the OSCORE context of the client that it names (RFC 8613 §8.2).
     Oscore,
+    /// The request verified under the OSCORE context that came of an EDHOC handshake, in which the client proved this key
+    /// (RFC 9528 §5.4.3, Appendix A.1).
+    Edhoc {
+        /// The key.
+        key: PublicKey,
+    },
     /// The TLS handshake was signed by this certificate's key (RFC 8705 §2).
     Tls(Certificate),
     /// The DTLS handshake used the pre-shared key of this identity (RFC 4279 §2).
@@ -51,6 +58,10 @@ impl ChannelIdentity {
             }
             (Self::DtlsPsk { identity }, ClientAuth::DtlsPsk(registered)) if identity == registered => Ok(None),
             (Self::DtlsRawKey { key }, ClientAuth::RawPublicKey(registered)) if registered.contains(key) => {
+                Ok(Some(key.clone()))
+            }
+            // A key that was replaced since is none of the client's any more.
+            (Self::Edhoc { key }, ClientAuth::Edhoc(ccs)) if edhoc::key(&ccs.0).as_ref() == Some(key) => {
                 Ok(Some(key.clone()))
             }
             _ => return None,
@@ -311,13 +322,16 @@ mod tests {
             ("other", ChannelIdentity::DtlsPsk { identity: Blob(b"a".to_vec()) }),
             ("raw", ChannelIdentity::DtlsRawKey { key: key.clone() }),
             ("other", ChannelIdentity::DtlsRawKey { key: Pair::new(4).public() }),
+            ("edhoc", ChannelIdentity::Edhoc { key: key.clone() }),
+            ("other", ChannelIdentity::Edhoc { key: Pair::new(4).public() }),
         ];
         let registrations = [
             ("oscore", ClientAuth::Oscore),
             ("certificate", ClientAuth::SelfSignedTls(vec![Hash32::of(&[&der])])),
             ("certificate", ClientAuth::TlsClientAuth(CertificateName::SanDns("robot.example".into()))),
             ("psk", ClientAuth::DtlsPsk(Blob(b"a\0b".to_vec()))),
-            ("raw", ClientAuth::RawPublicKey(vec![key])),
+            ("raw", ClientAuth::RawPublicKey(vec![key.clone()])),
+            ("edhoc", ClientAuth::Edhoc(edhoc::of_key(&"robot".parse().unwrap(), &key).unwrap())),
             ("secret", ClientAuth::SecretHash(Hash32([0; 32]))),
             ("jwt", ClientAuth::PrivateKeyJwt(Vec::new())),
         ];

@@ -15,6 +15,7 @@ pub mod channel;
 mod cnf;
 pub mod device;
 pub mod dpop;
+pub mod edhoc;
 pub mod entropy;
 pub mod entry;
 pub mod exchange;

@@ -162,6 +162,8 @@ pub enum ClientAuth {
     DtlsPsk(Blob),
     /// One of these keys, as a DTLS raw public key (RFC 7250).
     RawPublicKey(Vec<PublicKey>),
+    /// EDHOC (RFC 9528) by the key in this CCS, whose `kid` is the client's id; over CoAP only.
+    Edhoc(Blob),
 }
 
 impl ClientAuth {
@@ -177,6 +179,7 @@ impl ClientAuth {
             Self::SelfSignedTls(_) => "self_signed_tls_client_auth",
             Self::DtlsPsk(_) => "dtls_psk",
             Self::RawPublicKey(_) => "dtls_raw_public_key",
+            Self::Edhoc(_) => "edhoc",
         }
     }
 }

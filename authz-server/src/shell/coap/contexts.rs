@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{BadMaterial, Context, Error, Id, Material};
-use latchwork_transport::{BoxFuture, Security};
+use latchwork_transport::{BoxFuture, Identity, Request, Security};
 use serde::Serialize;
 
 use crate::core::bytes::hex;
 use crate::core::bytes::{Blob, Hash32};
 use crate::core::change::{Change, Key, Rev};
+use crate::core::channel::ChannelIdentity;
+use crate::core::edhoc::{self, Sessions};
+use crate::core::jwk::PublicKey;
 use crate::core::names::ClientId;
 use crate::core::records::{OscoreClient, OscoreName, SenderNumbers};
 use crate::core::request::Face;
@@ -28,6 +31,8 @@ pub(super) struct Contexts {
     shell: Arc<Shell>,
     live: Mutex<Generations>,
     complaints: Mutex<Complaints>,
+    /// What came of EDHOC; never in the store, so a restart ends them.
+    sessions: Mutex<Sessions<Arc<Security>>>,
 }
 
 /// A context in memory.
@@ -59,13 +64,18 @@ enum Unusable {
 
 impl Contexts {
     pub(super) fn new(shell: Arc<Shell>) -> Self {
-        Self { shell, live: Mutex::default(), complaints: Mutex::default() }
+        Self { shell, live: Mutex::default(), complaints: Mutex::default(), sessions: Mutex::default() }
     }
 
     /// The context of that name, live or restored. An applied change makes it another.
     async fn named(&self, kid: &[u8], id_context: Option<&[u8]>) -> Result<Option<Arc<Security>>, Unusable> {
         if kid.len() > Id::MAX_LEN {
             return Ok(None);
+        }
+        if id_context.is_none()
+            && let Some(session) = self.sessions().find(kid, self.shell.now().0)
+        {
+            return Ok(Some(session));
         }
         let records = &self.shell.records;
         let name = Key::OscoreName((Blob(kid.to_vec()), id_context.map(|id| Blob(id.to_vec()))));
@@ -132,6 +142,44 @@ impl Contexts {
         Ok(())
     }
 
+    /// Who sent a request, by the context that verified it: no more than [`Security::new`] was told, here or by a handshake.
+    pub(super) fn who(&self, request: &Request) -> Option<(ClientId, ChannelIdentity)> {
+        let Identity { name, kid, .. } = request.peer.identity.as_ref()?;
+        if let Some((client, key)) = edhoc::named(name) {
+            // A notification is nothing that the client did.
+            if !request.notifies {
+                self.sessions().used(kid, self.shell.now().0);
+            }
+            return Some((client, ChannelIdentity::Edhoc { key }));
+        }
+        Some((name.parse().ok()?, ChannelIdentity::Oscore))
+    }
+
+    /// Whether requests may be called so by somebody.
+    pub(super) async fn is_taken(&self, kid: &[u8]) -> Result<bool, StoreError> {
+        if self.sessions().find(kid, self.shell.now().0).is_some() {
+            return Ok(true);
+        }
+        let name = Key::OscoreName((Blob(kid.to_vec()), None));
+        Ok(self.shell.records.find::<OscoreName>(&name).await?.is_some())
+    }
+
+    /// Keeps what came of a handshake of this client.
+    pub(super) fn open(&self, client: ClientId, key: &PublicKey, context: Context) {
+        let security = Security::new(&edhoc::name(&client, key), context);
+        let kid = Arc::clone(&security.identity().kid);
+        self.sessions().open(&kid, client, security, self.shell.now().0);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions<Arc<Security>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there may be one more audit line about somebody who proved nothing.
+    pub(super) fn may_complain(&self) -> bool {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).admit(self.shell.now().0)
+    }
+
     fn live(&self) -> MutexGuard<'_, Generations> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +206,7 @@ impl latchwork_transport::Contexts for Contexts {
     /// One audit line. The sender is whoever wrote the datagram, so nobody is made to wait for it.
     fn refused(&self, peer: SocketAddr, kid: Option<&[u8]>, error: &Error) {
         let now = self.shell.now().0;
-        if self.complaints.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
+        if self.may_complain() {
             self.shell.audit.record(&Unverified {
                 at: now,
                 face: Face::CborCoap,

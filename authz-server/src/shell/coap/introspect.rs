@@ -6,8 +6,8 @@ use latchwork_ace::IntrospectionRequest;
 use latchwork_coap::{Code, ContentFormat};
 use latchwork_transport::{Handler, Request, Response};
 
-use super::token::{client, fits, refused, slow};
-use crate::core::channel::ChannelIdentity;
+use super::contexts::Contexts;
+use super::token::{fits, refused, slow};
 use crate::core::introspect::Question;
 use crate::core::refusal::{OAuthError, Refusal};
 use crate::core::request::{Credential, Face, Presented};
@@ -17,26 +17,27 @@ use crate::shell::token::Denied;
 /// The resource.
 pub(super) struct Introspect {
     shell: Arc<Shell>,
+    contexts: Arc<Contexts>,
     body: usize,
 }
 
 impl Introspect {
     /// Payloads have at most `body` bytes.
-    pub(super) fn new(shell: Arc<Shell>, body: usize) -> Self {
-        Self { shell, body }
+    pub(super) fn new(shell: Arc<Shell>, contexts: Arc<Contexts>, body: usize) -> Self {
+        Self { shell, contexts, body }
     }
 }
 
 impl Handler for Introspect {
     async fn handle(&self, request: Request) -> Response {
-        let Some(id) = client(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
+        let Some((id, channel)) = self.contexts.who(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
         if let Err(refused) = fits(&request, self.body) {
             return refused;
         }
         let from = Some(request.peer.addr.ip());
         let decided = match IntrospectionRequest::decode(&request.payload) {
             Ok(asked) => {
-                let credential = Credential::Channel { id, channel: ChannelIdentity::Oscore };
+                let credential = Credential::Channel { id, channel };
                 let presented = Presented { credential, proof: None };
                 let question = Question::of_bytes(Face::CborCoap, asked.token);
                 self.shell.introspect(&presented, &question, from).await

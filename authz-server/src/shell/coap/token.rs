@@ -7,6 +7,7 @@ use latchwork_ace::registry::ErrorCode;
 use latchwork_coap::{Code, ContentFormat, OptionNumber, shortest};
 use latchwork_transport::{Handler, Request, Response};
 
+use super::contexts::Contexts;
 use crate::core::channel::ChannelIdentity;
 use crate::core::names::ClientId;
 use crate::core::refusal::{OAuthError, Refusal};
@@ -19,24 +20,25 @@ use crate::shell::{Shell, cbor};
 /// The resource.
 pub(super) struct Token {
     shell: Arc<Shell>,
+    contexts: Arc<Contexts>,
     body: usize,
 }
 
 impl Token {
     /// Payloads have at most `body` bytes.
-    pub(super) fn new(shell: Arc<Shell>, body: usize) -> Self {
-        Self { shell, body }
+    pub(super) fn new(shell: Arc<Shell>, contexts: Arc<Contexts>, body: usize) -> Self {
+        Self { shell, contexts, body }
     }
 }
 
 impl Handler for Token {
     async fn handle(&self, request: Request) -> Response {
-        let Some(client) = client(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
+        let Some((client, channel)) = self.contexts.who(&request) else { return refused(&OAuthError::INVALID_CLIENT) };
         if let Err(refused) = fits(&request, self.body) {
             return refused;
         }
         let from = Some(request.peer.addr.ip());
-        let decided = match read(&client, &request.payload) {
+        let decided = match read(&client, channel, &request.payload) {
             Ok((presented, asked)) => self.shell.token(&presented, &asked, from).await,
             Err(refusal) => self.shell.unread_by(Face::CborCoap, client, from, refusal),
         };
@@ -64,13 +66,8 @@ pub(super) fn fits(request: &Request, body: usize) -> Result<(), Response> {
     }
 }
 
-/// The client whose context verified the request. The names are ours, from [`Contexts`](super::Contexts).
-pub(super) fn client(request: &Request) -> Option<ClientId> {
-    request.peer.identity.as_ref()?.name.parse().ok()
-}
-
 /// What the payload asks for. It may repeat who asks, but no other way of showing it.
-fn read(client: &ClientId, payload: &[u8]) -> Result<(Presented, TokenRequest), Refusal> {
+fn read(client: &ClientId, channel: ChannelIdentity, payload: &[u8]) -> Result<(Presented, TokenRequest), Refusal> {
     let (asked, inside) = cbor::token_request(Face::CborCoap, payload)?;
     match inside {
         Credential::Nothing => {}
@@ -78,13 +75,7 @@ fn read(client: &ClientId, payload: &[u8]) -> Result<(Presented, TokenRequest), 
         Credential::Public { .. } => return Err(Refusal::Malformed("client_id is not the context's")),
         _ => return Err(Refusal::Malformed("the client authenticates in two ways")),
     }
-    Ok((
-        Presented {
-            credential: Credential::Channel { id: client.clone(), channel: ChannelIdentity::Oscore },
-            proof: None,
-        },
-        asked,
-    ))
+    Ok((Presented { credential: Credential::Channel { id: client.clone(), channel }, proof: None }, asked))
 }
 
 fn granted(issued: &IssuedResponse) -> Response {

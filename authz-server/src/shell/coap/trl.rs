@@ -6,8 +6,9 @@ use latchwork_coap::{Code, ContentFormat};
 use latchwork_transport::{Handler, Identity, Notifier, Request, Response};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::token::{client, slow};
-use crate::core::channel::ChannelIdentity;
+use super::contexts::Contexts;
+use super::token::slow;
+use crate::core::edhoc;
 use crate::core::request::{Credential, Presented};
 use crate::core::trl::{Query, Requester, problem};
 use crate::shell::Shell;
@@ -18,16 +19,17 @@ pub(super) const PATH: &str = "/trl";
 /// The resource.
 pub(super) struct Trl {
     shell: Arc<Shell>,
+    contexts: Arc<Contexts>,
 }
 
 impl Trl {
-    pub(super) fn new(shell: Arc<Shell>) -> Self {
-        Self { shell }
+    pub(super) fn new(shell: Arc<Shell>, contexts: Arc<Contexts>) -> Self {
+        Self { shell, contexts }
     }
 
     async fn answer(&self, request: &Request) -> Result<Response, Response> {
         let unauthorized = || Response::new(Code::UNAUTHORIZED);
-        let id = client(request).ok_or_else(unauthorized)?;
+        let (id, channel) = self.contexts.who(request).ok_or_else(unauthorized)?;
         if request.method != Code::GET {
             return Err(Response::new(Code::METHOD_NOT_ALLOWED));
         }
@@ -37,8 +39,7 @@ impl Trl {
         if !request.notifies {
             self.shell.admit(Some(request.peer.addr.ip()), Some(id.as_str())).map_err(slow)?;
         }
-        let presented =
-            Presented { credential: Credential::Channel { id, channel: ChannelIdentity::Oscore }, proof: None };
+        let presented = Presented { credential: Credential::Channel { id, channel }, proof: None };
         let who =
             self.shell.requester(&presented).await.map_err(|refusal| Response::new(Code(refusal.error().coap)))?;
         let pairs = request.query.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -69,7 +70,9 @@ pub(super) async fn notify(shell: Arc<Shell>, notifier: Notifier) {
     loop {
         match changes.recv().await {
             Ok(Requester::Client(id)) => {
-                let is = |identity: Option<&Identity>| identity.is_some_and(|identity| &*identity.name == id.as_str());
+                let is = |identity: Option<&Identity>| {
+                    identity.is_some_and(|identity| edhoc::owner(&identity.name) == id.as_str())
+                };
                 notifier.changed_for(PATH, is);
             }
             // These come by HTTP only.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{Undeclarable, wrong};
-use crate::core::bytes::{Hash32, unhex};
+use crate::core::bytes::{Blob, Hash32, unhex};
 use crate::core::channel::CertificateName;
+use crate::core::edhoc;
+use crate::core::jwk::PublicKey;
 use crate::core::names::{ClientId, LockName, Origin};
 use crate::core::records::{AceProfile, Client, ClientAuth, ClientKey, ClientKind, GrantKind};
 use crate::core::redirect;
@@ -39,6 +41,8 @@ pub struct DeclaredClient {
     keys: Vec<ClientKey>,
     #[serde(default)]
     oscore: bool,
+    /// The key that it proves in EDHOC: a JWK, or a COSE_Key or CCS in hexadecimal.
+    edhoc: Option<EdhocKey>,
     /// The one name in its certificate, which an authority of `http.mtls_ca` vouches for.
     tls_client_auth: Option<CertificateName>,
     /// SHA-256 of its own certificates, in hexadecimal.
@@ -50,6 +54,23 @@ pub struct DeclaredClient {
     /// The locks a resource server speaks for.
     #[serde(default)]
     locks: BTreeSet<LockName>,
+}
+
+/// A client's credential for EDHOC, in one of its forms.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EdhocKey {
+    Cbor(String),
+    Jwk(PublicKey),
+}
+
+impl EdhocKey {
+    fn credential(&self, id: &ClientId) -> Option<Blob> {
+        match self {
+            Self::Cbor(text) => edhoc::declared(id, text),
+            Self::Jwk(key) => edhoc::of_key(id, key),
+        }
+    }
 }
 
 impl std::fmt::Debug for DeclaredClient {
@@ -81,10 +102,13 @@ impl DeclaredClient {
         let ways = usize::from(self.secret.is_some())
             + usize::from(!self.keys.is_empty())
             + usize::from(self.oscore)
+            + usize::from(self.edhoc.is_some())
             + usize::from(self.tls_client_auth.is_some())
             + usize::from(!self.certificates.is_empty());
         if ways > 1 {
-            return Err(refuse("give one of secret, keys, oscore, tls_client_auth and certificates, not several"));
+            return Err(refuse(
+                "give one of secret, keys, oscore, edhoc, tls_client_auth and certificates, not several",
+            ));
         }
         if self.kind == Kind::Native && (self.tls_client_auth.is_some() || !self.certificates.is_empty()) {
             return Err(refuse("a native app has no certificate of its own; its installation key speaks for it"));
@@ -96,8 +120,22 @@ impl DeclaredClient {
         }
         let thumbprints: Option<Vec<Hash32>> = self.certificates.iter().map(|text| thumbprint(text)).collect();
         let thumbprints = thumbprints.ok_or_else(|| refuse("certificates are SHA-256 fingerprints in hexadecimal"))?;
+        if self.kind == Kind::Native && self.edhoc.is_some() {
+            return Err(refuse(
+                "a native app has no key of its own for EDHOC here; its installation key speaks for it",
+            ));
+        }
+        let credential = match &self.edhoc {
+            Some(key) => Some(key.credential(&self.id).ok_or_else(|| {
+                refuse(
+                    "edhoc is a P-256 key: a JWK, or a COSE_Key or CCS in hexadecimal; a kid in it is the client's id",
+                )
+            })?),
+            None => None,
+        };
         let auth = match (self.kind, &self.secret, self.oscore) {
             (_, None, false) if let [name] = self.tls_client_auth.as_slice() => ClientAuth::TlsClientAuth(name.clone()),
+            (_, None, false) if let Some(ccs) = credential => ClientAuth::Edhoc(ccs),
             (Kind::Native, None, false) if self.keys.is_empty() => ClientAuth::None,
             (Kind::Native, ..) => {
                 return Err(refuse("a native app keeps no secret; its installation key speaks for it"));
@@ -116,7 +154,7 @@ impl DeclaredClient {
                 Some(kept) if kept != ClientAuth::None => kept,
                 _ => {
                     return Err(refuse(
-                        "a confidential client needs a secret, keys, oscore = true, tls_client_auth or certificates",
+                        "a confidential client needs a secret, keys, oscore = true, edhoc, tls_client_auth or certificates",
                     ));
                 }
             },

@@ -215,7 +215,7 @@ async fn who_shows_nothing_gets_nothing() {
         let mut client = life.client(context).await;
         let got = client.request(Code::GET, "/.well-known/core", None, None, b"").await.unwrap();
         assert_eq!((got.code, got.content_format()), (Code::CONTENT, Some(ContentFormat::LINK_FORMAT)));
-        assert_eq!(got.payload, b"</token>;ct=19;osc,</introspect>;ct=19;osc,</trl>;ct=262;obs;osc");
+        assert_eq!(got.payload, b"</token>;ct=19;osc,</introspect>;ct=19;osc,</trl>;ct=262;obs;osc,</.well-known/edhoc>;rt=core.edhoc;ed-r;ed-csuite=2");
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::core::bytes::hex;
 use crate::core::change::Rev;
+use crate::core::edhoc;
 use crate::core::jwk::PublicKey;
 use crate::core::records::{Client, ClientAuth};
 use crate::core::registration::jwk;
@@ -13,6 +14,7 @@ pub(super) fn shown(client: &Client, rev: Rev) -> Value {
     match &client.auth {
         ClientAuth::PrivateKeyJwt(own) => keys.extend(own.iter().map(jwk)),
         ClientAuth::RawPublicKey(own) => keys.extend(own.iter().map(|key: &PublicKey| json!(key))),
+        ClientAuth::Edhoc(ccs) => keys.extend(edhoc::key(&ccs.0).map(|key| json!(key))),
         ClientAuth::TlsClientAuth(name) => certificate = Some(name),
         ClientAuth::SelfSignedTls(own) => certificates.extend(own.iter().map(|thumbprint| hex(&thumbprint.0))),
         ClientAuth::None | ClientAuth::SecretHash(_) | ClientAuth::Oscore | ClientAuth::DtlsPsk(_) => {}
