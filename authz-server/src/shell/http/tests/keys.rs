@@ -61,6 +61,7 @@ fn keys() -> Keys {
         secrets: key(2),
         pairwise: key(3),
         refresh: key(4),
+        edhoc: None,
     }
 }
 
