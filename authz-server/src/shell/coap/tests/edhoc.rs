@@ -139,6 +139,7 @@ fn asked_for(key: &P256Public) -> Vec<u8> {
     request.encode(&mut buffer).unwrap().to_vec()
 }
 
+/// EDHOC-3.1-03
 /// By both methods, named and by value: a token by client_credentials, and one for the very key that was proved.
 #[tokio::test]
 async fn a_robot_gets_tokens_by_its_own_key() {
@@ -175,6 +176,7 @@ async fn a_robot_gets_tokens_by_its_own_key() {
     }
 }
 
+/// R9528-5.4.3-01
 /// What ends a handshake: an EDHOC error that says nothing of credentials, a line in the audit log, no session.
 #[tokio::test]
 async fn handshakes_that_lead_nowhere() {
@@ -211,6 +213,7 @@ async fn handshakes_that_lead_nowhere() {
     assert_eq!(world.tokens().await, 0);
 }
 
+/// R9528-3.3.3-01, R9528-5.4.3-01
 /// message_3 twice, changed, of a forgotten or an unknown handshake; and what a session is worth after its client changed.
 #[tokio::test]
 async fn message_3_counts_once() {
@@ -257,6 +260,7 @@ async fn message_3_counts_once() {
     assert_eq!((got.code, got.protected), (Code::UNAUTHORIZED, false));
 }
 
+/// R9528-3.8-01, R9528-5.2.3-01
 /// Payloads that are no message_1, methods and formats that are not ours.
 #[tokio::test]
 async fn first_messages_that_are_refused() {
