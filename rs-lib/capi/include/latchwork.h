@@ -675,7 +675,8 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
 
 /*
  Takes in what a server's list of revoked tokens says: `payload` is the answer to a GET of its `/trl`, in Content-Format 262, of a
- full or a diff query (RFC 9770 §7, §8). `BadPayload` if it is none; then nothing has changed.
+ full or a diff query (RFC 9770 §7, §8), and `issuer` the position of that server in the configuration, counted from 0: its list ends only
+ tokens of its own. `BadPayload` if it is none; then nothing has changed.
 
  # Safety
  `lock` is one that was started and not stopped; `payload` points to `len` bytes.

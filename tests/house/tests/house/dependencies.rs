@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("rs-lib", PROTOCOL),
     ("capi", &["ace", "coap", "crypto", "edhoc", "rs-lib"]),
     ("client-sdk", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "transport"]),
-    ("authz-server", &["ace", "cbor", "coap", "crypto", "oscore", "transport"]),
+    ("authz-server", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "transport"]),
     ("door-lock-app", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib"]),
     ("door-lock-linux", &["ace", "cbor", "coap", "crypto", "edhoc", "oscore", "rs-lib", "transport", "door-lock-app"]),
     ("door-lock-slip", &[]),
