@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::board::{self, Board, Pace};
+use crate::board::{self, Board, IN_C, Pace};
 use crate::building::program;
 use crate::{Outcome, Process, Sniffer};
 
@@ -124,7 +124,8 @@ impl Lock {
     ) -> Outcome<Self> {
         let chip = directory.join(format!("{name}.chip"));
         if !chip.exists() {
-            board::write_chip(file, key, &chip)?;
+            let write = if variant == IN_C { board::link_chip } else { board::write_chip };
+            write(file, key, &chip)?;
         }
         let board = Board::start(&format!("lock-{name}"), variant, &chip, logs, pace)?;
         let (address, record) = (board.address(), board.process.log().to_owned());

@@ -122,7 +122,7 @@ fn server_keys(building: &Building, secrets: &mut Secrets) {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["kek.key", "pairwise.key", "refresh.key", "secrets.key", "storage.key"]);
+    assert_eq!(names, ["edhoc.key", "kek.key", "pairwise.key", "refresh.key", "secrets.key", "storage.key"]);
 
     let output = Command::new(program("examples/signing_keys").unwrap()).arg(&server).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
