@@ -6,13 +6,15 @@
 //! come back.
 //!
 //! A server takes back its own tokens and no others: a hash belongs to the server that named it, by its position in
-//! [`Trust::issuers`](crate::Trust::issuers). One that names many makes room among its own.
+//! [`Trust::issuers`](crate::Trust::issuers). One that names many makes room among its own: what a server revoked is pushed out by
+//! another only while it has more than its share of the places.
 
 use crate::clock::{Ends, Now, Standing};
 use crate::holder::{Holder, Names, TokenHash};
 use crate::replay::{Flash, FlashFailed};
 use crate::session::Sessions;
 use crate::trust::IssuerId;
+use core::cmp::Reverse;
 
 /// Hashes of revoked tokens, in memory that the application gives: `Revoked::<[_; 64]>::new()`.
 pub struct Revoked<T: ?Sized = [Option<Entry>]> {
@@ -135,15 +137,18 @@ impl Revoked {
         own.find(|revoked| names.contain(revoked))
     }
 
-    /// The server that has more than half of the places, if there is one (Boyer and Moore's vote).
-    fn majority(&self) -> Option<IssuerId> {
-        let issuers = || self.entries.iter().flatten().map(|entry| entry.issuer);
-        let (leader, _) = issuers().fold((None, 0usize), |(leader, lead), issuer| match lead {
-            0 => (Some(issuer), 1),
-            _ if leader == Some(issuer) => (leader, lead.saturating_add(1)),
-            _ => (leader, lead.saturating_sub(1)),
-        });
-        leader.filter(|leader| issuers().filter(|issuer| issuer == leader).count() > self.entries.len() / 2)
+    /// Of which server one has to go when `adding` names another token: of the one that would then have most. Where several have as
+    /// many it is the one that adds, else the one with the earliest. So nobody loses one of no more than a fair share to another.
+    fn gives(&self, adding: IssuerId) -> Option<IssuerId> {
+        let issuers = self.entries.iter().flatten().map(|entry| entry.issuer.0);
+        let rank = |issuer| {
+            let own = || self.entries.iter().flatten().filter(|entry| entry.is_of(issuer));
+            let earliest = own().map(|entry| entry.added).min()?;
+            let adds = issuer == adding;
+            Some((own().count().saturating_add(usize::from(adds)), adds, Reverse(earliest), issuer.0))
+        };
+        let (.., issuer) = (0..=issuers.max()?).map(IssuerId).filter_map(rank).max()?;
+        Some(IssuerId(issuer))
     }
 
     /// A revoked token came. It tells its number and its end, which are kept beside its hash.
@@ -163,10 +168,9 @@ impl Revoked {
         }
         self.added = self.added.wrapping_add(1);
         let entry = Entry { token, issuer, added: self.added, seen, unlisted: false };
-        // A free place, else that of one that is not needed any more, else that of the earliest: of the server that has
-        // most of them, so that none can push out what others revoked.
-        let crowd = self.majority();
-        let rank = |entry: &Entry| (!entry.is_done(now), crowd.is_some_and(|crowd| entry.issuer != crowd), entry.added);
+        // A free place, else that of one that is not needed any more, else that of the earliest of the server that has most.
+        let gives = self.gives(issuer);
+        let rank = |entry: &Entry| (!entry.is_done(now), gives.is_some_and(|gives| entry.issuer != gives), entry.added);
         let place = self.entries.iter_mut().min_by_key(|place| place.as_ref().map(rank));
         match place {
             Some(place) => place.replace(entry)?.seen,

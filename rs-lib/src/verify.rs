@@ -165,8 +165,8 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
         let claims = claims.map_err(Refusal::NotClaims)?;
 
         // In the order of RFC 9200 §5.10.1.1: the first that fails decides the answer.
-        let name = self.trust.issuer(issuer).map(|issuer| issuer.name);
-        let own = claims.iss.is_none_or(|iss| Some(iss) == name);
+        let name = self.trust.issuer(issuer).ok_or(Refusal::WrongIssuer)?.name;
+        let own = claims.iss.is_none_or(|iss| iss == name);
         refuse_unless!("iss", own, Refusal::WrongIssuer.into());
         let (ends, number) = self.period(&claims, issuer)?;
         let ours = claims.aud.is_some_and(|audience| self.is_for_us(audience, envelope, issuer));

@@ -70,6 +70,12 @@ fn what_is_refused() {
         ("nothing", Said::Answer(0, vec![]), Code::BAD_REQUEST, Refusal::Unknowable),
         ("half", Said::Answer(0, active().encode()[..20].to_vec()), Code::BAD_REQUEST, Refusal::Unknowable),
         ("in another's name", Said::Answer(1, active().encode()), Code::UNAUTHORIZED, Refusal::WrongIssuer),
+        (
+            "of a server that we do not trust, and it names none",
+            Said::Answer(2, active().without(ISS).encode()),
+            Code::UNAUTHORIZED,
+            Refusal::WrongIssuer,
+        ),
         ("expired", answers(&active().set(EXP, NOW)), Code::UNAUTHORIZED, Refusal::Expired),
         ("for another lock", answers(&active().set(AUD, "x")), Code::FORBIDDEN, Refusal::WrongAudience),
         ("for nobody", answers(&active().without(AUD)), Code::FORBIDDEN, Refusal::WrongAudience),

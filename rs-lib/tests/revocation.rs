@@ -6,7 +6,7 @@ mod support;
 use ciborium::value::Value;
 use latchwork_ace::TrlResponse;
 use latchwork_coap::Code;
-use latchwork_rs_lib::{Event, Refusal, TokenHash, Uptime, Wall};
+use latchwork_rs_lib::{Event, NoFlash, Now, Refusal, Revoked, Sessions, TokenHash, Uptime, Wall};
 use support::mint::*;
 use support::visitor::{FORMAT_61, Visitor};
 use support::*;
@@ -381,16 +381,75 @@ fn each_server_speaks_of_its_own_tokens() {
     }
 }
 
-/// A server that revokes without end pushes out its own.
+/// How many of the first, second, … server's hashes a lock keeps that has `K` places, after each of these servers in turn revoked another token.
+fn kept_of<const K: usize>(order: &[u8]) -> Vec<[usize; 4]> {
+    let (mut sessions, mut revoked) = (Sessions::<1, 1>::new(), Revoked::<[_; K]>::new());
+    let now = Now { wall: Wall::Unknown, uptime: Uptime(0) };
+    let hash = |turn: usize| TokenHash(core::array::from_fn(|at| turn.to_be_bytes().get(at).copied().unwrap_or(0)));
+    let after = |(turn, &issuer): (usize, &u8)| {
+        sessions.revoke(issuer, hash(turn), &mut revoked, &mut NoFlash, &now).unwrap();
+        assert!(revoked.contains(issuer, &hash(turn)), "{order:?}: what is new is kept");
+        [0, 1, 2, 3].map(|of| {
+            let own = || order[..=turn].iter().enumerate().filter(|(_, by)| **by == of).map(|(turn, _)| turn);
+            let count = revoked.in_order().filter(|(_, kept)| kept.issuer == of).count();
+            let latest = own().skip(own().count() - count).all(|turn| revoked.contains(of, &hash(turn)));
+            assert!(latest, "{order:?}: the earliest of a server go first");
+            count
+        })
+    };
+    order.iter().enumerate().map(after).collect()
+}
+
+/// Whatever the order in which servers revoke, and however many of them there are: nobody's flood costs another one that has no more than its
+/// share of the places, and a place is lost only to who has fewer.
 #[test]
 fn no_server_pushes_out_what_others_revoked() {
-    let mut lock = Lock::new();
-    let theirs = [101, 102].map(|byte| TokenHash([byte; 32]));
-    learn_from(1, &mut lock, &full(theirs));
-    learn_from(0, &mut lock, &full((1..=100).map(|byte| TokenHash([byte; 32]))));
-    // It has no majority before its third: one of theirs makes room for that.
-    assert_eq!(theirs.map(|hash| lock.revoked.contains(1, &hash)), [false, true]);
-    assert_eq!([98, 99, 100].map(|byte| lock.revoked.contains(0, &TokenHash([byte; 32]))), [true; 3]);
+    fn check<const K: usize>(servers: u8, length: u32) {
+        for order in 0..u32::from(servers).pow(length) {
+            let by = |turn: u32| (order / u32::from(servers).pow(turn) % u32::from(servers)) as u8;
+            let order: Vec<u8> = (0..length).map(by).collect();
+            let mut before = [0; 4];
+            for (turn, (after, &adds)) in kept_of::<K>(&order).into_iter().zip(&order).enumerate() {
+                let what = format!("{K} places, {servers} servers, {order:?} at {turn}: {before:?}, then {after:?}");
+                assert_eq!(after.iter().sum::<usize>(), K.min(turn + 1), "{what}");
+                for of in (0..servers).filter(|of| *of != adds).map(usize::from) {
+                    let loses = after[of] < before[of];
+                    assert!(!loses || before[of] * usize::from(servers) > K, "{what}: a fair share");
+                    assert!(!loses || before[of] > before[usize::from(adds)], "{what}: to who has fewer");
+                }
+                before = after;
+            }
+        }
+    }
+    check::<1>(2, 4);
+    check::<4>(2, 8);
+    check::<5>(2, 8);
+    check::<3>(3, 6);
+    check::<4>(3, 6);
+    check::<6>(3, 7);
+    check::<3>(4, 5);
+    check::<4>(4, 5);
+    check::<5>(4, 6);
+}
+
+/// The same, to read: who revokes how many, one after the other, and how many of each are left of six places.
+#[test]
+fn who_gives_way() {
+    for (order, left) in [
+        (&[(0, 9)][..], [6, 0, 0, 0]),
+        (&[(1, 2), (0, 100)], [4, 2, 0, 0]),
+        (&[(0, 100), (1, 2)], [4, 2, 0, 0]),
+        (&[(0, 100), (1, 100)], [3, 3, 0, 0]),
+        (&[(0, 100), (1, 100), (0, 100)], [3, 3, 0, 0]),
+        (&[(1, 1), (2, 1), (0, 100)], [4, 1, 1, 0]),
+        (&[(0, 100), (1, 100), (2, 100)], [2, 2, 2, 0]),
+        (&[(0, 2), (1, 2), (2, 2), (3, 1)], [1, 2, 2, 1]),
+        (&[(0, 100), (1, 100), (2, 100), (3, 100)], [1, 2, 2, 1]),
+        (&[(3, 1), (2, 1), (1, 1), (0, 100)], [3, 1, 1, 1]),
+    ] {
+        let turns: Vec<u8> = order.iter().flat_map(|&(issuer, many)| vec![issuer; many]).collect();
+        assert_eq!(kept_of::<6>(&turns).last(), Some(&left), "{order:?}");
+    }
 }
 
 /// After a reboot a revoked token that was seen is still known by its number: pushed out by others, it does not come back.

@@ -104,6 +104,10 @@ enum LatchworkStatus
    The payload is not what it should be.
    */
   LATCHWORK_STATUS_BAD_PAYLOAD = 10,
+  /*
+   The config has no issuer at this position.
+   */
+  LATCHWORK_STATUS_NO_ISSUER = 11,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -589,6 +593,28 @@ typedef struct LatchworkEvent {
   uint8_t token[LATCHWORK_HASH];
 } LatchworkEvent;
 
+/*
+ A revoked token: all that a reboot must not lose of it.
+ */
+typedef struct LatchworkRevoked {
+  /*
+   Its hash, without the leading 0x01.
+   */
+  uint8_t token[LATCHWORK_HASH];
+  /*
+   Which of `Config::issuers` revoked it, counted from 0.
+   */
+  uint8_t issuer;
+  /*
+   It was seen, and counts from its receipt (`exi`).
+   */
+  bool is_numbered;
+  /*
+   The number in its `cti`, if `is_numbered`: over for good once the lock forgets the hash.
+   */
+  uint64_t number;
+} LatchworkRevoked;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -663,8 +689,9 @@ LatchworkStatus latchwork_introspection_request(const uint8_t *token,
                                                 size_t *out_len);
 
 /*
- The issuer at this position of the config's table revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is `LATCHWORK_HASH` bytes: its
- hash, without the leading 0x01. What the lock knows is gone after a reboot: `latchwork_revoked` tells what to hand in again.
+ The issuer at this position of `Config::issuers`, counted from 0, revoked a token of its own (RFC 9770 §11.1): its sessions end, and it is refused from now on. `token` is
+ `LATCHWORK_HASH` bytes: its hash, without the leading 0x01. `NoIssuer` if there is none at this position; then nothing has changed. What the lock knows is gone after a
+ reboot: `latchwork_revoked` tells what to hand in to `latchwork_revoke_again`.
 
  # Safety
  `lock` is one that was started and not stopped; `token` points to that many bytes.
@@ -676,7 +703,7 @@ LatchworkStatus latchwork_revoke(struct LatchworkLock *lock,
 /*
  Takes in what a server's list of revoked tokens says: `payload` is the answer to a GET of its `/trl`, in Content-Format 262, of a
  full or a diff query (RFC 9770 §7, §8), and `issuer` the position of that server in the configuration, counted from 0: its list ends only
- tokens of its own. `BadPayload` if it is none; then nothing has changed.
+ tokens of its own. `BadPayload` if it is none, `NoIssuer` if there is none at this position; then nothing has changed.
 
  # Safety
  `lock` is one that was started and not stopped; `payload` points to `len` bytes.
@@ -687,15 +714,26 @@ LatchworkStatus latchwork_learn(struct LatchworkLock *lock,
                                 size_t len);
 
 /*
- The `index`-th hash of a revoked token that the lock keeps, counted from 0, into the `LATCHWORK_HASH` bytes of `token`; `Silent` if
- there are no more. To be written down where they shall outlive a reboot.
+ The `index`-th revoked token that the lock keeps, counted from 0 in the order in which they came, into `revoked`; `Silent` if there are no
+ more. To be written down where they shall outlive a reboot: after `latchwork_revoke` and `latchwork_learn`, and after an upload that was
+ refused, since a revoked token that comes tells its number.
 
  # Safety
- `lock` is one that was started and not stopped; `token` points to that many bytes.
+ `lock` is one that was started and not stopped; `revoked` is a place for one.
  */
 LatchworkStatus latchwork_revoked(struct LatchworkLock *lock,
                                   size_t index,
-                                  uint8_t *token);
+                                  struct LatchworkRevoked *revoked);
+
+/*
+ Revokes again what `latchwork_revoked` told before a reboot: after the start, one after the other in the same order, before the first datagram.
+ `NoIssuer` if there is none at that position; then nothing has changed.
+
+ # Safety
+ `lock` is one that was started and not stopped; `revoked` points to one.
+ */
+LatchworkStatus latchwork_revoke_again(struct LatchworkLock *lock,
+                                       const struct LatchworkRevoked *revoked);
 
 /*
  Finds the `index`-th option of this number in a request, counted from 0, and borrows its value until `serve` returns.

@@ -40,7 +40,8 @@ pub use lock::{
     Lock, Status, latchwork_align, latchwork_receive, latchwork_size, latchwork_start, latchwork_stop, latchwork_tick,
 };
 pub use online::{
-    Answer, Question, latchwork_introspection_request, latchwork_learn, latchwork_revoke, latchwork_revoked,
+    Answer, Question, Revoked, latchwork_introspection_request, latchwork_learn, latchwork_revoke,
+    latchwork_revoke_again, latchwork_revoked,
 };
 pub use serve::{Request, Response, latchwork_request_option};
 

@@ -46,6 +46,8 @@ pub enum Status {
     NoRoom = 9,
     /// The payload is not what it should be.
     BadPayload = 10,
+    /// The config has no issuer at this position.
+    NoIssuer = 11,
 }
 
 /// A lock. What is in it is nobody's business; `latchwork_start` makes it.
@@ -282,6 +284,13 @@ pub(crate) unsafe fn enter<T>(
 }
 
 impl Inner {
+    /// Whether the config has an issuer at this position.
+    pub(crate) fn has_issuer(&self, issuer: u8) -> Result<(), Status> {
+        // SAFETY: whoever started the lock promised that the config stays as it is.
+        let config = unsafe { &*self.config };
+        if usize::from(issuer) < config.issuers_len { Ok(()) } else { Err(Status::NoIssuer) }
+    }
+
     /// The length of the answer, if there is one, and what happened.
     fn receive(&mut self, peer: u64, datagram: &[u8], out: &mut [u8]) -> Result<(Option<usize>, Event), Status> {
         let millis = Millis(self.board.millis());
