@@ -14,7 +14,7 @@ use crate::clock::now;
 use crate::door::{Door, Permission, Standing};
 use crate::encoding::{base64url, from_base64url};
 use crate::error::Error;
-use crate::key::{PopKey, ccs};
+use crate::key::{Named, PopKey};
 use crate::open::{Opened, Session, Source};
 use crate::server::{ACE_CBOR, Connection, Server};
 use crate::sign_in::{SignIn, Tokens};
@@ -156,7 +156,8 @@ impl App {
         let mut session = session.lock().await;
         let mut asking = Asking { app: self, reign };
         let before = known.as_ref().map(|known| Zeroizing::new(known.token.clone()));
-        let (opened, permission) = crate::open::open(&mut session, &door, known, &mut asking, Some(&*self.key)).await?;
+        let (opened, permission) =
+            crate::open::open(&mut session, &door, known, &mut asking, Some(Named::installation(&*self.key))).await?;
         asking.keep(&door.audience, permission, replaces(before.as_deref().map(Vec::as_slice))).await?;
         Ok(opened)
     }
@@ -191,7 +192,7 @@ impl App {
     async fn refresh_in_cbor(&self, audience: &str, cnonce: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let token = self.state.lock().await.refresh_token.clone().map(Zeroizing::new).ok_or(Error::SignedOut)?;
         let token = from_base64url(&token).map(Zeroizing::new).ok_or(Error::Nonsense("the app's own state"))?;
-        let ccs = ccs(&*self.key)?;
+        let ccs = Named::installation(&*self.key).ccs()?;
         let request = TokenRequest {
             grant_type: Some(GrantType::REFRESH_TOKEN),
             client_id: Some(&self.connection.server.client_id),

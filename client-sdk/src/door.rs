@@ -192,7 +192,7 @@ impl Bound {
 }
 
 /// Where a lock takes EDHOC messages that says nothing else.
-const WELL_KNOWN: &str = "/.well-known/edhoc";
+pub(crate) const WELL_KNOWN: &str = "/.well-known/edhoc";
 
 #[cfg(test)]
 mod tests {

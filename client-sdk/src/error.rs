@@ -1,5 +1,7 @@
 //! Why something did not work, and what the person holding the phone can do about it.
 
+use latchwork_transport::client::Response;
+
 use crate::key::KeyUnavailable;
 
 /// What happened to us. [`Error::advice`] is for the person.
@@ -40,6 +42,9 @@ pub enum Error {
         /// The CoAP code (RFC 7252 §5.9).
         code: u8,
     },
+    /// Whoever answered is not the server of our configuration: it does not have that server's key.
+    #[error("this is not the server of our configuration")]
+    OtherServer,
     /// Whoever answered is not the lock of our list: it does not have that lock's key.
     #[error("this is not the lock of our list")]
     OtherLock,
@@ -75,10 +80,18 @@ impl Error {
                 "Your permission does not open this door, or has ended. Go online, so that the app can fetch a new one."
             }
             Self::ForeignHints | Self::OtherLock => "Do not use this lock; tell the facility manager.",
+            Self::OtherServer => "Tell whoever runs the server.",
             Self::Key(_) => "Unlock the phone and try again.",
             Self::Configuration(_) => OURS,
             Self::Nonsense(_) | Self::NoRandomness | Self::Storage(_) => "Try again; if it stays, reinstall the app.",
         }
+    }
+}
+
+impl Error {
+    /// What a CoAP answer without protection says. It may come from anybody, and there is nothing in it that we could use.
+    pub(crate) fn unprotected(response: &Response) -> Self {
+        Self::Refused(format!("{}.{:02}", response.code.class(), response.code.detail()))
     }
 }
 

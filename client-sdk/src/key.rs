@@ -26,18 +26,34 @@ pub trait PopKey: Send + Sync {
 #[error("the installation key cannot be used")]
 pub struct KeyUnavailable;
 
-/// The public half as the credential that EDHOC and tokens name it by, always the same bytes: a CWT Claims Set with `cnf` alone
-/// (RFC 9528 §3.5.2).
-pub(crate) fn ccs(key: &dyn PopKey) -> Result<Vec<u8>, Error> {
-    let (x, y) = key.public();
-    let key = CoseKey { kid: Some(KID), ..CoseKey::p256(&x, &y) };
-    let claims = Claims { cnf: Some(Cnf::CoseKey(key)), ..Claims::default() };
-    let mut out = [0; 96];
-    Ok(claims.encode(&mut out).map_err(|_| Error::Nonsense("the installation key"))?.to_vec())
+/// A key, and what it is called in EDHOC.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'k> {
+    pub(crate) key: &'k dyn PopKey,
+    kid: &'k [u8],
 }
 
-/// What every installation calls its key in EDHOC, where the token has the credential itself.
-const KID: &[u8] = &[1];
+impl<'k> Named<'k> {
+    /// As every installation calls its key: the token has the credential itself.
+    pub(crate) const fn installation(key: &'k dyn PopKey) -> Self {
+        Self { key, kid: &[1] }
+    }
+
+    /// As the server finds a client that has no person: by its id.
+    pub(crate) const fn client(key: &'k dyn PopKey, id: &'k str) -> Self {
+        Self { key, kid: id.as_bytes() }
+    }
+
+    /// The public half as the credential that EDHOC and tokens name it by, always the same bytes: a CWT Claims Set with `cnf` alone
+    /// (RFC 9528 §3.5.2).
+    pub(crate) fn ccs(&self) -> Result<Vec<u8>, Error> {
+        let (x, y) = self.key.public();
+        let key = CoseKey { kid: Some(self.kid), ..CoseKey::p256(&x, &y) };
+        let claims = Claims { cnf: Some(Cnf::CoseKey(key)), ..Claims::default() };
+        let mut out = vec![0; self.kid.len() + 96];
+        Ok(claims.encode(&mut out).map_err(|_| Error::Configuration("a key that has no such name"))?.to_vec())
+    }
+}
 
 /// The public half as a JWK with the members that its thumbprint needs, in their order (RFC 7638 §3.2).
 pub(crate) fn public_jwk(key: &dyn PopKey) -> Value {

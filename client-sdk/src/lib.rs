@@ -7,7 +7,8 @@
 //!   .open("front")                 CoAP with OSCORE to the lock, after EDHOC where it speaks that; no server involved
 //! ```
 //!
-//! [`Machine`] is the same for what has no person: it shares an OSCORE context with the server and asks over CoAP.
+//! [`Machine`] is the same for what has no person: it asks over CoAP, under an OSCORE context that it shares with
+//! the server, or that EDHOC makes of its own key.
 //!
 //! What a lock says before it has proved itself is never followed: addresses, audiences and servers come from the
 //! person's own list of doors ([`Door`]).
@@ -24,6 +25,7 @@ mod encoding;
 mod error;
 mod key;
 mod machine;
+mod numbers;
 mod open;
 mod server;
 mod sign_in;
@@ -34,7 +36,7 @@ pub use browser::Browser;
 pub use door::{Door, LockCredential, Standing};
 pub use error::Error;
 pub use key::{KeyUnavailable, PopKey, SoftwareKey};
-pub use machine::{Machine, MachineConfig, SharedContext};
+pub use machine::{Acquaintance, Machine, MachineConfig, SharedContext};
 pub use open::Opened;
 pub use server::Server;
 pub use store::{FileStore, TokenStore};

@@ -13,10 +13,10 @@ use latchwork_transport::{CoapClient, Traffic};
 
 use crate::clock;
 use crate::door::{Bound, Door, Permission};
-use crate::edhoc::{Edhoc, Failed};
+use crate::edhoc::Lock;
 use crate::encoding::random;
 use crate::error::Error;
-use crate::key::PopKey;
+use crate::key::Named;
 
 /// What it took to open a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) async fn open(
     door: &Door,
     known: Option<Permission>,
     source: &mut impl Source,
-    key: Option<&dyn PopKey>,
+    key: Option<Named<'_>>,
 ) -> Result<(Opened, Permission), Error> {
     let permission = match known {
         Some(permission) => permission,
@@ -120,7 +120,7 @@ async fn present(
     session: &mut Option<Session>,
     door: &Door,
     permission: &Permission,
-    key: Option<&dyn PopKey>,
+    key: Option<Named<'_>>,
 ) -> Result<Opened, Error> {
     let started = clock::instant();
     if let Some(mut live) = session.take().filter(|session| session.token == permission.token) {
@@ -172,7 +172,7 @@ fn since(client: &CoapClient, before: Traffic, started: Instant) -> Opened {
 
 impl Session {
     /// Presents the token, and derives a context with the lock.
-    async fn start(door: &Door, permission: &Permission, key: Option<&dyn PopKey>) -> Result<Self, Error> {
+    async fn start(door: &Door, permission: &Permission, key: Option<Named<'_>>) -> Result<Self, Error> {
         let mut client = connect(door).await?;
         match &permission.bound {
             Bound::Secret { master_secret, salt, context_id, .. } => {
@@ -180,12 +180,9 @@ impl Session {
                 secret.upload(&mut client, door, &permission.token).await?;
             }
             Bound::Key { lock, combined, message_4, path } => {
-                let key = key.ok_or(Error::Configuration("there is no installation key"))?;
-                let edhoc = Edhoc { lock, combined: *combined, message_4: *message_4, path, key };
-                edhoc.run(&mut client, &permission.token).await.map_err(|failed| match failed {
-                    Failed::Us(error) => error,
-                    Failed::Lock(response) => refused(door, &response),
-                })?;
+                let key = key.ok_or(Error::Configuration("there is no key to prove"))?;
+                let lock = Lock { credential: lock, combined: *combined, message_4: *message_4, path };
+                lock.run(&mut client, key, &permission.token, |response| refused(door, response)).await?;
             }
         }
         Ok(Self { client, token: permission.token.clone() })

@@ -55,13 +55,19 @@ enum Verb {
     },
     /// Forget the person, their permissions and their doors.
     SignOut,
-    /// Open a door as a machine that shares an OSCORE context with the server.
+    /// Open a door as a machine, which shares an OSCORE context with the server or has a key of its own.
     Machine {
         /// The machine's configuration (TOML).
         #[arg(long)]
         config: PathBuf,
         /// The door's name.
         door: String,
+    },
+    /// Print the credential of this machine's own key, for `edhoc` of its [[client]] at the server.
+    Credential {
+        /// The machine's client id there.
+        #[arg(long)]
+        client: String,
     },
 }
 
@@ -124,8 +130,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Verb::SignOut => app(&home)?.sign_out().await?,
         Verb::Machine { config, door } => {
             let config = machine_config(&std::fs::read_to_string(config)?)?;
-            let machine = Machine::new(config, home.numbers())?;
+            let machine = match &config.edhoc {
+                Some(_) => Machine::with_key(config, home.key()?)?,
+                None => Machine::new(config, home.numbers())?,
+            };
             report(&door, &machine.open(&door).await?)?;
+        }
+        Verb::Credential { client } => {
+            let credential = Machine::credential(&client, &*home.key()?)?;
+            say(&credential.iter().map(|byte| format!("{byte:02x}")).collect::<String>())?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The client: one connected socket, one request at a time.
 
+pub mod edhoc;
 mod observe;
 mod wire;
 
