@@ -275,11 +275,12 @@ impl Building {
         self.server.is_none() && self.provider.is_none()
     }
 
-    /// Starts the server, or starts it again on the same data and HTTPS port.
+    /// Starts the server, or starts it again on the same data and ports.
     pub fn start_server(&mut self) -> Outcome<()> {
         let mut command = Command::new(program("latchwork")?);
         command.arg("serve").arg("--dir").arg(self.path("server"));
-        command.env("LATCHWORK_COAP_LISTEN", "127.0.0.1:0");
+        let coap = if self.coap.is_empty() { "127.0.0.1:0" } else { &self.coap };
+        command.env("LATCHWORK_COAP_LISTEN", coap);
         command.env("LATCHWORK_LOG_FILTER", &self.filter);
         let mut server = Process::start("server", &self.path("logs"), &mut command)?;
         server.line("https://")?;

@@ -9,6 +9,7 @@ mod edhoc;
 mod exchange;
 mod interop;
 mod isolation;
+mod machine;
 mod nonce;
 mod providers;
 mod revocation;
