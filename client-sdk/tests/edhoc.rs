@@ -12,7 +12,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchwork_ace::{Claims, Cnf, CoseKey, Hints};
-use latchwork_client_sdk::{App, Error, FileStore, Server, SoftwareKey};
+use latchwork_client_sdk::{App, Error, FileStore, Machine, MachineConfig, Server, SoftwareKey};
 use latchwork_coap::{Code, Kind, Message, OptionNumber, Writer};
 use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret};
 use latchwork_edhoc::responder::ReceivedMessage1;
@@ -148,5 +148,61 @@ async fn answers_of_a_lock() {
         // An unprotected success is dropped, or no success: never an opened door.
         assert!(outcome == expected || (what == "a success in the clear" && outcome != "opened"), "{what}: {outcome}");
         assert!(got.load(Ordering::SeqCst) >= messages, "{what}: {}", got.load(Ordering::SeqCst));
+    }
+}
+
+fn config(edhoc: &str, oscore: bool, server: &str) -> MachineConfig {
+    let context = r#", "oscore": { "master_secret": "00", "sender_id": "01", "recipient_id": "02" }"#;
+    let text = format!(
+        r#"{{ "issuer": "https://as.example", "server": {server:?}{edhoc}{}, "door": [{{ "name": "front", "audience": {FRONT:?},
+            "address": "127.0.0.1:1", "as_uri": "https://as.example/token" }}] }}"#,
+        if oscore { context } else { "" },
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Anybody can say 4.01 in the server's name: it costs a machine no more than one handshake each time that it asks.
+#[tokio::test]
+async fn a_server_that_forgets() {
+    let (address, got) = lock(|_, request| match request.payload {
+        _ if request.options.path_eq("/token") || request.options.get(OptionNumber::OSCORE).is_some() => {
+            (Code::UNAUTHORIZED, vec![])
+        }
+        [0xf5, ..] => (Code::CHANGED, message_2(&key(9), Some(&[0x2a, 0x2a, 0x2a]), request.payload)),
+        _ => (Code::CHANGED, vec![]),
+    });
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let edhoc = format!(r#", "edhoc": {{ "client_id": "rover", "server": "{}" }}"#, hex(ccs(&key(9))));
+    let own = || Arc::new(SoftwareKey::generate().unwrap());
+    let machine = Machine::with_key(config(&edhoc, false, &address.to_string()), own()).unwrap();
+    // Message_1, message_3, the question; then the question, and all three again.
+    for messages in [3, 7, 11] {
+        let refused = machine.open("front").await;
+        assert!(matches!(&refused, Err(Error::Refused(code)) if code == "4.01"), "{:?}", refused.err());
+        assert_eq!(got.load(Ordering::SeqCst), messages);
+    }
+
+    let other = edhoc.replace(&hex(ccs(&key(9))), &hex(ccs(&key(8))));
+    let machine = Machine::with_key(config(&other, false, &address.to_string()), own()).unwrap();
+    assert!(matches!(machine.open("front").await, Err(Error::OtherServer)));
+    assert_eq!(got.load(Ordering::SeqCst), 12, "and hears no message_3");
+
+    let directory = tempfile::tempdir().unwrap();
+    let numbers = directory.path().join("numbers");
+    for (what, edhoc, oscore) in [("both", &*edhoc, true), ("neither", "", false)] {
+        for made in [
+            Machine::with_key(config(edhoc, oscore, "127.0.0.1:1"), own()).err(),
+            Machine::new(config(edhoc, oscore, "127.0.0.1:1"), numbers.clone()).err(),
+        ] {
+            assert!(matches!(made, Some(Error::Configuration(_))), "{what}: {made:?}");
+        }
+    }
+    for server in ["zz", "a", "a0"] {
+        let edhoc = format!(r#", "edhoc": {{ "client_id": "rover", "server": "{server}" }}"#);
+        let refused = match Machine::with_key(config(&edhoc, false, &address.to_string()), own()) {
+            Ok(machine) => machine.open("front").await.err(),
+            Err(error) => Some(error),
+        };
+        assert!(matches!(refused, Some(Error::Configuration(_) | Error::Nonsense(_))), "{server}: {refused:?}");
     }
 }
