@@ -27,16 +27,49 @@ impl RustCrypto {
 #[cfg(feature = "aes128")]
 mod with_aes {
     use aes::Aes128;
-    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    use aes::cipher::{
+        BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit, ParBlocks,
+        consts::U16,
+    };
 
-    use crate::ccm::{self, Block};
-    use crate::{CryptoError, RustCrypto, Symmetric};
+    use crate::{CryptoError, RustCrypto, Symmetric, ccm};
 
-    impl Block for Aes128 {
-        fn encrypt(&self, block: &mut [u8; 16]) -> Result<(), CryptoError> {
-            self.encrypt_block(block.into());
+    /// Always as many blocks as the software encrypts at a time, so that there is one way through it.
+    struct Batch<'b, B>(&'b B);
+
+    impl<B: BlockCipherEncBackend<BlockSize = U16>> ccm::Cipher for Batch<'_, B> {
+        fn encrypt(&self, blocks: &mut [[u8; 16]]) -> Result<(), CryptoError> {
+            for some in blocks.chunks_mut(ParBlocks::<B>::default().len()) {
+                let mut batch = ParBlocks::<B>::default();
+                batch.iter_mut().zip(&*some).for_each(|(to, from)| to.0 = *from);
+                self.0.encrypt_par_blocks_inplace(&mut batch);
+                some.iter_mut().zip(&batch).for_each(|(to, from)| *to = from.0);
+            }
             Ok(())
         }
+    }
+
+    /// What is done under one key.
+    struct Work<F>(F);
+
+    impl<F> BlockSizeUser for Work<F> {
+        type BlockSize = U16;
+    }
+
+    impl<F: FnOnce(&dyn ccm::Cipher)> BlockCipherEncClosure for Work<F> {
+        fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+            self.0(&Batch(backend));
+        }
+    }
+
+    #[inline(never)] // one for both ways
+    fn under(
+        key: &[u8; 16],
+        work: &mut dyn FnMut(&dyn ccm::Cipher) -> Result<(), CryptoError>,
+    ) -> Result<(), CryptoError> {
+        let mut done = Err(CryptoError::Backend);
+        Aes128::new(key.into()).encrypt_with_backend(Work(|cipher: &dyn ccm::Cipher| done = work(cipher)));
+        done
     }
 
     impl Symmetric for RustCrypto {
@@ -48,7 +81,7 @@ mod with_aes {
             buf: &mut [u8],
             tag: &mut [u8],
         ) -> Result<(), CryptoError> {
-            ccm::seal(&Aes128::new(key.into()), nonce, aad, buf, tag)
+            under(key, &mut |cipher| ccm::seal(cipher, nonce, aad, buf, tag))
         }
 
         fn ccm_open(
@@ -59,7 +92,7 @@ mod with_aes {
             buf: &mut [u8],
             tag: &[u8],
         ) -> Result<(), CryptoError> {
-            ccm::open(&Aes128::new(key.into()), nonce, aad, buf, tag)
+            under(key, &mut |cipher| ccm::open(cipher, nonce, aad, buf, tag))
         }
 
         fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
