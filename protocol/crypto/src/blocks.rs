@@ -57,6 +57,6 @@ impl<B: Blocks> Symmetric for OverBlocks<B> {
     }
 
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
-        RustCrypto::mac(key, parts)
+        Ok(RustCrypto::mac(key, parts))
     }
 }

@@ -125,8 +125,9 @@ fn authenticate(
 /// The nonce between flags and a number: the first block of the MAC, and what a block of the key stream is made of.
 fn framed(flags: u8, nonce: &[u8; 13], number: u16) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    let parts = [flags].into_iter().chain(*nonce).chain(number.to_be_bytes());
-    block.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+    let [first, middle @ .., high, low] = &mut block;
+    (*first, *middle) = (flags, *nonce);
+    [*high, *low] = number.to_be_bytes();
     block
 }
 

@@ -1,28 +1,46 @@
 //! AES-CCM, SHA-256 and HMAC over the RustCrypto crates.
 
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::RustCrypto;
-use crate::CryptoError;
+use crate::Secret;
 
 impl RustCrypto {
     pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update(part);
-        }
-        hash.finalize().into()
+        hash_behind(&[], parts)
     }
 
-    pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| CryptoError::BadLength)?;
-        for part in parts {
-            mac.update(part);
-        }
-        Ok(mac.finalize().into_bytes().into())
+    /// HMAC (RFC 2104 §2).
+    pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut place = Secret::new([0; BLOCK]);
+        let hashed;
+        let key = if key.len() > BLOCK {
+            hashed = Secret::new(Self::hash(&[key]));
+            hashed.expose()
+        } else {
+            key
+        };
+        let mut keyed = |pad: u8, parts: &[&[u8]]| {
+            let key = key.iter().copied().chain(core::iter::repeat(0));
+            place.expose_mut().iter_mut().zip(key).for_each(|(to, from)| *to = from ^ pad);
+            hash_behind(place.expose(), parts)
+        };
+        let inner = keyed(0x36, parts);
+        keyed(0x5c, &[&inner])
     }
 }
+
+fn hash_behind(first: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(first);
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// What SHA-256 takes at a time, in bytes.
+const BLOCK: usize = 64;
 
 #[cfg(feature = "aes128")]
 mod with_aes {
@@ -62,13 +80,18 @@ mod with_aes {
         }
     }
 
+    #[inline(never)] // its stack is not wanted beside that of the work
+    fn expanded(key: &[u8; 16]) -> Aes128 {
+        Aes128::new(key.into())
+    }
+
     #[inline(never)] // one for both ways
     fn under(
         key: &[u8; 16],
         work: &mut dyn FnMut(&dyn ccm::Cipher) -> Result<(), CryptoError>,
     ) -> Result<(), CryptoError> {
         let mut done = Err(CryptoError::Backend);
-        Aes128::new(key.into()).encrypt_with_backend(Work(|cipher: &dyn ccm::Cipher| done = work(cipher)));
+        expanded(key).encrypt_with_backend(Work(|cipher: &dyn ccm::Cipher| done = work(cipher)));
         done
     }
 
@@ -100,7 +123,7 @@ mod with_aes {
         }
 
         fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
-            Self::mac(key, parts)
+            Ok(Self::mac(key, parts))
         }
     }
 }
