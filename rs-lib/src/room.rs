@@ -3,7 +3,7 @@
 use latchwork_coap::endpoint::Buf;
 use latchwork_coap::endpoint::request::{Download, Server, Upload};
 use latchwork_oscore::Id;
-use zeroize::optimization_barrier;
+use zeroize::Zeroize;
 
 /// `S` bytes for each step of one message, which bound messages and, times 3/4, tokens; and places for `U` uploads that
 /// come in blocks, of `S` bytes each, from peers at addresses `A`.
@@ -40,11 +40,10 @@ impl<A: Copy + Eq, const S: usize, const U: usize> Room<A, S, U> {
 
     /// After every message: a token's secret, or what was said in a session, was in here.
     pub(crate) fn wipe(&mut self) {
-        for buffer in [&mut self.request, &mut self.text, &mut self.reply, &mut self.message] {
-            // Words at a time; `zeroize` by itself goes byte by byte.
-            buffer.fill(0);
-            optimization_barrier(buffer);
-        }
+        self.request.zeroize();
+        self.text.zeroize();
+        self.reply.zeroize();
+        self.message.zeroize();
     }
 }
 

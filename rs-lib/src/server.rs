@@ -24,7 +24,6 @@ use crate::verify::{Bearer, Rejected, Verifier};
 use crate::{Refusal, authz_info};
 use latchwork_ace::authz_info::{Request, Response};
 use latchwork_ace::cose::Token;
-use latchwork_ace::registry::Alg;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::endpoint::request::{self, Step};
@@ -201,7 +200,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             return write(&answer, head, out).map(|datagram| Answer { datagram, event });
         }
         let (event, datagram) =
-            in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, &mut |whole, reply| {
+            in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, |whole, reply| {
                 let (event, answer) = match target {
                     Target::Edhoc => self.handshake(peer, whole, resources.paths(), request, text),
                     _ => self.upload(whole, resources.paths(), text),
@@ -272,7 +271,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                         Ok(target) => {
                             let sender = (peer, Some(*reference.kid()));
                             let now = self.now.uptime.millis();
-                            in_blocks(blocks, sender, now, &request, head, reply, message, &mut |whole, reply| {
+                            in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
                                 let (event, answer) = self.decide(&key, target, whole, resources, text);
                                 Ok((event, write_body(&answer, reply)?))
                             })?
@@ -379,12 +378,11 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
         self.sessions.sweep(&self.now);
-        let token = Token::parse(request.access_token);
-        if matches!(token, Ok(Token::Sign1(_))) {
+        if matches!(Token::parse(request.access_token), Ok(Token::Sign1(_))) {
             let has_time = self.sessions.has_time_for_signature(&self.now);
             refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
         }
-        let bearer = self.bearer(request.access_token, token, paths, room)?;
+        let bearer = self.bearer(request.access_token, paths, room)?;
         let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, self.random, self.crypto)?;
         Ok((bearer.token(), opened))
     }
@@ -398,25 +396,18 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         room: &mut [u8],
     ) -> Result<TokenHash, NotAnUpload> {
         let request = upload_request(message)?;
-        let token = Token::parse(request.access_token);
-        let bearer = self.bearer(request.access_token, token, paths, room)?;
+        let bearer = self.bearer(request.access_token, paths, room)?;
         authz_info::update(self.sessions, key.seat, &bearer, is_bare(message), self.crypto)?;
         Ok(bearer.token())
     }
 
     /// Judges a token, by asking a server if it takes one.
-    fn bearer<'r>(
-        &mut self,
-        bytes: &[u8],
-        token: Result<Token<'_>, latchwork_ace::Error>,
-        paths: &[&str],
-        room: &'r mut [u8],
-    ) -> Result<Bearer<'r>, Refusal> {
-        let foreign = token.map_or(true, |token| self.trust.keys(token.kid()).next().is_none());
+    fn bearer<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
+        let foreign = Token::parse(token).map_or(true, |token| self.trust.keys(token.kid()).next().is_none());
         let judged = if foreign && self.introspect.is_some() {
-            self.ask(bytes, token.ok().map(|token| token.alg()), paths, room)
+            self.ask(token, paths, room)
         } else {
-            self.verifier(paths).judge(bytes, token, room)
+            self.verifier(paths).judge(token, room)
         };
         judged.map_err(|rejected| self.rejected(rejected))
     }
@@ -430,13 +421,8 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     }
 
     /// Asks a server about a token.
-    fn ask<'r>(
-        &mut self,
-        token: &[u8],
-        alg: Option<Alg>,
-        paths: &[&str],
-        room: &'r mut [u8],
-    ) -> Result<Bearer<'r>, Rejected> {
+    fn ask<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
+        let alg = Token::parse(token).ok().map(|token| token.alg());
         let names = self.verifier(paths).names(token, alg, room)?;
         let introspect = self.introspect.as_mut().ok_or(Refusal::Unknowable)?;
         match introspect.introspect(token, &names.token, &self.now, room) {
@@ -529,9 +515,6 @@ fn is_bare(message: &Message<'_>) -> bool {
     message.options.uint16(OptionNumber::CONTENT_FORMAT) == Some(ContentFormat::CWT.0)
 }
 
-/// What a whole request leads to, with the length of the body that it writes.
-type Whole<'w> = &'w mut dyn FnMut(&Message<'_>, &mut [u8]) -> Result<(Event, usize), Full>;
-
 /// Runs `whole` once all blocks of a request have come, and writes the response, or the block of it that was asked for.
 /// `whole` writes a body into `room`.
 #[allow(clippy::too_many_arguments)] // one call, two callers
@@ -543,7 +526,7 @@ fn in_blocks<'o, A: Copy + Eq, const S: usize, const U: usize>(
     head: Head,
     room: &mut [u8],
     out: &'o mut [u8],
-    whole: Whole<'_>,
+    whole: impl FnOnce(&Message<'_>, &mut [u8]) -> Result<(Event, usize), Full>,
 ) -> Result<(Event, &'o [u8]), Full> {
     let (pending, event, length) = match blocks.receive(now, sender, message) {
         Step::Run(pending, payload) => {
@@ -578,6 +561,6 @@ fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full>
         format.as_ref().map(|bytes| (OptionNumber::CONTENT_FORMAT, shortest(bytes))),
         max_age.as_ref().map(|bytes| (OptionNumber::MAX_AGE, shortest(bytes))),
     ];
-    request::merge(writer, reply.options, &ours)?;
+    request::merge(writer, reply.options, ours.into_iter().flatten())?;
     writer.payload(reply.payload).map(drop)
 }

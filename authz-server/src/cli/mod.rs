@@ -14,6 +14,7 @@ use crate::store::sled::EXIT_STORE;
 mod admin_token;
 mod apply;
 mod client;
+mod exchange;
 mod init;
 mod keys;
 mod lock;
@@ -38,6 +39,7 @@ enum Verb {
     Apply(apply::Apply),
     Lock(lock::Lock),
     Client(client::Client),
+    Exchange(exchange::Exchange),
     Keys(keys::Keys),
     Policy(policy::Policy),
     Revoke(revoke::Revoke),
@@ -55,6 +57,7 @@ pub fn run() -> ExitCode {
         Verb::Apply(apply) => apply.run(),
         Verb::Lock(lock) => lock.run(),
         Verb::Client(client) => client.run(),
+        Verb::Exchange(exchange) => exchange.run(),
         Verb::Keys(keys) => keys.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Revoke(revoke) => revoke.run(),

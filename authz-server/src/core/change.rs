@@ -172,9 +172,9 @@ records! {
     Door(Door), Door(DoorName), it => it.name.clone(), |_| None;
     /// An owner's consent, by door and person.
     Consent(AdvanceConsent), Consent((DoorName, PersonId)), it => (it.door.clone(), it.who.clone()), |it| Some(it.until);
-    /// What a service may exchange.
+    /// What a service may exchange; never swept, for one that is over says no.
     Exchange(Exchange), Exchange((ClientId, Whose, Audience)),
-        it => (it.service.clone(), it.whose.clone(), it.audience.clone()), |it| it.until;
+        it => (it.service.clone(), it.whose.clone(), it.audience.clone()), |_| None;
     /// A grant.
     Grant(Grant), Grant(GrantId), it => it.id, |it| Some(it.ends);
     /// A code.

@@ -9,7 +9,7 @@ use super::api_token;
 use super::bytes::{Hash32, Hidden};
 use super::change::Rev;
 use super::facts::Facts;
-use super::names::{Audience, ClientId, PersonId};
+use super::names::{Audience, ClientId, PersonId, ScopeName};
 use super::records::{Client, Grant, Lock, Person, TokenRecord};
 use super::refusal::{ExchangeFault, Refusal};
 use super::scope::Scope;
@@ -33,7 +33,7 @@ pub struct Exchange {
     /// From when. None: at once.
     #[serde(default)]
     pub from: Option<Timestamp>,
-    /// Until when. None: until it is declared otherwise.
+    /// Until when. None: until it is declared otherwise. A row that is over stays, and says no, until it is deleted.
     #[serde(default)]
     pub until: Option<Timestamp>,
 }
@@ -44,21 +44,30 @@ pub struct Exchange {
 pub enum Whose {
     /// One person.
     Person(PersonId),
-    /// Whoever a provider lists in this group at sign-in.
-    Group(String),
+    /// Whoever a provider lists in a group at sign-in.
+    Group(PeopleGroup),
+}
+
+/// A group of one provider. Another may have others in one of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PeopleGroup {
+    /// Which provider, by its issuer.
+    pub issuer: String,
+    /// What it calls the group.
+    pub name: String,
 }
 
 impl Whose {
     /// The rows that can be about a person: their own first, then those of their groups.
     pub fn of(person: &Person) -> impl Iterator<Item = Self> {
-        let groups = person.groups.iter().cloned().map(Self::Group);
-        std::iter::once(Self::Person(person.id.clone())).chain(groups)
+        let listed = |name: &String| PeopleGroup { issuer: person.id.issuer().to_owned(), name: name.clone() };
+        std::iter::once(Self::Person(person.id.clone())).chain(person.groups.iter().map(listed).map(Self::Group))
     }
 
     fn includes(&self, person: &Person) -> bool {
         match self {
             Self::Person(id) => *id == person.id,
-            Self::Group(name) => person.groups.contains(name),
+            Self::Group(PeopleGroup { issuer, name }) => issuer == person.id.issuer() && person.groups.contains(name),
         }
     }
 }
@@ -67,7 +76,7 @@ impl fmt::Display for Whose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(id) => id.fmt(f),
-            Self::Group(name) => write!(f, "group {name}"),
+            Self::Group(PeopleGroup { issuer, name }) => write!(f, "group {name} of {issuer}"),
         }
     }
 }
@@ -79,27 +88,112 @@ impl fmt::Display for Exchange {
 }
 
 impl Exchange {
-    /// Whether it is about this service and person and not over; it may be still to begin.
+    /// Its name, for administrators.
     #[must_use]
-    pub fn concerns(&self, service: &ClientId, person: &Person, now: Timestamp) -> bool {
-        self.service == *service && self.whose.includes(person) && self.until.is_none_or(|until| until > now)
+    pub fn id(&self) -> Hash32 {
+        let (kind, issuer, name) = match &self.whose {
+            Whose::Person(id) => ("person", id.issuer(), id.subject()),
+            Whose::Group(PeopleGroup { issuer, name }) => ("group", &**issuer, &**name),
+        };
+        let audience = self.audience.to_string();
+        let parts = [self.service.as_str(), kind, issuer, name, &audience];
+        Hash32::of(
+            &parts.map(|part| [&part.len().to_be_bytes(), part.as_bytes()].concat()).each_ref().map(Vec::as_slice),
+        )
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 }
 
-/// The row that counts at a lock, alone: the first of `rows`, a lock's own before those of its groups. They come as [`Whose::of`]
-/// has them.
-#[must_use]
-pub fn row<'f>(
-    rows: &'f [(Exchange, Rev)],
-    service: &ClientId,
-    person: &Person,
-    lock: &Lock,
-    now: Timestamp,
-) -> Option<&'f (Exchange, Rev)> {
-    let concerns = |(row, _): &&(Exchange, Rev)| row.concerns(service, person, now) && lock.is_in(&row.audience);
-    let first = rows.iter().find(concerns)?;
-    let own = |found: &&(Exchange, Rev)| found.0.audience == lock.audience() && found.0.whose == first.0.whose;
-    Some(rows.iter().filter(concerns).find(own).unwrap_or(first))
+/// What the rows that count let a service do: what each of them does.
+#[derive(Clone, Debug)]
+pub struct Standing<'f> {
+    /// They; never none, and none is over.
+    pub rows: Vec<&'f (Exchange, Rev)>,
+}
+
+impl<'f> Standing<'f> {
+    /// Of the rows about a lock. The person's own come before those of their groups, and among these the lock's own before those of its
+    /// groups; all that are equally near count, so that the order in which a provider lists groups is nothing to it. One of them that is
+    /// over says no: what ended gives way to nothing wider.
+    ///
+    /// # Errors
+    /// There is none, or one is over.
+    pub fn at(
+        rows: &'f [(Exchange, Rev)],
+        service: &ClientId,
+        person: &Person,
+        lock: &Lock,
+        now: Timestamp,
+    ) -> Result<Self, ExchangeFault> {
+        Self::of(rows, service, person, now, |row| match () {
+            () if row.audience == lock.audience() => Some(0),
+            () if lock.is_in(&row.audience) => Some(1),
+            () => None,
+        })
+    }
+
+    /// Whether the service may act for this person anywhere, as far as the rows alone tell.
+    #[must_use]
+    pub fn anywhere(rows: &'f [(Exchange, Rev)], service: &ClientId, person: &Person, now: Timestamp) -> bool {
+        rows.iter().any(|(row, _)| {
+            let there = |other: &Exchange| (other.audience == row.audience).then_some(0);
+            Self::of(rows, service, person, now, there).is_ok()
+        })
+    }
+
+    fn of(
+        rows: &'f [(Exchange, Rev)],
+        service: &ClientId,
+        person: &Person,
+        now: Timestamp,
+        distance: impl Fn(&Exchange) -> Option<u8>,
+    ) -> Result<Self, ExchangeFault> {
+        let distance = |row: &Exchange| {
+            let about = row.service == *service && row.whose.includes(person);
+            let of_group = matches!(row.whose, Whose::Group(_));
+            distance(row).filter(|_| about).map(|distance| (of_group, distance))
+        };
+        let nearest = rows.iter().filter_map(|(row, _)| distance(row)).min().ok_or(ExchangeFault::NoRow)?;
+        let rows: Vec<_> = rows.iter().filter(|(row, _)| distance(row) == Some(nearest)).collect();
+        match rows.iter().any(|(row, _)| row.is_over(now)) {
+            true => Err(ExchangeFault::RowOver),
+            false => Ok(Self { rows }),
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &'f Exchange> {
+        self.rows.iter().map(|(row, _)| row)
+    }
+
+    /// Whether it may do this.
+    #[must_use]
+    pub fn covers(&self, word: &ScopeName) -> bool {
+        self.each().all(|row| row.scope.is_empty() || row.scope.contains(word))
+    }
+
+    /// From when.
+    #[must_use]
+    pub fn from(&self) -> Option<Timestamp> {
+        self.each().filter_map(|row| row.from).max()
+    }
+
+    /// Until when.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.each().filter_map(|row| row.until).min()
+    }
+}
+
+impl fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.each().enumerate().try_for_each(|(place, row)| match place {
+            0 => row.fmt(f),
+            _ => write!(f, "; {row}"),
+        })
+    }
 }
 
 /// A subject token that is good, with what it is good for.

@@ -23,7 +23,7 @@ pub struct Facts {
     pub grant: Option<(Grant, Rev)>,
     /// The client that the subject token was issued to.
     pub app: Option<Client>,
-    /// The rows of [`service`] for the person behind code or grant, as [`Whose::of`](super::exchange::Whose::of) has them.
+    /// The rows of [`service`] for the person behind code or grant, those that are over among them.
     pub rows: Vec<(Exchange, Rev)>,
     /// The lock of [`audience`], or every lock of its group; empty if there is none.
     pub targets: Vec<Target>,

@@ -1,10 +1,10 @@
 //! What a person granted: from a code once, then by refresh tokens that rotate (RFC 6749 §4.1.3 and §6, RFC 9700 §4.14.2).
 
-use super::authenticate::Authenticated;
+use super::authenticate::{Authenticated, is_public};
 use super::bytes::{Hash32, Hidden};
 use super::change::{Change, Key, Rev};
 use super::entropy::{Entropy, fresh};
-use super::names::GrantId;
+use super::names::{GrantId, Jkt};
 use super::pkce;
 use super::records::{Code, Grant, GrantKind, Refresh, Revocation, Revoked, RevokedWhy};
 use super::refusal::{GrantFault, Refusal, ServerFault};
@@ -87,9 +87,7 @@ pub fn redeem(
     if code.client != who.client().id {
         return Err(GrantFault::OtherClient.into());
     }
-    if code.jkt.is_some() && code.jkt != who.jkt() {
-        return Err(GrantFault::Key.into());
-    }
+    bound(code.jkt, who)?;
     match shown {
         Shown::Device if code.by_device => {}
         Shown::Redirect { uri, .. } if !code.by_device && uri != Some(&code.redirect_uri) => {
@@ -149,9 +147,7 @@ pub fn refresh(
     if old.client != who.client().id {
         return Err(GrantFault::OtherClient.into());
     }
-    if old.jkt.is_some() && old.jkt != who.jkt() {
-        return Err(GrantFault::Key.into());
-    }
+    bound(old.jkt, who)?;
     if old.revoked.is_some() {
         return Err(GrantFault::Revoked.into());
     }
@@ -176,6 +172,16 @@ pub fn refresh(
         return Ok(InUse { grant: old.clone(), changes, refresh_token: Some(successor) });
     }
     Err(revoke(grant, RevokedWhy::RefreshReused, GrantFault::Reused, who, now))
+}
+
+/// Whoever has no secret must have a key, and the one that code or grant is bound to: what a client got while it still had a secret is of no
+/// use once it has none.
+fn bound(jkt: Option<Jkt>, who: &Authenticated<'_>) -> Result<(), GrantFault> {
+    match jkt {
+        Some(jkt) if who.jkt() != Some(jkt) => Err(GrantFault::Key),
+        None if is_public(who.client()) => Err(GrantFault::Key),
+        _ => Ok(()),
+    }
 }
 
 /// Ends the family. The proof is spent with it, so that recorded bytes, sent again, end nothing.

@@ -248,7 +248,7 @@ fn told(client: &Client, question: &Question, facts: &Facts, keys: &Keys, now: T
     if read.nbf.is_some_and(|nbf| nbf > now.0) {
         return Err(Inactive::Early.into());
     }
-    let actor = token.subject.map(|_| subject::of_client(&keys.pairwise, &token.client, &token.audience));
+    let actor = token.is_exchanged().then(|| subject::of_client(&keys.pairwise, &token.client, &token.audience));
     Ok(Active { client: token.client.clone(), actor, profile: token.profile.map(|profile| profile.number()), claims })
 }
 
@@ -316,6 +316,10 @@ impl Answer {
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {
         let inactive = IntrospectionResponse::default();
+        let claims = match self {
+            Self::Inactive => 0,
+            Self::Active(active) => active.claims.len(),
+        };
         let response = match self {
             Self::Inactive => inactive,
             Self::Active(active) => Claims::decode(&active.claims).map_or(inactive, |claims| IntrospectionResponse {
@@ -325,7 +329,8 @@ impl Answer {
                 token_type: Some(TokenType::POP),
             }),
         };
-        let mut out = vec![0; 4096];
+        // As large as what it repeats, and what is beside that: a client's name, and numbers.
+        let mut out = vec![0; claims.saturating_add(512)];
         let len = response.encode(&mut out).map_or(0, <[u8]>::len);
         out.truncate(len);
         out

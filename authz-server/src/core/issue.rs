@@ -313,7 +313,7 @@ impl Decision<'_> {
             }
             _ => decide(asker, self.request.scope.as_ref(), by)?,
         };
-        rights.from = rights.from.max(acting.and_then(|acting| acting.row.from).filter(|from| *from > self.now));
+        rights.from = rights.from.max(acting.and_then(|acting| acting.standing.from()).filter(|from| *from > self.now));
         let scope = scope::encode(&rights.aif).ok_or(ServerFault::Records)?;
         let life = self.life(grant, acting, &rights, targets)?;
         let mut changes = Vec::new();
@@ -322,6 +322,8 @@ impl Decision<'_> {
         if clock != ClockMode::Clock && (rights.from.is_some() || acting.is_some()) {
             return Err(AudienceFault::NeedsClock(audience.clone()).into());
         }
+        // Else a lock that is removed at this moment would be left with a token that nobody finds.
+        changes.extend(targets.iter().map(|target| Change::still(Key::Lock(target.lock.name.clone()), target.rev)));
         let told = self.told(lock, clock, rights.from, life, &mut changes)?;
         let sub = match grant {
             Some(grant) => subject::of_person(&keys.pairwise, &grant.person.id, audience),
@@ -369,7 +371,7 @@ impl Decision<'_> {
             grant: grant.map(|grant| grant.id),
             profile: Some(profile),
             claims: minted.claims,
-            acted: acting.map(|acting| Acted { subject: acting.subject, row: acting.row.to_string() }),
+            acted: acting.map(|acting| Acted { subject: acting.subject, row: acting.standing.to_string() }),
         })
     }
 

@@ -55,11 +55,20 @@ pub struct Wish<'w> {
     pub alg: Alg,
 }
 
+/// How an app with an installation key gets tokens for a lock, if it can: EDHOC with that key before a secret from us.
+#[must_use]
+pub fn offered(lock: &Lock, client: &BTreeSet<AceProfile>) -> Option<AceProfile> {
+    let alg = Alg::Es256; // first of those that there are; none is left out
+    let chosen = |bound| choose(&Wish { bound, profile: None, client, alg }, &lock.audience(), &[lock]);
+    let ways = [Bound::Credential(KeyKind::P256), Bound::Fresh];
+    ways.into_iter().find_map(|bound| chosen(bound).ok()).map(|choice| choice.profile)
+}
+
 /// Chooses for all locks of an audience at once.
 ///
 /// # Errors
 /// `unsupported_pop_key` where a lock cannot work with the key, `incompatible_ace_profiles` where there is no common protocol (RFC 9200
-/// §5.8.3), `invalid_target` where the locks of a group have no token in common.
+/// §5.8.3) or the lock has no key of its own to be proved, `invalid_target` where the locks of a group have no token in common.
 pub fn choose(wish: &Wish<'_>, audience: &Audience, locks: &[&Lock]) -> Result<Choice, Refusal> {
     let group = matches!(audience, Audience::Group(_));
     let everybody = |can: &dyn Fn(&Abilities) -> bool| locks.iter().all(|lock| can(&lock.abilities));
@@ -82,7 +91,7 @@ pub fn choose(wish: &Wish<'_>, audience: &Audience, locks: &[&Lock]) -> Result<C
     let fits = |profile: &AceProfile| {
         (wish.client.is_empty() || wish.client.contains(profile))
             && wish.profile.is_none_or(|asked| asked.admits(*profile))
-            && everybody(&|can| can.profiles.contains(profile))
+            && everybody(&|can| speaks(can, *profile))
     };
     let profile = candidates.iter().copied().find(fits).ok_or(KeyFault::NoCommonProfile)?;
     let alg = || {
@@ -91,6 +100,10 @@ pub fn choose(wish: &Wish<'_>, audience: &Audience, locks: &[&Lock]) -> Result<C
         found.ok_or_else(|| AudienceFault::NothingInCommon(audience.clone()))
     };
     let lock = locks.first().ok_or_else(|| AudienceFault::Unknown(audience.to_string()))?;
+    // The client has to know it (RFC 9201 §3.2); a group has no one key of its own (§5).
+    if public.is_some() && !group && lock.credential.is_none() {
+        return Err(KeyFault::NoLockCredential.into());
+    }
     let references = locks.iter().filter(|lock| lock.abilities.form == TokenForm::Reference).count();
     let shape = if references == locks.len() {
         Shape::Reference
@@ -108,6 +121,11 @@ pub fn choose(wish: &Wish<'_>, audience: &Audience, locks: &[&Lock]) -> Result<C
         Shape::Signed(alg()?)
     };
     Ok(Choice { profile, shape })
+}
+
+/// A token for EDHOC comes in EAD_3, where no lock waits to ask what a reference means.
+fn speaks(can: &Abilities, profile: AceProfile) -> bool {
+    can.profiles.contains(&profile) && !(profile == AceProfile::CoapEdhocOscore && can.form == TokenForm::Reference)
 }
 
 #[cfg(test)]

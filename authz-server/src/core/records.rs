@@ -453,6 +453,13 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
+    /// Whether a service got it for a person (RFC 8693). The app behind its grant asked for the one that it was exchanged for, and never
+    /// held this one: to that app, and to its installation key, it is nobody's.
+    #[must_use]
+    pub fn is_exchanged(&self) -> bool {
+        self.subject.is_some()
+    }
+
     /// What the claims of a reference are sealed for.
     #[must_use]
     pub fn claims_label(hash: &Hash32) -> String {

@@ -258,6 +258,9 @@ pub enum ExchangeFault {
     /// Nobody declared that this service acts for this person there.
     #[error("no row lets this service act for this person there")]
     NoRow,
+    /// It was so, and ended.
+    #[error("the row that let this service act for this person there is over")]
+    RowOver,
 }
 
 /// What is wrong with an audience.
@@ -480,9 +483,9 @@ impl Refusal {
             Self::Device(DeviceFault::SlowDown) => OAuthError::SLOW_DOWN,
             Self::Device(DeviceFault::Denied) => OAuthError::DEVICE_DENIED,
             Self::Device(DeviceFault::Expired) => OAuthError::EXPIRED_TOKEN,
-            Self::Exchange(ExchangeFault::Resource | ExchangeFault::Several | ExchangeFault::NoRow) => {
-                OAuthError::INVALID_TARGET
-            }
+            Self::Exchange(
+                ExchangeFault::Resource | ExchangeFault::Several | ExchangeFault::NoRow | ExchangeFault::RowOver,
+            ) => OAuthError::INVALID_TARGET,
             Self::Exchange(_) => OAuthError::INVALID_REQUEST,
             Self::Audience(AudienceFault::Missing | AudienceFault::Several) => OAuthError::INVALID_REQUEST,
             Self::Audience(_) => OAuthError::INVALID_TARGET,

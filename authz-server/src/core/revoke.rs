@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::authenticate::{self, Authenticated};
 use super::bytes::{Hash32, Hidden};
 use super::change::{Change, Key, Rev};
-use super::names::{ClientId, GrantId, GroupName, Jkt, LockName, PersonId};
-use super::records::{Client, Grant, Revoked, RevokedWhy, TokenRecord};
+use super::names::{Audience, ClientId, GrantId, GroupName, Jkt, LockName, PersonId};
+use super::records::{Client, Code, Consented, Grant, Revoked, RevokedWhy, TokenRecord};
 use super::refusal::{GrantFault, Refusal};
 use super::request::{Presented, refresh_from_text};
 use super::secret::same;
@@ -27,14 +27,17 @@ pub enum Target {
     Token(Hash32),
     /// A grant and all that came from it: a family.
     Grant(GrantId),
-    /// Every grant and token of a client.
+    /// Every grant, code and token of a client.
     Client(ClientId),
-    /// Every grant of a person.
+    /// Every grant and code of a person.
     Person(PersonId),
-    /// Every grant bound to an installation key: a lost phone.
+    /// Every grant and code bound to an installation key: a lost phone.
     Device(Jkt),
     /// Every token that a lock takes, those for its groups included. Grants go on.
     Lock(LockName),
+    /// What a lock that was removed leaves behind: the tokens for it alone, and its place in grants and codes. A lock of the same name
+    /// starts with none.
+    Removed(LockName),
 }
 
 /// A revocation that was promised and is not finished.
@@ -48,6 +51,20 @@ pub struct Revocation {
     pub why: RevokedWhy,
 }
 
+impl Target {
+    /// Whether a code that nobody redeemed yet ends with it: what was agreed to before becomes no grant after.
+    #[must_use]
+    pub fn ends(&self, code: &Code) -> bool {
+        let named = match self {
+            Self::Client(id) => code.client == *id,
+            Self::Person(id) => code.person.id == *id,
+            Self::Device(jkt) => code.jkt.as_ref() == Some(jkt),
+            Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Removed(_) => false,
+        };
+        named && code.redeemed.is_none()
+    }
+}
+
 impl Revocation {
     /// The name of its record: whoever promises the same twice makes one promise.
     #[must_use]
@@ -59,6 +76,7 @@ impl Revocation {
             Target::Person(id) => ("person", id.to_string()),
             Target::Device(jkt) => ("device", jkt.to_string()),
             Target::Lock(name) => ("lock", name.to_string()),
+            Target::Removed(name) => ("removed", name.to_string()),
         };
         Hash32::of(&[kind.as_bytes(), &[0], name.as_bytes()])
     }
@@ -69,6 +87,27 @@ impl Revocation {
 pub fn end(grant: &Grant, rev: Rev, why: RevokedWhy, now: Timestamp) -> Option<Change> {
     let live = grant.revoked.is_none() && now < grant.ends;
     live.then(|| Change::replace(Grant { revoked: Some(Revoked { at: now, why }), ..grant.clone() }, rev))
+}
+
+/// Takes a lock that was removed out of a grant.
+#[must_use]
+pub fn grant_without(grant: &Grant, rev: Rev, lock: &LockName) -> Option<Change> {
+    let consented = others(&grant.consented, lock)?;
+    Some(Change::replace(Grant { consented, ..grant.clone() }, rev))
+}
+
+/// Takes a lock that was removed out of a code.
+#[must_use]
+pub fn code_without(code: &Code, rev: Rev, lock: &LockName) -> Option<Change> {
+    let consented = others(&code.consented, lock)?;
+    Some(Change::replace(Code { consented, ..code.clone() }, rev))
+}
+
+/// What was consented for others; None if nothing was for this one.
+fn others(consented: &[Consented], lock: &LockName) -> Option<Vec<Consented>> {
+    let other = |member: &&Consented| !matches!(&member.audience, Audience::Lock(name) if name == lock);
+    let others: Vec<_> = consented.iter().filter(other).cloned().collect();
+    (others.len() < consented.len()).then_some(others)
 }
 
 /// Whose tokens they are, in the store's index: of a grant, or of a client that asked for itself.
@@ -90,7 +129,7 @@ impl TokenRecord {
     /// Where it is found: with its grant, and what was exchanged also with the client that got it.
     #[must_use]
     pub fn holders(&self) -> Vec<Holder> {
-        let service = self.subject.map(|_| Holder::Client(self.client.clone()));
+        let service = self.is_exchanged().then(|| Holder::Client(self.client.clone()));
         [Some(self.holder()), service].into_iter().flatten().collect()
     }
 
@@ -310,8 +349,7 @@ pub fn decide(
             if grant.is_none() && authenticate::is_public(who.client()) {
                 return Err(GrantFault::Key.into()); // whose installation's it was, nobody knows any more
             }
-            // What was exchanged is a service's: no installation has its key.
-            owned(&who, &token.client, grant.filter(|_| token.subject.is_none()))?;
+            owned(&who, &token.client, grant.filter(|_| !token.is_exchanged()))?;
             token.is_live(now).then_some(Target::Token(token.hash))
         }
         (None, None) => None,

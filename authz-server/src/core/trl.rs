@@ -52,8 +52,7 @@ pub enum Requester {
 pub fn portions(token: &TokenRecord, members: &BTreeMap<GroupName, Vec<LockName>>) -> BTreeSet<Portion> {
     use super::names::Audience;
     let mut portions = BTreeSet::from([Portion::All, Portion::Client(token.client.clone())]);
-    // What was exchanged is the service's: the app behind the grant never held it.
-    portions.extend(token.grant.filter(|_| token.subject.is_none()).map(Portion::Grant));
+    portions.extend(token.grant.filter(|_| !token.is_exchanged()).map(Portion::Grant));
     match &token.audience {
         Audience::Lock(lock) => drop(portions.insert(Portion::Lock(lock.clone()))),
         Audience::Group(group) => portions.extend(members.get(group).into_iter().flatten().cloned().map(Portion::Lock)),

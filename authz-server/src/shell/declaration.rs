@@ -114,6 +114,8 @@ pub struct Existing {
     pub doors: BTreeMap<DoorName, (Door, Rev)>,
     /// Consents.
     pub consents: BTreeMap<(DoorName, PersonId), (AdvanceConsent, Rev)>,
+    /// The issuers of the providers.
+    pub issuers: Vec<String>,
     /// What services may exchange.
     pub exchanges: BTreeMap<(ClientId, Whose, Audience), (Exchange, Rev)>,
 }
@@ -243,6 +245,7 @@ impl Declaration {
             let new = row.record(
                 |service| services.get(service).copied(),
                 |lock| declared_locks.contains(lock) || existing.locks.contains_key(lock),
+                &existing.issuers,
             )?;
             let old = existing.exchanges.get(&(new.service.clone(), new.whose.clone(), new.audience.clone()));
             plan.add("exchange", new.to_string(), old, new)?;

@@ -9,12 +9,12 @@ use super::Shell;
 use crate::core::bytes::Hash32;
 use crate::core::change::{Change, Key, OnConflict, Record, Rev, Write};
 use crate::core::names::{Audience, GroupName, LockName};
-use crate::core::records::{Client, Grant, TokenRecord};
+use crate::core::records::{Client, Code, Grant, TokenRecord};
 use crate::core::refusal::Refusal;
 use crate::core::revoke::{self, Expiry, Holder, Listing, Revocation, Target};
 use crate::core::trl::{self, Limits, Plan, Portion, Query, Refused, Requester};
 use crate::store::StoreError;
-use crate::store::facts::Committed;
+use crate::store::facts::{Committed, Kept};
 
 /// The revocation list's part of a server: one update at a time, and who is told of it.
 pub struct Trl {
@@ -124,6 +124,9 @@ impl Shell {
 
     async fn fulfil(&self, revocation: &Revocation) -> Result<Revoked, StoreError> {
         let mut done = Revoked::default();
+        // Codes first: what becomes of one at this moment is a grant by the time those are looked for.
+        let code = |code: &Code, rev| revocation.target.ends(code).then(|| Change::remove(Key::Code(code.hash), rev));
+        self.change_all(|code| Key::Code(code.hash), code).await?;
         let grants = self.end_grants(revocation, &mut done).await?;
         match &revocation.target {
             Target::Token(hash) => {
@@ -135,7 +138,17 @@ impl Shell {
                     }
                 }
             }
-            Target::Lock(name) => done.tokens += self.list_of_lock(name).await?,
+            Target::Lock(name) => {
+                let audiences = self.records.audiences_of(name).await?;
+                done.tokens += self.list_of_audiences(&audiences).await?;
+            }
+            Target::Removed(name) => {
+                let code = |code: &Code, rev| revoke::code_without(code, rev, name);
+                self.change_all(|code| Key::Code(code.hash), code).await?;
+                let grant = |grant: &Grant, rev| revoke::grant_without(grant, rev, name);
+                self.change_all(|grant| Key::Grant(grant.id), grant).await?;
+                done.tokens += self.list_of_audiences(&[Audience::Lock(name.clone())].into()).await?;
+            }
             Target::Client(id) => done.tokens += self.list_of(&Holder::Client(id.clone()), |_| true).await?,
             Target::Grant(_) | Target::Person(_) | Target::Device(_) => {}
         }
@@ -178,9 +191,30 @@ impl Shell {
         }
     }
 
+    /// Changes those records of a kind that there is a change for: the way leads past all of them.
+    async fn change_all<T: Kept>(
+        &self,
+        name: impl Fn(&T) -> Key,
+        change: impl Fn(&T, Rev) -> Option<Change>,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.records.page::<T>(after.as_ref(), PAGE).await?;
+            let changes: Vec<_> = page.iter().filter_map(|(record, rev)| change(record, *rev)).collect();
+            if !changes.is_empty()
+                && let Committed::Conflict(_) = self.records.commit(&changes).await?
+            {
+                continue; // one was in use at this moment: look again
+            }
+            match page.last().filter(|_| page.len() == PAGE) {
+                Some((last, _)) => after = Some(name(last)),
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// There is no index by audience: the way leads past every token.
-    async fn list_of_lock(&self, lock: &LockName) -> Result<usize, StoreError> {
-        let audiences = self.records.audiences_of(lock).await?;
+    async fn list_of_audiences(&self, audiences: &BTreeSet<Audience>) -> Result<usize, StoreError> {
         let (mut done, mut after) = (0, None);
         let mut found: Vec<(TokenRecord, Rev)> = Vec::new();
         loop {

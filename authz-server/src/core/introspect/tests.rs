@@ -272,3 +272,31 @@ fn only_a_resource_server_that_shows_itself_hears_anything() {
     let lock: LockName = "front".parse().unwrap();
     assert!(house.target("front", None).unwrap().lock.is_in(&Audience::Lock(lock)));
 }
+
+/// A credential may be as large as its client likes: what a token says of it is told whole, in both forms.
+#[test]
+fn a_large_token_is_told_whole() {
+    let mut house = House::new();
+    let lock = own(&mut house, "lock:front", &["front"]);
+    let phone = Pair::new(1);
+    // A claim of its own, before the key: {1: text, 8: ...}.
+    let mut large = vec![0xa2, 0x01, 0x79, 0x20, 0x00];
+    large.extend([b'x'; 0x2000]);
+    large.extend(&ccs(&phone.public()).0[1..]);
+    let code = house.code(&person("erik", &["staff"]), &["front"], &phone);
+    let api =
+        TokenRequest { audience: vec![format!("{ISSUER}/api/v1")], scope: None, ..request(redeeming(&code), "front") };
+    let refresh = house.ask(&app(phone.proof("api")), &api).unwrap().response.refresh_token.unwrap();
+    let asked = TokenRequest {
+        face: Face::CborHttp,
+        req_cnf: Some(ReqCnf::Kccs { ccs: crate::core::bytes::Blob(large.clone()), key: phone.public() }),
+        ..request(refreshing(&refresh), "front")
+    };
+    let issued = house.ask(&app(phone.proof("door")), &asked).unwrap();
+    let answer = ask(&house, &lock, &bytes(&issued.response.token)).unwrap();
+    let body = answer.to_cbor();
+    let read = IntrospectionResponse::decode(&body).unwrap();
+    assert!(read.active);
+    assert!(matches!(read.claims.cnf, Some(Cnf::Kccs(told)) if told == large));
+    assert_eq!(answer.to_json()["cnf"]["kccs"], crate::core::bytes::base64url(&large));
+}

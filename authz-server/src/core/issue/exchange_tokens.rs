@@ -6,7 +6,7 @@ use crate::core::authenticate::Authenticated;
 use crate::core::bytes::{Hash32, Hidden};
 use crate::core::change::{Change, Key, Record};
 use crate::core::entropy::Entropy;
-use crate::core::exchange::{self, Exchange};
+use crate::core::exchange::{self, Standing};
 use crate::core::grant::InUse;
 use crate::core::names::{Audience, ClientId, ScopeName};
 use crate::core::records::{Client, ClientAuth, ClientKind, Grant};
@@ -20,11 +20,11 @@ use crate::core::time::{Seconds, Timestamp};
 pub(super) struct Acting<'f> {
     /// The app whose token it exchanges: the service gets nothing that the app would not get.
     pub(super) app: &'f Client,
-    /// Under which row.
-    pub(super) row: &'f Exchange,
-    /// The most that subject token and row let it do.
+    /// Under which rows.
+    pub(super) standing: Standing<'f>,
+    /// The most that subject token and rows let it do.
     pub(super) scope: Scope,
-    /// The end of subject token and row.
+    /// The end of subject token and rows.
     pub(super) ends: Timestamp,
     /// The subject token.
     pub(super) subject: Hash32,
@@ -51,18 +51,16 @@ impl Decision<'_> {
         let exchange::Subject { token: (token, token_rev), grant: (grant, grant_rev), app, scope } =
             exchange::subject(token, who.client(), self.facts, self.now)?;
         let lock = &self.targets(audience)?.first().ok_or(ExchangeFault::NoRow)?.lock;
-        let (row, row_rev) = exchange::row(&self.facts.rows, &who.client().id, &grant.person, lock, self.now)
-            .ok_or(ExchangeFault::NoRow)?;
-        let guards = vec![
-            Change::still(Key::Token(token.hash), *token_rev),
-            Change::still(Key::Grant(grant.id), *grant_rev),
-            Change::still(Record::from(row.clone()).key(), *row_rev),
-        ];
+        let standing = Standing::at(&self.facts.rows, &who.client().id, &grant.person, lock, self.now)?;
+        let mut guards =
+            vec![Change::still(Key::Token(token.hash), *token_rev), Change::still(Key::Grant(grant.id), *grant_rev)];
+        let rows = standing.rows.iter();
+        guards.extend(rows.map(|(row, rev)| Change::still(Record::from(row.clone()).key(), *rev)));
         Ok(Some(Acting {
             app,
-            row,
-            scope: scope.only(|word| row.scope.is_empty() || row.scope.contains(word)),
-            ends: row.until.into_iter().chain([token.expires]).min().unwrap_or(token.expires),
+            scope: scope.only(|word| standing.covers(word)),
+            ends: standing.until().map_or(token.expires, |until| until.min(token.expires)),
+            standing,
             subject: token.hash,
             guards,
         }))
@@ -86,7 +84,7 @@ impl Decision<'_> {
         service: &ClientId,
         entropy: &mut dyn Entropy,
     ) -> Result<Made, Refusal> {
-        if !self.facts.rows.iter().any(|(row, _)| row.concerns(service, &grant.person, self.now)) {
+        if !Standing::anywhere(&self.facts.rows, service, &grant.person, self.now) {
             return Err(ExchangeFault::NoRow.into());
         }
         let consented = |word: &ScopeName| grant.consented.iter().any(|member| member.scope.contains(word));

@@ -100,10 +100,7 @@ impl Decision<'_> {
             }
         };
         // RFC 9201 §5: a group has no one key of its own.
-        let credential = || match audience {
-            Audience::Lock(_) => lock.credential.as_ref().map(Some).ok_or(KeyFault::NoLockCredential),
-            Audience::Group(_) | Audience::Service(_) | Audience::Api(_) => Ok(None),
-        };
+        let credential = lock.credential.as_ref().filter(|_| matches!(audience, Audience::Lock(_)));
         let (choice, bound, rs_cnf) = match &self.request.req_cnf {
             sent if self.request.series.is_some() => {
                 let living = self.facts.series.as_ref().filter(|series| {
@@ -124,13 +121,13 @@ impl Decision<'_> {
             Some(ReqCnf::Kccs { ccs, key }) => {
                 shown(key)?;
                 let choice = choose(Bound::Credential(key.kind()))?;
-                let rs_cnf = credential()?.cloned().map(RsCnf::Kccs);
+                let rs_cnf = credential.cloned().map(RsCnf::Kccs);
                 (choice, Key::Public(PublicCnf::Kccs(ccs.clone())), rs_cnf)
             }
             Some(ReqCnf::Key(key)) => {
                 shown(key)?;
                 let choice = choose(Bound::Key(key.kind()))?;
-                let rs_cnf = credential()?.map(credential_key).transpose()?.map(RsCnf::Key);
+                let rs_cnf = credential.map(credential_key).transpose()?.map(RsCnf::Key);
                 (choice, Key::Public(PublicCnf::Key(key.clone())), rs_cnf)
             }
             Some(ReqCnf::Kid(kid)) => {

@@ -25,6 +25,7 @@ const EDDSA_ONLY: Change = |lock| lock.abilities.algs = [Alg::EdDsa].into();
 const ES256_ONLY: Change = |lock| lock.abilities.algs = [Alg::Es256].into();
 const MACED: Change = |lock| lock.abilities.protection = Protection::Maced;
 const REFERENCE: Change = |lock| lock.abilities.form = TokenForm::Reference;
+const NAMELESS: Change = |lock| lock.credential = None;
 const SIGNED: Change = |lock| lock.signed = true;
 const WRAPPED: Change = |lock| (lock.abilities.wrapped, lock.abilities.profiles) = (true, [CoapDtls].into());
 const SIGNED_EDDSA: Change = |lock| (lock.signed, lock.abilities.algs) = (true, [Alg::EdDsa].into());
@@ -85,6 +86,13 @@ fn one_lock() {
         (Credential(KeyKind::P256), None, all, PLAIN, ok(CoapEdhocOscore, Signed(Alg::Es256))),
         (Credential(KeyKind::P256), None, all, OSCORE_ONLY, incompatible()),
         (Credential(KeyKind::Ed25519), None, all, P256_ONLY, unsupported()),
+        // No lock asks about what comes in EAD_3.
+        (Credential(KeyKind::P256), None, all, REFERENCE, incompatible()),
+        (Credential(KeyKind::P256), only(CoapEdhocOscore), all, REFERENCE, incompatible()),
+        (Credential(KeyKind::Ed25519), None, all, REFERENCE, incompatible()),
+        (Credential(KeyKind::P256), None, all, NAMELESS, Err(KeyFault::NoLockCredential.into())),
+        (p256, None, all, NAMELESS, Err(KeyFault::NoLockCredential.into())),
+        (Fresh, None, all, NAMELESS, ok(CoapOscore, Encrypted(None))),
     ]
     .into_iter()
     .enumerate()
@@ -110,11 +118,46 @@ fn a_group_by_intersection() {
         (Bound::Key(KeyKind::P256), [DTLS_ONLY, OSCORE_ONLY], Err(KeyFault::NoCommonProfile.into())),
         (Bound::Key(KeyKind::Ed25519), [PLAIN, P256_ONLY], Err(KeyFault::NotAtThisLock.into())),
         (Bound::Key(KeyKind::P256), [PLAIN, REFERENCE], nothing()),
+        (Bound::Credential(KeyKind::P256), [PLAIN, REFERENCE], Err(KeyFault::NoCommonProfile.into())),
+        (Bound::Credential(KeyKind::P256), [REFERENCE, REFERENCE], Err(KeyFault::NoCommonProfile.into())),
+        (Bound::Key(KeyKind::P256), [PLAIN, NAMELESS], signed(Alg::Es256)),
         (Bound::Key(KeyKind::P256), [REFERENCE, REFERENCE], Ok(Choice { profile: CoapDtls, shape: Shape::Reference })),
     ]
     .into_iter()
     .enumerate()
     {
         assert_eq!(chosen(bound, None, &[], true, &locks), expected, "row {row}: {bound:?}");
+    }
+}
+
+/// What an app is told to use for a lock is what it then gets there.
+#[test]
+fn what_an_app_is_offered() {
+    const EDHOC_ONLY: Change = |lock| lock.abilities.profiles = [CoapEdhocOscore].into();
+    const NAMELESS_EDHOC: Change = |lock| (EDHOC_ONLY(lock), NAMELESS(lock)).1;
+    const REFERENCE_EDHOC: Change = |lock| (EDHOC_ONLY(lock), REFERENCE(lock)).1;
+    const ED25519_ONLY: Change = |lock| lock.abilities.pop_keys = [KeyKind::Ed25519].into();
+    for (row, (lock, client, expected)) in [
+        (PLAIN, &[][..], Some(CoapEdhocOscore)),
+        (PLAIN, &[CoapOscore], Some(CoapOscore)),
+        (PLAIN, &[CoapDtls], Some(CoapDtls)),
+        (NAMELESS, &[], Some(CoapOscore)),
+        (NAMELESS, &[CoapEdhocOscore], None),
+        (REFERENCE, &[], Some(CoapOscore)),
+        (REFERENCE, &[CoapEdhocOscore], None),
+        (OSCORE_ONLY, &[], Some(CoapOscore)),
+        (OSCORE_ONLY, &[CoapEdhocOscore, CoapDtls], None),
+        (DTLS_ONLY, &[], Some(CoapDtls)),
+        (EDHOC_ONLY, &[], Some(CoapEdhocOscore)),
+        (NAMELESS_EDHOC, &[], None),
+        (REFERENCE_EDHOC, &[], None),
+        (ED25519_ONLY, &[], Some(CoapOscore)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let lock = locks(&[lock]).remove(0);
+        let client = client.iter().copied().collect();
+        assert_eq!(offered(&lock, &client), expected, "row {row}: {client:?}");
     }
 }

@@ -246,3 +246,67 @@ fn an_ended_grant_does_not_end_again() {
         }
     }
 }
+
+/// What a service exchanged is its own, whatever installation the grant is bound to; the app behind the grant cannot end it by itself.
+/// R7009-2.1-02
+#[test]
+fn what_a_service_exchanged_is_the_services() {
+    let phone = Pair::new(1);
+    let grant = grant(Some(phone.public().thumbprint()));
+    let exchanged = |client| TokenRecord { subject: Some(Hash32([3; 32])), ..token("a token", client, Some(grant.id)) };
+    let case = |client: Client, token: TokenRecord| Case {
+        client,
+        token: Some(token),
+        grant: Some(grant.clone()),
+        house: House::new(),
+    };
+    let house = House::new();
+    let hash = crate::core::secret::keyed_hash(&house.keys.secrets, &"robot".parse().unwrap(), SECRET);
+    let robots = Case { house, ..case(machine("robot", ClientAuth::SecretHash(hash)), exchanged("robot")) };
+    assert_eq!(robots.ask(&robot(), "a token"), Ok(Some(Target::Token(Hash32::of(&[b"a token"])))));
+    let apps = case(native("app", &[]), exchanged("robot"));
+    assert_eq!(apps.ask(&proof(&phone), "a token"), Err(GrantFault::OtherClient.into()));
+    // Under the same grant and not exchanged, it takes the installation's key.
+    let own = Case { token: Some(TokenRecord { subject: None, ..exchanged("robot") }), ..robots };
+    assert_eq!(own.ask(&robot(), "a token"), Err(GrantFault::Key.into()));
+    let of = |token: &TokenRecord| (token.is_exchanged(), token.holders());
+    let (by_grant, by_client) = (Holder::Grant(grant.id), Holder::Client("robot".parse().unwrap()));
+    assert_eq!(of(&exchanged("robot")), (true, vec![by_grant.clone(), by_client]));
+    assert_eq!(of(&token("a token", "app", Some(grant.id))), (false, vec![by_grant]));
+}
+
+/// Codes that wait end with whom they are of; one that became a grant stays, so that its reuse is known for what it is.
+#[test]
+fn which_codes_end() {
+    use crate::core::records::Code;
+    let (phone, other) = (Pair::new(1).public().thumbprint(), Pair::new(2).public().thumbprint());
+    let code = Code {
+        hash: Hash32([1; 32]),
+        client: "app".parse().unwrap(),
+        by_device: false,
+        redirect_uri: String::new(),
+        challenge: Hash32([2; 32]),
+        jkt: Some(phone),
+        person: person("erik", &[]),
+        consented: Vec::new(),
+        expires: NOW,
+        redeemed: None,
+    };
+    let id = |name: &str| name.parse().unwrap();
+    for (target, ends) in [
+        (Target::Client(id("app")), true),
+        (Target::Client(id("apps")), false),
+        (Target::Person(person("erik", &[]).id), true),
+        (Target::Person(person("olga", &[]).id), false),
+        (Target::Device(phone), true),
+        (Target::Device(other), false),
+        (Target::Grant(GrantId([9; 16])), false),
+        (Target::Token(code.hash), false),
+        (Target::Lock("front".parse().unwrap()), false),
+    ] {
+        assert_eq!(target.ends(&code), ends, "{target:?}");
+        assert!(!target.ends(&Code { redeemed: Some(GrantId([9; 16])), ..code.clone() }), "{target:?}");
+    }
+    let unbound = Code { jkt: None, ..code };
+    assert!(!Target::Device(phone).ends(&unbound));
+}

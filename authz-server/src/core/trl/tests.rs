@@ -260,6 +260,8 @@ fn portions_of_a_token() {
     let always = [Portion::All, Portion::Client("c".parse().unwrap())];
     let grant = GrantId([1; 16]);
     for (token, more) in [
+        // What a service got for a person: the app behind the grant is not told of it.
+        (TokenRecord { subject: Some(hash(2)), ..token("urn:latchwork:lock:a", Some(grant)) }, vec![lock("a")]),
         (token("urn:latchwork:lock:a", None), vec![lock("a")]),
         (token("urn:latchwork:lock:a", Some(grant)), vec![Portion::Grant(grant), lock("a")]),
         (token("urn:latchwork:group:g", None), vec![lock("a"), lock("b")]),

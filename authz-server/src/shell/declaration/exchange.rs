@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Instant, Undeclarable, wrong};
-use crate::core::exchange::{Exchange, Whose};
+use crate::core::exchange::{Exchange, PeopleGroup, Whose};
 use crate::core::names::{Audience, ClientId, LockName, PersonId};
 use crate::core::records::{Client, GrantKind};
 use crate::core::scope::Scope;
@@ -17,6 +17,8 @@ pub struct DeclaredExchange {
     who: Option<PersonId>,
     /// Whoever a provider lists in this group; or `who`.
     group: Option<String>,
+    /// That provider's issuer; left out, it is the only one's.
+    issuer: Option<String>,
     /// A lock, or a group of locks.
     audience: Audience,
     #[serde(default)]
@@ -31,19 +33,29 @@ pub(super) fn may(client: &Client) -> bool {
 }
 
 impl DeclaredExchange {
-    /// `may` knows of each client whether it can be a service, `is_lock` which locks there are.
+    /// `may` knows of each client whether it can be a service, `is_lock` which locks there are; `issuers` are those of the providers.
     pub(super) fn record(
         self,
         may: impl Fn(&ClientId) -> Option<bool>,
         is_lock: impl Fn(&LockName) -> bool,
+        issuers: &[String],
     ) -> Result<Exchange, Undeclarable> {
         let refuse = |problem| Err(wrong("exchange", &self.service, problem));
         let whose = match (self.who, self.group) {
+            (Some(_), None) if self.issuer.is_some() => return refuse("issuer goes with group; who has its own"),
             (Some(id), None) => Whose::Person(id),
             (None, Some(name)) if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) => {
                 return refuse("a group has 1 to 256 characters, none of them a control character");
             }
-            (None, Some(name)) => Whose::Group(name),
+            (None, Some(name)) => match (self.issuer, issuers) {
+                // A provider that is added later must not bring people into this row.
+                (None, [only]) => Whose::Group(PeopleGroup { issuer: only.clone(), name }),
+                (None, _) => return refuse("name the issuer of the group: there are several providers, or none"),
+                (Some(issuer), _) if !issuers.contains(&issuer) => {
+                    return refuse("issuer is that of none of the providers, spelt as in their configuration");
+                }
+                (Some(issuer), _) => Whose::Group(PeopleGroup { issuer, name }),
+            },
             _ => return refuse("give one of who and group"),
         };
         match may(&self.service) {

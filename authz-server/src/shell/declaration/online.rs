@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Undeclarable, wrong};
+use super::{Existing, Undeclarable, wrong};
 use crate::core::bytes::{Blob, Sealed, hex};
 use crate::core::change::{Change, Key, Record, Rev};
-use crate::core::names::{ClientId, LockName};
-use crate::core::records::{Client, ClientAuth, ClientKind, OscoreClient};
+use crate::core::names::{Audience, ClientId, LockName};
+use crate::core::records::{Client, ClientAuth, ClientKind, ConsentRequest, OscoreClient};
 use crate::core::scope::Scope;
 use crate::core::trl::Limits;
 use crate::keys::{KeyError, Keys};
@@ -112,10 +112,26 @@ pub fn online(
     Ok((changes, file))
 }
 
-/// What goes with a lock: itself, its place at those that speak for it, and those that then speak for none.
-pub fn without(lock: &LockName, clients: Vec<(Client, Rev)>, contexts: Vec<(OscoreClient, Rev)>) -> Vec<Change> {
+/// What goes with a lock at once: itself, its place at those that speak for it and those that then speak for none, the rows that name
+/// it, and what the owners of a door that then has no lock said and were asked. Its sequence number stays, so that none comes twice.
+///
+/// Its tokens and its place in grants end with [`Target::Removed`](crate::core::revoke::Target::Removed).
+pub fn without(lock: &LockName, existing: Existing, questions: Vec<ConsentRequest>) -> Vec<Change> {
     let mut changes = vec![Change::delete(Key::Lock(lock.clone()))];
-    for (mut client, rev) in clients {
+    let is_its = |audience: &Audience| matches!(audience, Audience::Lock(name) if name == lock);
+    for (row, _) in existing.exchanges.into_values().filter(|(row, _)| is_its(&row.audience)) {
+        changes.push(Change::delete(Record::from(row).key()));
+    }
+    let own = existing.locks.get(lock).map(|(lock, _)| &lock.door);
+    let others = existing.locks.values().filter(|(other, _)| other.name != *lock).map(|(other, _)| &other.door);
+    let named = existing.doors.values().filter(|(door, _)| door.lock == *lock).map(|(door, _)| &door.name);
+    let others: BTreeSet<_> = others.collect();
+    let doors: BTreeSet<_> = named.chain(own).filter(|door| !others.contains(door)).collect();
+    let consents = existing.consents.values().filter(|(consent, _)| doors.contains(&consent.door));
+    changes.extend(consents.map(|(consent, _)| Change::delete(Record::from(consent.clone()).key())));
+    let questions = questions.iter().filter(|question| doors.contains(&question.door));
+    changes.extend(questions.map(|question| Change::delete(Key::ConsentRequest(question.id))));
+    for (mut client, rev) in existing.clients.into_values() {
         let ClientKind::ResourceServer { locks } = &mut client.kind else { continue };
         if !locks.remove(lock) {
             continue;
@@ -124,7 +140,7 @@ pub fn without(lock: &LockName, clients: Vec<(Client, Rev)>, contexts: Vec<(Osco
             changes.push(Change::replace(client, rev));
             continue;
         }
-        for (context, _) in contexts.iter().filter(|(context, _)| context.client == client.id) {
+        if let Some((context, _)) = existing.oscore.get(&client.id) {
             changes.push(Change::delete(Key::Oscore(client.id.clone())));
             changes.push(Change::delete(Record::from(context.name()).key()));
         }

@@ -29,6 +29,7 @@ use crate::store::StoreError;
 use crate::store::facts::Committed;
 
 mod clients;
+mod exchanges;
 mod keys;
 mod object;
 mod registration;
@@ -38,7 +39,7 @@ use object::{Posted, object};
 pub use registration::{Admission, Given, Wanted};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(registration::routes(keys::routes(
+    config.service(exchanges::routes(registration::routes(keys::routes(
         web::scope("/admin/api/v1")
             .service(web::resource("/openapi.json").route(web::get().to(openapi)))
             .service(web::resource("/apply").route(web::post().to(apply)))
@@ -48,7 +49,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .service(web::resource("/locks").route(web::get().to(locks)))
             .service(web::resource("/locks/{name}").route(web::delete().to(remove_lock)))
             .service(web::resource("/locks/{name}/enroll").route(web::post().to(enroll))),
-    )));
+    ))));
 }
 
 /// This API, as an OpenAPI document.
@@ -92,6 +93,7 @@ pub(crate) async fn existing(shell: &Shell) -> Result<Existing, StoreError> {
         clients: records.all::<Client>().await?.into_iter().map(|it| (it.0.id.clone(), it)).collect(),
         oscore: records.all::<OscoreClient>().await?.into_iter().map(|it| (it.0.client.clone(), it)).collect(),
         locks: records.all::<Lock>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
+        issuers: shell.providers.iter().map(|provider| provider.issuer().to_owned()).collect(),
         doors: records.all::<Door>().await?.into_iter().map(|it| (it.0.name.clone(), it)).collect(),
         exchanges: records.all::<Exchange>().await?.into_iter().map(|it| (row(&it.0), it)).collect(),
         consents: records.all::<AdvanceConsent>().await?.into_iter().map(|it| (named(&it.0), it)).collect(),
@@ -123,6 +125,9 @@ async fn remove_client(
 async fn revoke(who: Presented, shell: web::Data<Shell>, body: Posted<Target>) -> Result<HttpResponse, AdminError> {
     who.check(&shell).await?;
     let target = object(body)?;
+    if let Target::Removed(_) = target {
+        return Err(AdminError::Wrong("a lock is removed by DELETE /locks/{name}".into()));
+    }
     let revoked =
         shell.revoke_for(By::Administrator, target, Vec::new()).await?.map_err(|Lost(_)| AdminError::Conflict)?;
     Ok(HttpResponse::Ok().json(revoked))
@@ -155,8 +160,10 @@ async fn remove_lock(
     let name: LockName = name.parse().map_err(|_| AdminError::NotFound)?;
     let key = Key::Lock(name.clone());
     shell.records.find::<Lock>(&key).await?.ok_or(AdminError::NotFound)?;
-    let (clients, contexts) = (shell.records.all().await?, shell.records.all().await?);
-    commit(&shell, &without(&name, clients, contexts)).await?;
+    let questions = shell.records.all().await?.into_iter().map(|(question, _)| question).collect();
+    let with = without(&name, existing(&shell).await?, questions);
+    let target = Target::Removed(name.clone());
+    shell.revoke_for(By::Administrator, target, with).await?.map_err(|Lost(_)| AdminError::Conflict)?;
     written_down(&shell, &gone("lock", name.to_string()));
     Ok(HttpResponse::NoContent().finish())
 }

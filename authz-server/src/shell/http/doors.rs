@@ -3,7 +3,6 @@
 use actix_web::http::{Method, header};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
-use latchwork_ace::registry::Profile;
 use serde::Serialize;
 
 use super::nonce;
@@ -13,6 +12,7 @@ use crate::core::authorize::{self, Need};
 use crate::core::bytes::{Hash32, base64url};
 use crate::core::change::Key;
 use crate::core::names::{Audience, DoorName};
+use crate::core::negotiate;
 use crate::core::records::{Client, Grant, Lock, TokenRecord};
 use crate::core::refusal::ProofFault;
 use crate::core::request::Proof;
@@ -75,8 +75,8 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
             (Need::Nothing(scope), None) => (scope, State::Available),
             (Need::Owner(scope), _) => (scope, State::NeedsConsent),
         };
-        // Whose credential we know speaks EDHOC.
-        let profile = if lock.credential.is_some() { Profile::COAP_EDHOC_OSCORE } else { Profile::COAP_OSCORE };
+        // A door for which this app gets no token whatever it asks is none of its doors.
+        let Some(profile) = negotiate::offered(&lock, &app.profiles) else { continue };
         own.push(OwnDoor {
             name: target.door.name,
             title: target.door.title,
@@ -85,7 +85,7 @@ async fn doors(request: HttpRequest, shell: web::Data<Shell>) -> Result<HttpResp
             as_uri: format!("{}/token", shell.issuer),
             rs_cnf: lock.credential.map(|ccs| serde_json::json!({ "kccs": base64url(&ccs.0) })),
             scopes: scopes.to_string(),
-            profile: profile.name().unwrap_or_default(),
+            profile: profile.number().name().unwrap_or_default(),
             state,
         });
     }

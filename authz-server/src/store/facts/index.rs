@@ -3,7 +3,7 @@
 
 use super::Key;
 use crate::core::change::Record;
-use crate::core::exchange::Whose;
+use crate::core::exchange::{PeopleGroup, Whose};
 use crate::core::names::{ClientId, GrantId, Jkt, LockName, Origin, PersonId};
 use crate::core::revoke::Holder;
 use crate::core::time::Timestamp;
@@ -108,7 +108,7 @@ fn text(kind: u8, name: &str) -> Vec<u8> {
 pub(super) fn rows(service: &ClientId, whose: &Whose) -> Vec<u8> {
     let whose = match whose {
         Whose::Person(id) => ["p", id.issuer(), "\0", id.subject()].concat(),
-        Whose::Group(name) => ["g", name].concat(),
+        Whose::Group(PeopleGroup { issuer, name }) => ["g", issuer, "\0", name].concat(),
     };
     [service.as_str(), "\0", &whose, "\0"].concat().into_bytes()
 }

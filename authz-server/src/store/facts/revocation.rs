@@ -40,7 +40,7 @@ impl Records {
             Target::Client(id) => index::grants_of_client(id),
             Target::Person(id) => index::grants_of_person(id),
             Target::Device(jkt) => index::grants_of_device(jkt),
-            Target::Token(_) | Target::Lock(_) => return Ok(Vec::new()),
+            Target::Token(_) | Target::Lock(_) | Target::Removed(_) => return Ok(Vec::new()),
         };
         let mut grants = Vec::new();
         for name in self.names_under(&prefix).await? {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::bytes::{Blob, Hash32};
 use crate::core::change::OnConflict;
-use crate::core::exchange::Whose;
+use crate::core::exchange::{PeopleGroup, Whose};
 use crate::core::names::{Audience, GrantId};
 use crate::core::records::Seen;
 use crate::core::records::*;
@@ -100,8 +100,14 @@ fn tells_the_core_what_its_tests_told_it() {
         until: None,
     };
     let (back, building) = ("urn:latchwork:lock:back", "urn:latchwork:group:building");
-    let group = |name: &str| Whose::Group(name.into());
-    for decoy in [("robot2", group("visitors")), ("robot", group("visitor")), ("robot", Whose::Person(who("vera2")))] {
+    let of = |issuer: &str, name: &str| Whose::Group(PeopleGroup { issuer: issuer.into(), name: name.into() });
+    let group = |name: &str| of("https://idp.example", name);
+    for decoy in [
+        ("robot2", group("visitors")),
+        ("robot", group("visitor")),
+        ("robot", of("https://idp.example2", "visitors")),
+        ("robot", Whose::Person(who("vera2"))),
+    ] {
         house.put(row(decoy.0, decoy.1, back));
     }
     let own = [
@@ -176,7 +182,7 @@ fn tells_the_core_what_its_tests_told_it() {
     let facts = block_on(store.facts(&by("robot"), &exchange(&[back], b"subject"))).unwrap();
     let rows: Vec<Exchange> = facts.rows.into_iter().map(|(row, _)| row).collect();
     assert_eq!(rows, own, "the person's own rows, then those of their groups, and nobody else's");
-    assert_eq!(block_on(store.rows_of(&"robot".parse().unwrap())).unwrap().len(), 5, "not those of robot2");
+    assert_eq!(block_on(store.rows_of(&"robot".parse().unwrap())).unwrap().len(), 6, "not those of robot2");
 }
 
 /// What a conflict means is said by the change whose guard failed, not by its neighbours.

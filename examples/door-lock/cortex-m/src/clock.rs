@@ -6,37 +6,30 @@ use latchwork_rs_lib::{Now, Uptime, Wall};
 
 /// Counts from boot.
 pub(crate) struct Clock {
-    /// Ticks that are counted.
     last: u32,
-    seconds: u64,
-    /// Beyond them.
-    millis: u32,
+    elapsed: u64,
 }
 
 impl Clock {
     /// At zero.
     pub(crate) fn start() -> Self {
-        Self { last: ticks(), seconds: 0, millis: 0 }
+        Self { last: ticks(), elapsed: 0 }
     }
 
     /// Has to be called before the timer goes over, within 171 seconds.
     pub(crate) fn advance(&mut self) {
-        let passed = ticks().wrapping_sub(self.last) / TICKS_PER_MILLI;
-        self.last = self.last.wrapping_add(passed.wrapping_mul(TICKS_PER_MILLI));
-        let millis = self.millis.wrapping_add(passed);
-        self.seconds = self.seconds.wrapping_add((millis / 1000).into());
-        self.millis = millis % 1000;
+        let now = ticks();
+        self.elapsed = self.elapsed.wrapping_add(now.wrapping_sub(self.last).into());
+        self.last = now;
     }
 
     /// The present, for what decides.
     pub(crate) fn now(&self) -> Now {
-        Now { wall: Wall::Unknown, uptime: Uptime(self.seconds) }
+        Now { wall: Wall::Unknown, uptime: Uptime(self.elapsed / TICKS_PER_SECOND) }
     }
 
     /// The present, for the message layer.
     pub(crate) fn millis(&self) -> Millis {
-        Millis(self.seconds.wrapping_mul(1000).wrapping_add(self.millis.into()))
+        Millis(self.elapsed / (TICKS_PER_SECOND / 1000))
     }
 }
-
-const TICKS_PER_MILLI: u32 = TICKS_PER_SECOND / 1000;

@@ -1,7 +1,7 @@
 //! Token exchange (RFC 8693): what a service gets for a person's token, and all that gets it nothing.
 
 use super::*;
-use crate::core::exchange::{ACCESS_TOKEN, Exchange, Whose};
+use crate::core::exchange::{ACCESS_TOKEN, Exchange, PeopleGroup, Whose};
 use crate::core::records::{Abilities, GrantKind as Kind, Person, Revoked, TokenForm};
 use latchwork_ace::{Claims, Cnf};
 use proptest::prelude::*;
@@ -19,6 +19,11 @@ fn service(house: &mut House, id: &str) {
 fn row(whose: Whose, audience: &str) -> Exchange {
     let (service, audience) = ("desk".parse().unwrap(), audience.parse().unwrap());
     Exchange { service, whose, audience, scope: Scope::default(), from: None, until: None }
+}
+
+/// A row for whoever the tests' provider lists in this group.
+fn group(name: &str, audience: &str) -> Exchange {
+    row(Whose::Group(PeopleGroup { issuer: who("x").issuer().into(), name: name.into() }), audience)
 }
 
 fn for_erik(lock: &str) -> Exchange {
@@ -144,8 +149,13 @@ fn a_subject_token_is_for_one_service() {
     for (rows, scope, refusal) in [
         (vec![], None, Refusal::from(ExchangeFault::NoRow)),
         (vec![row(Whose::Person(who("olga")), "urn:latchwork:lock:front")], None, ExchangeFault::NoRow.into()),
-        (vec![row(Whose::Group("admins".into()), "urn:latchwork:lock:front")], None, ExchangeFault::NoRow.into()),
+        (vec![group("admins", "urn:latchwork:lock:front")], None, ExchangeFault::NoRow.into()),
         (vec![Exchange { until: Some(NOW), ..for_erik("front") }], None, ExchangeFault::NoRow.into()),
+        (
+            vec![Exchange { until: Some(NOW), ..for_erik("front") }, group("staff", "urn:latchwork:lock:front")],
+            None,
+            ExchangeFault::NoRow.into(),
+        ),
         (vec![Exchange { service: "other".parse().unwrap(), ..for_erik("front") }], None, ExchangeFault::NoRow.into()),
         (vec![for_erik("front")], Some("door:remove"), Refusal::NothingGranted),
     ] {
@@ -299,13 +309,14 @@ fn what_gets_nothing() {
 /// Whatever ends while the decision is made ends it.
 #[test]
 fn a_race_with_revocation_is_lost() {
-    for name in ["token", "grant", "row"] {
+    for name in ["token", "grant", "row", "lock"] {
         let mut house = house([for_erik("front")]);
         let token = subject(&mut house, &erik(), &["front"]);
         let issued = house.decide(&desk(), &exchanging(&token, "front")).unwrap();
         let key = match name {
             "token" => Key::Token(Hash32::of(&[token.expose()])),
             "grant" => Key::Grant(issued.entry.grant.unwrap()),
+            "lock" => Key::Lock("front".parse().unwrap()),
             _ => Record::from(for_erik("front")).key(),
         };
         let (record, _) = house.find(&key).unwrap();
@@ -314,28 +325,92 @@ fn a_race_with_revocation_is_lost() {
     }
 }
 
-/// The person's own row counts before their groups', a lock's before its group's; one that is over is none.
+/// R8693-2.2.2-02
+///
+/// The rows that count: a person's own before those of their groups, a lock's before those of its groups; of the nearest all, and each
+/// of them limits, in whatever order they and the groups come.
 #[test]
-fn one_row_counts() {
-    let staff = |audience: &str| row(Whose::Group("staff".into()), audience);
-    let narrow = |row: Exchange| Exchange { scope: "door:state".parse().unwrap(), ..row };
-    let (lock, group) = ("urn:latchwork:lock:front", "urn:latchwork:group:building");
+fn which_rows_count() {
+    let both = Ok("door:open door:state");
+    let (open, state) = (Ok("door:open"), Ok("door:state"));
+    let (none, over) = (Err(Refusal::from(ExchangeFault::NoRow)), Err(Refusal::from(ExchangeFault::RowOver)));
+    let to = |words: &str, row: Exchange| Exchange { scope: words.parse().unwrap(), ..row };
+    let narrow = |row| to("door:state", row);
+    let ended = |row| Exchange { until: Some(NOW), ..row };
+    let (lock, house_, floor) =
+        ("urn:latchwork:lock:front", "urn:latchwork:group:building", "urn:latchwork:group:floor");
+    let staff = |audience: &str| group("staff", audience);
+    let night = |audience: &str| group("night", audience);
+    let foreign = row(Whose::Group(PeopleGroup { issuer: "https://other.example".into(), name: "staff".into() }), lock);
     let own = |audience: &str| row(Whose::Person(who("erik")), audience);
     for (rows, expected) in [
-        (vec![staff(group)], Some("door:open door:state")),
-        (vec![staff(lock)], Some("door:open door:state")),
-        (vec![narrow(staff(lock)), staff(group)], Some("door:state")),
-        (vec![narrow(own(group)), staff(lock)], Some("door:state")),
-        (vec![narrow(own(lock)), own(group), staff(group)], Some("door:state")),
-        (vec![Exchange { until: Some(NOW), ..narrow(own(lock)) }, staff(group)], Some("door:open door:state")),
-        (vec![staff("urn:latchwork:lock:back")], None),
-        (vec![staff("urn:latchwork:group:elsewhere")], None),
+        (vec![staff(house_)], both.clone()),
+        (vec![staff(lock)], both.clone()),
+        (vec![narrow(staff(lock)), staff(house_)], state.clone()),
+        (vec![staff(lock), narrow(staff(house_))], both.clone()),
+        (vec![narrow(own(house_)), staff(lock)], state.clone()),
+        (vec![narrow(own(lock)), own(house_), staff(house_)], state.clone()),
+        (vec![staff("urn:latchwork:lock:back")], none.clone()),
+        (vec![staff("urn:latchwork:group:elsewhere")], none.clone()),
+        // What ended gives way to nothing wider; to the nearer it does.
+        (vec![ended(own(lock)), staff(lock)], over.clone()),
+        (vec![ended(own(lock)), own(house_)], over.clone()),
+        (vec![ended(own(house_)), staff(lock)], over.clone()),
+        (vec![ended(staff(lock)), staff(house_)], over.clone()),
+        (vec![ended(staff(lock)), own(house_)], both.clone()),
+        (vec![ended(own(house_)), own(lock)], both.clone()),
+        // Several groups: each limits.
+        (vec![narrow(staff(lock)), night(lock)], state.clone()),
+        (vec![staff(lock), to("door:open", night(lock))], open.clone()),
+        (vec![narrow(staff(lock)), to("door:open", night(lock))], Err(Refusal::NothingGranted)),
+        (vec![staff(lock), ended(night(lock))], over.clone()),
+        (vec![ended(staff(lock)), night(lock)], over.clone()),
+        (vec![narrow(staff(lock)), night(house_)], state.clone()),
+        (vec![night(house_), narrow(staff(floor))], state.clone()),
+        (vec![own(house_), ended(own(floor))], over.clone()),
+        // A group of the same name at another provider is another.
+        (vec![foreign.clone()], none.clone()),
+        (vec![ended(foreign), staff(lock)], both.clone()),
     ] {
+        let person = person("erik", &["staff", "night"]);
         let mut house = house(rows.clone());
-        let token = subject(&mut house, &erik(), &["front", "back"]);
+        let front = house.target("front", None).unwrap().lock;
+        let groups = ["building", "floor"].map(|name| name.parse().unwrap()).into();
+        house.put(Lock { groups, ..front });
+        // Where the app gets its token.
+        house.put(group("staff", "urn:latchwork:lock:back"));
+        let token = subject(&mut house, &person, &["front", "back"]);
         let asked = TokenRequest { scope: None, ..exchanging(&token, "front") };
-        let got = house.decide(&desk(), &asked).map(|issued| issued.response.to_json()["scope"].clone());
-        assert_eq!(got.ok().as_ref().and_then(|it| it.as_str()), expected, "{rows:?}");
+        let mut facts = house.facts(&desk(), &asked);
+        for _ in 0..2 {
+            facts.rows.reverse();
+            let got = issue(&desk(), &asked, &facts, &house.minting(), house.now, &mut Os);
+            let got = got.map_err(|refused| refused.refusal);
+            let got = got.map(|issued| issued.response.to_json()["scope"].as_str().unwrap().to_owned());
+            assert_eq!(got.as_deref().map_err(Clone::clone), expected.clone(), "{rows:?}");
+        }
+    }
+}
+
+/// Where two rows count, the narrower time of both holds, and the audit line and the guards name both.
+#[test]
+fn two_rows_that_count_are_one_limit() {
+    let lock = "urn:latchwork:lock:front";
+    let at = |seconds: i64| Some(NOW.plus(seconds));
+    let staff = Exchange { from: at(10), until: at(90), ..group("staff", lock) };
+    let night = Exchange { from: at(20), until: at(200), ..group("night", lock) };
+    let mut house = house([staff.clone(), night.clone()]);
+    let token = subject(&mut house, &person("erik", &["staff", "night"]), &["front"]);
+    let issued = house.decide(&desk(), &exchanging(&token, "front")).unwrap();
+    let inside = claims_in(&issued);
+    let claims = Claims::decode(&inside).unwrap();
+    assert_eq!((claims.nbf, claims.exp), (Some(NOW.0 + 20), Some(NOW.0 + 90)));
+    let line = serde_json::to_value(&issued.entry).unwrap();
+    let of = "of https://idp.example at urn:latchwork:lock:front";
+    assert_eq!(line["row"], format!("desk for group night {of}; desk for group staff {of}"));
+    for row in [staff, night] {
+        house.put(row);
+        assert_eq!(house.commit(&issued.changes), Err(crate::core::change::OnConflict::Retry));
     }
 }
 
@@ -424,7 +499,8 @@ proptest! {
         house.put(crate::core::records::Client { ceiling: words(&of_service), ..desk_ });
         house.put(crate::core::records::Client { ceiling: words(&of_app), ..crate::core::testing::native("app", &[REDIRECT]) });
         let person = person("pat", &groups);
-        let whose = if group_row { Whose::Group("staff".into()) } else { Whose::Person(person.id.clone()) };
+        let Exchange { whose: staff, .. } = group("staff", "urn:latchwork:lock:front");
+        let whose = if group_row { staff } else { Whose::Person(person.id.clone()) };
         let row = Exchange {
             scope: words(&of_row),
             until: row_left.map(|left| NOW.plus(left)),

@@ -1,6 +1,7 @@
 //! Rotation, the lost answer, the thief: a missing or foreign key changes nothing.
 
 use super::*;
+use crate::core::records::{Client, Code};
 
 fn signed_in(house: &mut House, phone: &Pair) -> Hidden {
     let code = house.code(&person("erik", &["staff"]), &["front", "back"], phone);
@@ -177,4 +178,42 @@ fn a_refused_door_spends_no_token() {
     assert_eq!(refused(&house, &app(phone.proof("1")), &request(refreshing(&token), "vault")), Refusal::NothingGranted);
     let wide = TokenRequest { scope: None, ..request(refreshing(&token), "front") };
     house.ask(&app(phone.proof("2")), &wide).unwrap();
+}
+
+/// What a client with a secret got is bound to no key. If it is declared one without, whoever found its code or refresh token must
+/// not be able to use them by any key of their own. R9449-5-02
+#[test]
+fn nothing_unbound_is_left_to_a_client_without_secret() {
+    let web = |house: &mut House, confidential: bool| {
+        let hash = crate::core::secret::keyed_hash(&house.keys.secrets, &"app".parse().unwrap(), SECRET);
+        let declared = native("app", &[REDIRECT]);
+        house.put(match confidential {
+            true => Client {
+                kind: ClientKind::Confidential { redirect_uris: vec![REDIRECT.into()] },
+                auth: ClientAuth::SecretHash(hash),
+                ..declared
+            },
+            false => declared,
+        });
+    };
+    let mut house = House::new();
+    web(&mut house, true);
+    let code = |house: &mut House| {
+        let text = house.code(&person("erik", &["staff"]), &["front"], &Pair::new(1));
+        let (Record::Code(code), _) = house.find(&Key::Code(Hash32::of(&[text.expose()]))).unwrap() else { panic!() };
+        house.put(Code { jkt: None, ..code });
+        text
+    };
+    let first = code(&mut house);
+    let issued = house.ask(&secret("app", SECRET), &request(redeeming(&first), "front")).unwrap();
+    let refresh = issued.response.refresh_token.unwrap();
+    let second = code(&mut house);
+    web(&mut house, false);
+    let thief = Pair::new(6);
+    for (jti, grant) in [("refresh", refreshing(&refresh)), ("code", redeeming(&second))] {
+        let got = refused(&house, &app(thief.proof(jti)), &request(grant, "front"));
+        assert_eq!(got, GrantFault::Key.into(), "{jti}");
+    }
+    web(&mut house, true);
+    house.ask(&secret("app", SECRET), &request(refreshing(&refresh), "front")).unwrap();
 }

@@ -117,10 +117,14 @@ impl Case {
         browser: &BrowserKey,
         rev: Option<Rev>,
     ) -> Result<HttpResponse, Stop> {
-        let mut granted: Vec<(LockName, Scope)> = Vec::new();
+        let (mut granted, mut still): (Vec<(LockName, Scope)>, _) = (Vec::new(), Vec::new());
         for (target, need) in &self.doors {
             match need {
-                Need::Nothing(scope) => granted.push((target.lock.name.clone(), scope.clone())),
+                Need::Nothing(scope) => {
+                    granted.push((target.lock.name.clone(), scope.clone()));
+                    // A lock that is removed at this moment is in no code.
+                    still.push(Change::still(Key::Lock(target.lock.name.clone()), target.rev));
+                }
                 Need::Owner(_) => {
                     let refusal = AuthorizationFault::OwnerRefused.into();
                     return refuse_person(shell, &self.request, &refusal, &self.person).await;
@@ -129,7 +133,8 @@ impl Case {
         }
         let (now, life) = (shell.now(), Seconds(shell.lifetimes.code));
         let (code, change) = authorize::code(&self.request, &self.person, &granted, life, now, &mut Os)?;
-        let mut changes = vec![change];
+        let mut changes = still;
+        changes.push(change);
         if let Some(rev) = rev {
             let mut end = Change::delete(Key::Authorization(browser.id()));
             end.guard = Guard::At(rev);

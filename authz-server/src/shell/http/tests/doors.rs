@@ -7,7 +7,7 @@ use super::authorize::{Browser, VERIFIER, request};
 use super::provider::Idp;
 use super::{ADMIN, Got, ISSUER, World, admin, form, parameter};
 use crate::clock;
-use crate::core::bytes::Hash32;
+use crate::core::bytes::{Hash32, base64url};
 use crate::core::change::{Change, Key};
 use crate::core::records::Grant;
 use crate::core::testing::Pair;
@@ -102,6 +102,34 @@ async fn an_app_lists_its_persons_doors_and_refreshes_for_one() {
     assert_eq!(got.json()["token_type"], "PoP");
     for secret in ["access_token", "refresh_token"] {
         assert!(!world.entries().contains(body[secret].as_str().unwrap()), "{secret} in the log");
+    }
+}
+
+/// What the list says of a lock is what `/token` then gives for it: EDHOC with a lock that has a key and can read what comes in EAD_3.
+#[actix_web::test]
+async fn a_door_is_listed_by_what_its_lock_can_do() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let key = Pair::new(5);
+    let ccs = base64url(&crate::core::testing::ccs(&Pair::new(77).public()).0);
+    let enrolment = json!({ "replace": true, "credential": ccs });
+    assert_eq!(world.ask(admin("locks/front/enroll", &enrolment)).await.status, 201);
+    let code = code(&world, &idp).await;
+    let got = world.ask(redeem(&code, &key, "r1")).await.json();
+    let token = got["access_token"].as_str().unwrap();
+    let url = format!("{API}/doors");
+    for (jti, tokens, expected) in [
+        ("1", json!({}), Some("coap_edhoc_oscore")),
+        ("2", json!({ "form": "reference" }), Some("coap_oscore")),
+        ("3", json!({ "profiles": ["coap_oscore", "coap_dtls"] }), Some("coap_oscore")),
+        ("4", json!({ "profiles": ["coap_edhoc_oscore"] }), Some("coap_edhoc_oscore")),
+        ("5", json!({ "profiles": ["coap_edhoc_oscore"], "form": "reference" }), None),
+    ] {
+        let declared = json!({ "lock": [{ "name": "front", "tokens": tokens }] });
+        assert_eq!(world.ask(admin("apply", &declared)).await.status, 200);
+        let got = doors(&world, token, &proof(&key, jti, "GET", &url, Some(token))).await.json();
+        let front = got.as_array().unwrap().iter().find(|door| door["name"] == "front");
+        assert_eq!(front.map(|door| door["profile"].as_str().unwrap()), expected, "{tokens}");
     }
 }
 

@@ -56,8 +56,12 @@ async fn every_operation_needs_an_administrator() {
 /// Each route of the sources is in the document, with its methods.
 #[test]
 fn every_route_is_in_it() {
-    let sources =
-        [include_str!("../admin.rs"), include_str!("../admin/keys.rs"), include_str!("../admin/registration.rs")];
+    let sources = [
+        include_str!("../admin.rs"),
+        include_str!("../admin/exchanges.rs"),
+        include_str!("../admin/keys.rs"),
+        include_str!("../admin/registration.rs"),
+    ];
     let mut routes = BTreeSet::new();
     for resource in sources.iter().flat_map(|source| source.split("web::resource(\"").skip(1)) {
         let (path, rest) = resource.split_once('"').unwrap();

@@ -540,3 +540,24 @@ async fn age(world: &World) {
         records.commit(&[old, Change::put(new)]).await.unwrap();
     }
 }
+
+/// What was agreed to before a revocation becomes no grant after it.
+#[actix_web::test]
+async fn a_code_that_waits_ends_too() {
+    let idp = Idp::start();
+    let world = World::new(vec![idp.provider()]).await;
+    let key = Pair::new(5);
+    for (what, target) in [
+        ("person", json!({ "person": { "issuer": idp.provider().issuer(), "subject": "emma" } })),
+        ("device", json!({ "device": key.public().thumbprint().to_string() })),
+        ("client", json!({ "client": "app" })),
+        ("another client", json!({ "client": "web" })),
+    ] {
+        let code = super::doors::code(&world, &idp).await;
+        let got = world.ask(admin("revoke", &target)).await;
+        assert_eq!(got.status, 200, "{what}: {}", got.text());
+        let got = world.ask(super::doors::redeem(&code, &key, what)).await;
+        let error = (what != "another client").then_some("invalid_grant");
+        assert_eq!(got.json()["error"].as_str(), error, "{what}: {}", got.text());
+    }
+}
