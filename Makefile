@@ -63,7 +63,8 @@ image:
 	examples/door-lock/c/build accelerated
 
 # What it costs, held against docs/footprint.tsv; RECORD=1 writes that file.
-VARIANTS = symmetric symmetric-m0 symmetric-m33 es256-p256 es256-p256-udp es256-cortex-m4 eddsa eddsa-small
+VARIANTS = symmetric symmetric-m0 symmetric-m33 decision decision-m0 es256-p256 es256-p256-udp es256-p256-m0 es256-p256-m33 \
+	es256-cortex-m4 es256-cortex-m4-m33 eddsa eddsa-small
 firmware:
 	examples/building/setup demo firmware
 	for variant in $(VARIANTS); do examples/door-lock/cortex-m/build $$variant || exit; done

@@ -6,20 +6,27 @@ use crate::clock::Now;
 use crate::session::{Seat, Sessions};
 use crate::verify::{Bearer, Confirmation};
 use latchwork_ace::OscMaterial;
-use latchwork_ace::authz_info::Request;
+use latchwork_ace::authz_info::{Request, Response};
 use latchwork_ace::registry::Alg;
 use latchwork_crypto::{Random, Symmetric};
 use latchwork_oscore::{Context, Material, master_salt};
 
 /// What the client learns: enough to derive the same context, if it has the key.
-pub(crate) struct Opened {
-    pub(crate) nonce2: [u8; 8],
-    pub(crate) recipient_id: [u8; ID_LEN],
+pub struct Opened {
+    nonce2: [u8; 8],
+    recipient_id: [u8; ID_LEN],
 }
 
-/// Opens a pending session. Nothing that was there before is touched.
+impl Opened {
+    /// The payload of the 2.01 (RFC 9203 §4.2).
+    pub fn response(&self) -> Response<'_> {
+        Response { nonce2: &self.nonce2, server_recipient_id: &self.recipient_id }
+    }
+}
+
+/// Opens a pending session for a token that came in the open with this `request`. Nothing that was there before is touched.
 #[inline(never)] // not on the stack of the check before it
-pub(crate) fn open<const N: usize, const P: usize, const I: usize>(
+pub fn open<const N: usize, const P: usize, const I: usize>(
     sessions: &mut Sessions<N, P, I>,
     bearer: &Bearer<'_>,
     request: &Request<'_>,

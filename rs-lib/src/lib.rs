@@ -12,12 +12,13 @@
 //! from a request that verified under a session's key, an [`Allowed`] from [`authorize`](authorize::authorize). A door
 //! whose `unlock` takes an [`Allowed`] cannot be opened by a way around.
 //!
-//! [`ResourceServer`] does all of it for one message. A lock needs no network to open: no server is asked, ever.
+//! [`ResourceServer`] does all of it for one message; a firmware that has messages of its own goes the steps itself
+//! (`tests/decision.rs` is one that does). A lock needs no network to open: no server is asked, ever.
 
 #![no_std]
 
 pub mod authorize;
-mod authz_info;
+pub mod authz_info;
 mod check;
 pub mod clock;
 pub mod edhoc;
@@ -50,6 +51,6 @@ pub use replay::{Flash, FlashFailed, NoFlash, Series};
 pub use revoked::Revoked;
 pub use room::Room;
 pub use server::{Answer, Event, Reply, ResourceServer, Resources};
-pub use session::{Holder, Sessions, Subject, TokenHash};
+pub use session::{Holder, Seat, Sessions, Subject, TokenHash};
 pub use trl::Follower;
 pub use trust::{Freshness, Issuer, Key, NamedScope, TokenKey, Trust};

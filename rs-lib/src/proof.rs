@@ -18,16 +18,26 @@ pub struct ProvenKey {
     pub(crate) seat: usize,
 }
 
+impl ProvenKey {
+    /// Where to [answer](Sessions::answer).
+    pub fn seat(&self) -> Seat {
+        Seat::Live(self.seat)
+    }
+}
+
 /// A request that verified.
-pub(crate) struct Proven<'o> {
-    pub(crate) key: ProvenKey,
-    pub(crate) request: Message<'o>,
-    pub(crate) reference: ReceivedRequest,
+pub struct Proven<'o> {
+    /// That whoever sent it has the key.
+    pub key: ProvenKey,
+    /// What was asked.
+    pub request: Message<'o>,
+    /// What binds the answer to it.
+    pub reference: ReceivedRequest,
 }
 
 /// Why a protected request proves nothing.
 #[derive(Debug)]
-pub(crate) enum Unproven {
+pub enum Unproven {
     /// No session has this identifier: evicted, rebooted, or never there.
     NoSession,
     /// The rights of the session are over, or may be.
@@ -40,8 +50,8 @@ pub(crate) enum Unproven {
     Flash(Seat, ReceivedRequest),
 }
 
-/// Verifies a request under the session that it names. `out` takes the decrypted request.
-pub(crate) fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
+/// Verifies a request under the session that it names, and makes that session a live one. `out` takes the decrypted request.
+pub fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
     sessions: &mut Sessions<N, P, I>,
     flash: &mut dyn Flash,
     outer: &Message<'_>,

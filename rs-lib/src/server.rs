@@ -22,7 +22,7 @@ use crate::target::{self, Target};
 use crate::trust::{IssuerId, Trust};
 use crate::verify::{Bearer, Rejected, Verifier};
 use crate::{Refusal, authz_info};
-use latchwork_ace::authz_info::{Request, Response};
+use latchwork_ace::authz_info::Request;
 use latchwork_ace::cose::Token;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
@@ -277,7 +277,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                             })?
                         }
                     };
-                    (Seat::Live(key.seat), reference, response, event)
+                    (key.seat(), reference, response, event)
                 }
                 Err(Unproven::Busy(seat, reference)) => {
                     let busy = write(&Reply::code(Code::SERVICE_UNAVAILABLE), head, message)?;
@@ -294,9 +294,11 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 Err(Unproven::Oscore(error)) => return Err(Unanswered::Oscore(error)),
             };
         let response = Message::parse(response).map_err(|_| Full)?;
-        let session = self.sessions.at_mut(seat).ok_or(Unanswered::Hints(Event::Lapsed))?;
-        let protected = session.context.protect_response(self.crypto, &mut reference, &response, out);
-        protected.map(|datagram| (datagram.len(), event)).map_err(Unanswered::Oscore)
+        let protected = self.sessions.answer(seat, &mut reference, &response, self.crypto, out);
+        protected
+            .ok_or(Unanswered::Hints(Event::Lapsed))?
+            .map(|datagram| (datagram.len(), event))
+            .map_err(Unanswered::Oscore)
     }
 
     fn hints<'r>(&self, request: Option<&Message<'_>>, room: &'r mut [u8]) -> Reply<'r> {
@@ -361,10 +363,9 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             Ok(opened) => opened,
             Err(not) => return not.answer(Refusal::code),
         };
-        let response = Response { nonce2: &opened.nonce2, server_recipient_id: &opened.recipient_id };
         let created = Reply {
             format: Some(ContentFormat::ACE_CBOR),
-            payload: response.encode(room).unwrap_or_default(),
+            payload: opened.response().encode(room).unwrap_or_default(),
             ..Reply::code(Code::CREATED)
         };
         (Event::Uploaded(token), created)

@@ -10,8 +10,9 @@ use crate::replay::{Flash, FlashFailed, Record, Records};
 use crate::revoked::Seen;
 pub use crate::seats::IN_USE;
 use crate::trust::{IssuerId, Trust};
+use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
-use latchwork_oscore::Context;
+use latchwork_oscore::{Context, Error, ReceivedRequest};
 
 /// `N` live sessions and `P` pending ones, in memory that the application gives, and what is known of the tokens of `I`
 /// servers that count from receipt.
@@ -40,10 +41,12 @@ impl Session {
     }
 }
 
-/// Where a session sits.
+/// Where a session sits, for whoever answers in it. It proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seat {
+pub enum Seat {
+    /// Among those inside.
     Live(usize),
+    /// Among those that no request verified on, or whose first one got no seat.
     Pending(usize),
 }
 
@@ -201,6 +204,20 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
 
     pub(crate) fn at_mut(&mut self, seat: Seat) -> Option<&mut Session> {
         self.slot(seat)?.as_mut()
+    }
+
+    /// Protects the answer to a request that verified (RFC 8613 §8.3) and writes the datagram into `out`; None if the session has
+    /// ended since.
+    pub fn answer<'o>(
+        &mut self,
+        seat: Seat,
+        request: &mut ReceivedRequest,
+        response: &Message<'_>,
+        crypto: &impl Symmetric,
+        out: &'o mut [u8],
+    ) -> Option<Result<&'o [u8], Error>> {
+        let context = &mut self.at_mut(seat)?.context;
+        Some(context.protect_response(crypto, request, response, out))
     }
 
     pub(crate) fn end(&mut self, seat: Seat) {

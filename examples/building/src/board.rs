@@ -83,7 +83,7 @@ impl Board {
     }
 }
 
-fn qemu(variant: &str, chip: &Path) -> Outcome<Command> {
+fn machine(variant: &str) -> (&'static str, Command) {
     // What is built for an M0 runs on an M3; QEMU has no M0 with room enough.
     let (machine, cpu) = match variant {
         _ if variant.ends_with("-m0") => ("mps2-an385", "cortex-m3"),
@@ -93,6 +93,18 @@ fn qemu(variant: &str, chip: &Path) -> Outcome<Command> {
     let mut command = Command::new("qemu-system-arm");
     command.args(["-cpu", cpu, "-display", "none", "-monitor", "none"]);
     command.args(["-semihosting-config", "enable=on,target=native"]);
+    (machine, command)
+}
+
+/// QEMU for an image that needs no chip.
+pub fn bare(variant: &str) -> Outcome<Command> {
+    let (machine, mut command) = machine(variant);
+    command.args(["-machine", machine, "-kernel"]).arg(image(variant)?);
+    Ok(command)
+}
+
+fn qemu(variant: &str, chip: &Path) -> Outcome<Command> {
+    let (machine, mut command) = machine(variant);
     if variant == IN_C {
         command.args(["-machine", machine, "-kernel"]).arg(chip);
         return Ok(command);

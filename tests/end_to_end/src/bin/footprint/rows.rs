@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use latchwork_building::attack::Attacker;
-use latchwork_building::board::{IN_C, image};
+use latchwork_building::board::{IN_C, bare, image, instructions_per_tick};
 use latchwork_building::people::EMMA;
 use latchwork_building::story::{key_of, token_of};
 use latchwork_building::{Building, Outcome, Phone};
@@ -23,8 +23,13 @@ pub(crate) struct Row {
 
 /// Every image that is measured.
 pub(crate) const ROWS: &[Row] = &[
+    Row { name: "decision", visit: decided },
+    Row { name: "decision-m0", visit: decided },
     Row { name: "symmetric", visit: encrypted },
     Row { name: "es256-p256", visit: signed },
+    Row { name: "es256-p256-m0", visit: signed },
+    Row { name: "es256-p256-m33", visit: signed },
+    Row { name: "es256-cortex-m4-m33", visit: signed },
     Row { name: "es256-cortex-m4", visit: signed },
     Row { name: "eddsa", visit: signed_by_eddsa },
     Row { name: "eddsa-small", visit: signed_by_eddsa },
@@ -44,6 +49,23 @@ impl Row {
         }
         (self.visit)(building, self.name, figures)
     }
+}
+
+/// From a token to a decision, once, with bytes that are in the image.
+fn decided(_: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
+    let said = bare(name)?.args(["-icount", "shift=0", "-serial", "none"]).output()?.stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let words: Vec<_> = said.split_whitespace().collect();
+    let [.., "did", "decision", "ticks", ticks, "stack", stack, "held", held] = words[..] else {
+        return Err(format!("no decision: {said}").into());
+    };
+    figures.insert(
+        format!("{name}: token and request, instructions"),
+        ticks.parse::<u64>()? * instructions_per_tick(name),
+    );
+    figures.insert(format!("{name}: token and request, bytes of stack"), stack.parse()?);
+    figures.insert(format!("{name}: RAM held for good, bytes"), held.parse()?);
+    Ok(())
 }
 
 /// The front door takes encrypted tokens.

@@ -37,7 +37,7 @@ impl<'l> Steps<'l> {
         // It answers first and tells then.
         let expected = self.seen + names.len();
         let mut all = told(self.lock)?;
-        for _ in 0..500 {
+        for _ in 0..POLLS {
             if all.len() >= expected {
                 break;
             }
@@ -70,6 +70,9 @@ impl<'l> Steps<'l> {
         }
     }
 }
+
+/// Of 10 ms each; a busy machine may take them.
+const POLLS: usize = 12_000;
 
 /// The answer to a repetition is no step: on a busy machine a phone repeats itself.
 fn told(lock: &Lock) -> Outcome<Vec<String>> {
