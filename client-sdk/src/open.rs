@@ -262,7 +262,9 @@ fn refused(door: &Door, response: &Response) -> Error {
     }
 }
 
-/// The hints of a 4.01 (RFC 9200 §5.3). They may come from anybody, so they count only where our own list agrees.
+/// The hints of a 4.01 (RFC 9200 §5.3). They may come from anybody (§6.4), so they count only where our own list agrees, and of all that they say
+/// one thing is used: a `cnonce`, which goes to the server of that list and nowhere else. Each member is optional there: one that is missing
+/// contradicts nothing, and gives nothing.
 fn hints<'r>(door: &Door, response: &'r Response) -> Result<Option<Hints<'r>>, Error> {
     if response.code != Code::UNAUTHORIZED || response.content_format() != Some(ACE_CBOR) {
         return Ok(None);
@@ -369,6 +371,12 @@ mod tests {
         for (as_uri, audience, follows) in [
             (Some("https://as.example/token"), Some("urn:latchwork:lock:front"), true),
             (None, None, true),
+            (Some("https://as.example/token"), None, true),
+            (None, Some("urn:latchwork:lock:front"), true),
+            (Some("https://evil.example/token"), None, false),
+            (None, Some("urn:latchwork:lock:vault"), false),
+            (Some(""), None, false),
+            (None, Some(""), false),
             (Some("https://evil.example/token"), Some("urn:latchwork:lock:front"), false),
             (Some("https://as.example/token"), Some("urn:latchwork:lock:vault"), false),
             (Some("https://as.example/token/"), None, false),
@@ -383,6 +391,109 @@ mod tests {
                 protected: false,
             };
             assert_eq!(matches!(refused(&door, &response), Error::ForeignHints), !follows);
+        }
+    }
+
+    /// The app's server as far as an opening sees it: what it was asked for. It may want a `cnonce` for this lock.
+    struct Asked {
+        cnonces: Vec<Option<Vec<u8>>>,
+        wants_one: bool,
+    }
+
+    impl Source for Asked {
+        async fn permission(&mut self, _: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
+            self.cnonces.push(cnonce.map(<[u8]>::to_vec));
+            if self.wants_one && cnonce.is_none() {
+                return Err(Error::Refused("invalid_request".into()));
+            }
+            Ok(permission())
+        }
+    }
+
+    fn permission() -> Permission {
+        let bound = Bound::Secret { id: vec![7], master_secret: vec![1; 16], salt: None, context_id: None };
+        Permission { token: b"a token".to_vec(), bound, expires: u64::MAX }
+    }
+
+    /// Whoever answers for a lock: 4.01 with these hints, whatever is asked.
+    async fn answering(hints: Option<Hints<'_>>) -> String {
+        let mut payload = [0; 256];
+        let payload = hints.map(|hints| hints.encode(&mut payload).unwrap().to_vec());
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            loop {
+                let (mut datagram, mut out) = ([0; 1024], [0; 512]);
+                let (length, phone) = socket.recv_from(&mut datagram).await.unwrap();
+                let request = Message::parse(&datagram[..length]).unwrap();
+                let mut writer = Writer::new(&mut out, Kind::Ack, Code::UNAUTHORIZED, request.id, request.token);
+                if let Some(payload) = &payload {
+                    writer.uint_option(OptionNumber::CONTENT_FORMAT, 19).unwrap().payload(payload).unwrap();
+                }
+                socket.send_to(writer.finish().unwrap(), phone).await.unwrap();
+            }
+        });
+        address
+    }
+
+    /// Hints with members missing, or from anybody: the server is asked for another token once at most (twice where it wants a nonce first), with the
+    /// nonce that was hinted at or with none; and not at all where they contradict our list.
+    /// R9200-5.1-01, R9200-5.3.1-02, R9200-6.4-01
+    #[tokio::test]
+    async fn hints_never_lead_to_asking_without_end() {
+        let ours = (Some("https://as.example/token"), Some("urn:latchwork:lock:front"));
+        let nonce = &[5; 20][..];
+        let all = Hints { as_uri: ours.0, audience: ours.1, cnonce: Some(nonce), ..Hints::default() };
+        let (with, without) = (Some(nonce.to_vec()), None);
+        for (what, hints, renews) in [
+            ("none", None, Some(&without)),
+            ("nothing in them", Some(Hints::default()), Some(&without)),
+            (
+                "a name and a scope",
+                Some(Hints {
+                    kid: Some(b"7"),
+                    scope: Some(latchwork_ace::Scope::Text("door:open")),
+                    ..Hints::default()
+                }),
+                Some(&without),
+            ),
+            ("no nonce", Some(Hints { cnonce: None, ..all }), Some(&without)),
+            ("a nonce alone", Some(Hints { cnonce: Some(nonce), ..Hints::default() }), Some(&with)),
+            ("no audience", Some(Hints { audience: None, ..all }), Some(&with)),
+            ("no server", Some(Hints { as_uri: None, ..all }), Some(&with)),
+            ("all", Some(all), Some(&with)),
+            ("another server", Some(Hints { as_uri: Some("https://evil.example/token"), ..all }), None),
+            (
+                "another server alone",
+                Some(Hints { as_uri: Some("https://evil.example/token"), ..Hints::default() }),
+                None,
+            ),
+            (
+                "another lock alone",
+                Some(Hints { audience: Some("urn:latchwork:lock:vault"), ..Hints::default() }),
+                None,
+            ),
+        ] {
+            let door = door(&answering(hints).await);
+            for (is_known, wants_one) in [(true, false), (true, true), (false, false), (false, true)] {
+                let mut source = Asked { cnonces: vec![], wants_one };
+                let known = is_known.then(permission);
+                let opened = open(&mut None, &door, known, &mut source, None).await.map(|_| ());
+                let first = (!is_known).then(|| without.clone());
+                let asked: Vec<_> = match renews {
+                    // The first permission, with the nonce if it takes one; then another, once.
+                    Some(renewed) if is_known || !wants_one => first.into_iter().chain([renewed.clone()]).collect(),
+                    Some(None) | None => first.into_iter().collect(),
+                    Some(renewed) => first.into_iter().chain([renewed.clone(), renewed.clone()]).collect(),
+                };
+                let expected = match renews {
+                    None => "the lock points elsewhere than our list of doors",
+                    Some(None) if wants_one => "the server refused: invalid_request",
+                    Some(_) => "the lock refused: 4.01",
+                };
+                assert_eq!(opened.unwrap_err().to_string(), expected, "{what} {is_known} {wants_one}");
+                assert_eq!(source.cnonces, asked, "{what} {is_known} {wants_one}");
+            }
         }
     }
 }

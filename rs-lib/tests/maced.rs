@@ -2,6 +2,7 @@
 #![cfg(feature = "mac0")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
 mod support;
 
 use coset::iana;
@@ -17,22 +18,6 @@ fn secret() -> Claims {
 
 fn signed_claims() -> Claims {
     secret().set(CNF, public_key())
-}
-
-/// Tests of uploads that a lock refuses: name, token, code, reason.
-macro_rules! refuses {
-    ($($(#[$about:meta])* $name:ident: $token:expr => $code:ident, $refusal:pat,)*) => {$(
-        $(#[$about])*
-        #[test]
-        fn $name() {
-            let mut lock = Lock::new();
-            let token: Vec<u8> = $token;
-            let (code, refusal) = lock.refusal(&token);
-            assert_eq!(code, Code::$code, "{refusal:?}");
-            assert!(matches!(refusal, Some($refusal)), "{refusal:?}");
-            assert_eq!((lock.sessions.live(), lock.sessions.pending()), (0, 0), "kept something");
-        }
-    )*};
 }
 
 refuses! {
@@ -69,11 +54,6 @@ refuses! {
     } => UNAUTHORIZED, Refusal::WrongAlgorithm,
     /// It names a key for DTLS; there is nobody here who could prove it.
     a_maced_token_of_a_public_key: maced(&signed_claims()) => BAD_REQUEST, Refusal::NotForOscore,
-}
-
-fn flipped(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
-    bytes[at] ^= 1;
-    bytes
 }
 
 const SECRET: &[u8] = b"sixteen secrets!";

@@ -2,6 +2,7 @@
 //! `tests/conformance/disabled-checks` turns the checks of `checks.txt` off in turn and expects to see one of these fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
 mod support;
 
 use ciborium::value::Value;
@@ -24,22 +25,6 @@ fn with_osc(extra: &[(i64, Value)]) -> Vec<u8> {
     let members = [(0, bytes(b"7")), (2, bytes(SECRET))].into_iter();
     let osc = map(members.chain(extra.iter().cloned()));
     encrypted(&good(osc))
-}
-
-/// Tests of uploads that a lock refuses: name, token, code, reason.
-macro_rules! refuses {
-    ($($(#[$about:meta])* $name:ident: $token:expr => $code:ident, $refusal:pat,)*) => {$(
-        $(#[$about])*
-        #[test]
-        fn $name() {
-            let mut lock = Lock::new();
-            let token: Vec<u8> = $token;
-            let (code, refusal) = lock.refusal(&token);
-            assert_eq!(code, Code::$code, "{refusal:?}");
-            assert!(matches!(refusal, Some($refusal)), "{refusal:?}");
-            assert_eq!((lock.sessions.live(), lock.sessions.pending()), (0, 0), "kept something");
-        }
-    )*};
 }
 
 refuses! {
@@ -570,11 +555,6 @@ fn hash(token: &[u8]) -> TokenHash {
 /// Claims for the signed kind of token.
 fn signed_claims() -> Claims {
     token().set(CNF, public_key())
-}
-
-fn flipped(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
-    bytes[at] ^= 1;
-    bytes
 }
 
 /// A token whose kid stands where anyone could change it.

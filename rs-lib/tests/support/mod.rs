@@ -1,5 +1,21 @@
 //! A lock on a bench: the resource server, a door that counts, a phone, and no network between them.
-#![allow(dead_code, unreachable_pub)] // each test file uses a part
+#![allow(dead_code, unreachable_pub, unused_macros)] // each test file uses a part
+
+/// Tests of uploads that a lock refuses: name, token, code, reason.
+macro_rules! refuses {
+    ($($(#[$about:meta])* $name:ident: $token:expr => $code:ident, $refusal:pat,)*) => {$(
+        $(#[$about])*
+        #[test]
+        fn $name() {
+            let mut lock = Lock::new();
+            let token: Vec<u8> = $token;
+            let (code, refusal) = lock.refusal(&token);
+            assert_eq!(code, Code::$code, "{refusal:?}");
+            assert!(matches!(refusal, Some($refusal)), "{refusal:?}");
+            assert_eq!((lock.sessions.live(), lock.sessions.pending()), (0, 0), "kept something");
+        }
+    )*};
+}
 
 pub mod mint;
 pub mod visitor;
@@ -371,6 +387,12 @@ impl<const N: usize, const P: usize> Lock<N, P> {
 fn handshakes() -> Handshakes<'static, P256Private, u8, 3> {
     let (ccs, key) = (visitor::lock_ccs().leak(), Box::leak(Box::new(visitor::key(9))));
     Handshakes::new(Identity::ccs(ccs, key as _).unwrap(), &[Method::SignatureStaticDh, Method::StaticDhStaticDh])
+}
+
+/// The same with one bit changed.
+pub fn flipped(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
+    bytes[at] ^= 1;
+    bytes
 }
 
 pub const FORMAT_19: &[(OptionNumber, &[u8])] = &[(OptionNumber::CONTENT_FORMAT, &[19])];

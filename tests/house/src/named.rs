@@ -2,11 +2,13 @@
 
 /// What is written about a test: attributes and comments above it, in Python also the docstring below.
 ///
-/// A test is a function of Rust, Python, JavaScript or the shell, or a row `name: …` of a macro that makes tests.
+/// A test is a function of Rust, Python, JavaScript or the shell, or a row `name: …` of a macro that makes tests: behind the line `name! {`
+/// that calls one, or anywhere in a file that defines one.
 pub fn about(text: &str, test: &str) -> Option<String> {
-    let rows = text.contains("macro_rules!");
+    let rows = rows(text);
     let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
-    let at = lines.iter().position(|line| is_head(line, test) || rows && starts(line, "", test, ": "))?;
+    let is_row = |at: usize, line: &str| rows.is_some_and(|rows| rows <= at) && starts(line, "", test, ": ");
+    let at = lines.iter().enumerate().position(|(at, line)| is_head(line, test) || is_row(at, line))?;
     let above = lines.get(..at)?.iter().rev().take_while(|line| line.starts_with('#') || line.starts_with("//"));
     let mut about: Vec<&str> = above.copied().collect();
     about.reverse();
@@ -17,6 +19,22 @@ pub fn about(text: &str, test: &str) -> Option<String> {
 /// Whether what is written about a test keeps it from running.
 pub fn is_ignored(about: &str) -> bool {
     about.contains(concat!("#[", "ignore"))
+}
+
+/// Whether tests of this file may be rows of a macro, which has their attribute.
+pub fn has_rows(text: &str) -> bool {
+    rows(text).is_some()
+}
+
+/// The first line where a row may stand.
+fn rows(text: &str) -> Option<usize> {
+    if text.contains("macro_rules!") { Some(0) } else { text.lines().position(calls_macro) }
+}
+
+/// Whether a macro is called here in the place of an item.
+fn calls_macro(line: &str) -> bool {
+    let name = line.strip_suffix("! {").unwrap_or_default();
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
 }
 
 fn is_head(line: &str, test: &str) -> bool {
@@ -56,7 +74,9 @@ mod tests {
             (rust, "on", None),
             (rust, "two", None),
             (rows, "two", Some("/// R1-1-02")),
-            (&rows.replace("macro_rules!", ""), "two", None),
+            (&rows.replace("macro_rules! refuses { () => {} }", ""), "two", Some("/// R1-1-02")),
+            (&rows.replace("macro_rules! refuses { () => {} }\nrefuses!", "struct Refuses"), "two", None),
+            ("struct Before {\n    two: u8,\n}\nrefuses! {\n}\n", "two", None),
             (python, "three", Some("\"\"\"R1-1-03\n\nMore.\n\"\"\"")),
             (shell, "four", Some("# R1-1-04")),
         ] {

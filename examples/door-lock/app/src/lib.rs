@@ -9,6 +9,7 @@ pub mod counters;
 mod door;
 mod lock;
 pub mod page;
+pub mod turns;
 
 pub use door::{Bolt, Door, Stuck};
 pub use lock::{Lock, MAX_DATAGRAM, Sent};

@@ -9,6 +9,7 @@ use crate::line::Line;
 use crate::{board, console, measure};
 use latchwork_door_lock_app::counters::Counters;
 use latchwork_door_lock_app::page::Page;
+use latchwork_door_lock_app::turns::round;
 use latchwork_door_lock_app::{Bolt, Lock, MAX_DATAGRAM, Sent, Stuck};
 use latchwork_door_lock_slip::Packet;
 use latchwork_rs_lib::nonce::Nonces;
@@ -55,29 +56,34 @@ fn run() -> Result<core::convert::Infallible, Fault> {
         return Err(Fault("the flash cannot be read"));
     }
 
-    let mut clock = Clock::start();
-    let mut line = Line::open()?;
+    let clock = Clock::start();
+    let line = Line::open()?;
     let mut out = [0; MAX_DATAGRAM];
     console::line("locked, and waiting");
+    let mut state = (lock, clock, line);
     loop {
-        clock.advance();
-        lock.tick(&clock.now());
-        for _ in 0..TURNS {
-            let Some(arrived) = line.receive() else {
-                board::idle();
-                break;
-            };
-            let Some(packet) = arrived else { continue };
-            clock.advance();
-            let (own, peer) = (packet.to, packet.from);
-            let (sent, mut cost) = measure::cost(|| {
-                lock.receive(clock.millis(), clock.now(), peer, packet.payload, None, &mut out)
-            });
-            let Some(Sent { datagram, event }) = sent else { continue };
-            line.send(&Packet { from: own, to: peer, payload: datagram });
-            cost.stack = cost.stack.max(line.stack());
-            log(event, &cost);
-        }
+        round(
+            &mut state,
+            |(lock, clock, _)| {
+                clock.advance();
+                lock.tick(&clock.now());
+            },
+            |(lock, clock, line)| {
+                let Some(arrived) = line.receive() else { return false };
+                let Some(packet) = arrived else { return true };
+                clock.advance();
+                let (own, peer) = (packet.to, packet.from);
+                let (sent, mut cost) = measure::cost(|| {
+                    lock.receive(clock.millis(), clock.now(), peer, packet.payload, None, &mut out)
+                });
+                let Some(Sent { datagram, event }) = sent else { return true };
+                line.send(&Packet { from: own, to: peer, payload: datagram });
+                cost.stack = cost.stack.max(line.stack());
+                log(event, &cost);
+                true
+            },
+            board::idle,
+        );
     }
 }
 
@@ -128,9 +134,6 @@ fn log(event: Option<Event>, cost: &measure::Cost) {
 /// How many people can be inside, and how many on the doorstep.
 const INSIDE: usize = 4;
 pub(crate) const DOORSTEP: usize = 2;
-
-/// How much may arrive, bytes or frames, before the lock looks at the time: no flood keeps a bolt drawn.
-const TURNS: usize = 64;
 
 /// How long a client may take to fetch a token for a nonce, and how long its rights then last, in seconds.
 const NONCE_FRESH: u64 = 600;

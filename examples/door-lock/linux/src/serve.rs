@@ -1,7 +1,7 @@
 //! One socket, one thread.
 
 use crate::bolt::Record;
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Watch};
 use crate::config::{ClockMode, Config, Wrong};
 use crate::keygen;
 use crate::online::{self, Online};
@@ -14,7 +14,7 @@ use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::trl::Pace;
-use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Refusal, Wall};
+use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Refusal};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -119,14 +119,16 @@ pub(crate) fn serve(
     let mut online = online.transpose().map_err(unkept)?;
     println!("listening on coap://{address}");
     tracing::info!(%address, door, "locked, and waiting");
-    if mode == ClockMode::Clock && clock.now().wall == Wall::Unknown {
-        tracing::warn!("the date is not known: no token opens until the system clock is kept (see --system-clock)");
-    }
+    // Of no use to a lock that does not go by the date.
+    let mut watch = (mode == ClockMode::Clock).then(Watch::new);
 
     let (mut incoming, mut outgoing) = ([0; MAX_DATAGRAM + 1], [0; MAX_DATAGRAM]);
     loop {
         let received = socket.recv_from(&mut incoming);
         lock.tick(&clock.now());
+        if let Some(keeping) = watch.as_mut().and_then(|watch| watch.look(clock.date().1)) {
+            tracing::warn!("{}", keeping.means());
+        }
         if let (Some(online), Some(kept)) = (&online, &mut kept) {
             learn(&mut lock, online, kept, &clock.now());
         }

@@ -247,6 +247,21 @@ fn a_right_ends_by_the_clock_of_the_lock() {
     assert_eq!(lock.openings(), 1);
 }
 
+/// Whoever reads the log learns when tokens stop opening, and when they open again: once each.
+#[test]
+fn the_log_says_when_the_date_is_lost_and_found() {
+    let mut lock = Lock::start();
+    for (offset, lost, found) in [("0", 0, 0), ("unknown", 1, 0), ("0", 1, 1), ("unknown", 2, 1), ("3600", 2, 2)] {
+        lock.offset(offset);
+        for _ in 0..3 {
+            lock.exchange(&[0x40, 0, 0x12, 0x34]);
+        }
+        let log = std::fs::read_to_string(lock.dir.path().join("log")).unwrap();
+        let said = |words| log.matches(words).count();
+        assert_eq!((said("no token opens"), said("is kept (again)")), (lost, found), "{offset}: {log}");
+    }
+}
+
 /// The same datagram again is a repetition, and the same bytes under another message ID or from another port a replay.
 /// R7252-4.5-01
 #[test]

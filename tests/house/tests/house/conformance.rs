@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use latchwork_house::named::{about, is_ignored};
+use latchwork_house::named::{about, has_rows, is_ignored};
 use latchwork_house::{files, root};
 
 const COLUMNS: &str = "id\trole\tlevel\tsection\trequirement\ttest\tshown_by\texception";
@@ -174,7 +174,7 @@ fn shows(sources: &BTreeMap<String, String>, name: &str, id: &str) -> Result<(),
     }
     match path.ends_with(".rs") {
         // A row of a macro has its attribute in the macro.
-        true if !about.contains("test") && !text.contains("macro_rules!") => return Err("is no test"),
+        true if !about.contains("test") && !has_rows(text) => return Err("is no test"),
         true => {}
         false => is_called(sources, path).then_some(()).ok_or("is a script that no test runs")?,
     }
