@@ -223,11 +223,11 @@ mod tests {
     /// A day in which the network goes: the kernel gives up after nine hours, the lock does not, and says each change once.
     #[test]
     fn after_the_last_word_of_the_network() {
-        let (second, hour) = (1_000_000, 3600);
+        let (second, hour, first) = (1_000_000, 3600, WRITTEN + 1000);
         let (mut last, mut watch) = (None, Watch::new());
         let between = |since: i64, before, after| Wall::Between {
-            earliest: WRITTEN + since - before,
-            latest: WRITTEN + since + after,
+            earliest: first + since - before,
+            latest: first + since + after,
         };
         // What the kernel says, how many seconds after the first word of the network: the time, what it may be wrong by, whether it is kept.
         type Said = Option<(i64, i64, bool)>;
@@ -256,7 +256,7 @@ mod tests {
         for (what, since, said, expected, told) in rows {
             let at = (since + 1000) * second;
             let reading = said.map(|(since, error, is_kept)| Reading {
-                micros: (WRITTEN + since) * second,
+                micros: (first + since) * second,
                 max_error: error * second,
                 is_kept,
             });
