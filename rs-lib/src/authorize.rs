@@ -2,6 +2,7 @@
 
 use crate::check::refuse_unless;
 use crate::proof::ProvenKey;
+use crate::replay::Flash;
 use crate::session::{Holder, Seat, Sessions, Subject};
 use crate::trust::Trust;
 use latchwork_ace::aif::{Aif, Methods};
@@ -36,6 +37,8 @@ pub enum Denied {
     Method,
     /// The session has ended between proof and decision.
     NoSession,
+    /// Permitted, but flash did not take the number of its token.
+    NotWritten,
 }
 
 impl Denied {
@@ -45,6 +48,7 @@ impl Denied {
             Self::Resource => Code::FORBIDDEN,
             Self::Method => Code::METHOD_NOT_ALLOWED,
             Self::NoSession => Code::UNAUTHORIZED,
+            Self::NotWritten => Code::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -60,11 +64,13 @@ pub struct Created<'r> {
 
 /// Decides whether whoever proved this key may have this request served. Both the token and the ceiling of its issuer
 /// must permit it, byte for byte as RFC 9237 §2.2 compares. `created` tells of a resource that was not always there: who
-/// created it has the Dynamic methods on it too.
+/// created it has the Dynamic methods on it too. Before the first request is allowed on a token that counts from receipt, its
+/// number is in `flash` (§5.10.3 of RFC 9200); one that is denied writes nothing.
 pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
     key: &ProvenKey,
     request: &Message<'_>,
-    sessions: &'s Sessions<N, P, I>,
+    sessions: &'s mut Sessions<N, P, I>,
+    flash: &mut dyn Flash,
     trust: &Trust<'_>,
     created: Option<Created<'_>>,
 ) -> Result<Allowed<'s>, Denied> {
@@ -80,7 +86,9 @@ pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
         let permitted = methods.contains(Method(request.code.0));
         refuse_unless!("method", permitted, Denied::Method);
     }
-    Ok(Allowed { holder })
+    refuse_unless!("exi-write", sessions.start(key.seat, flash).is_ok(), Denied::NotWritten);
+    let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;
+    Ok(Allowed { holder: &session.holder })
 }
 
 fn dynamic(aif: &Aif<'_>, created: Option<Created<'_>>) -> Methods {

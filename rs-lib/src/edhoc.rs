@@ -1,8 +1,8 @@
 //! EDHOC at the door (draft-ietf-ace-edhoc-oscore-profile §4.3): handshakes that wait for message_3.
 //!
-//! Anybody may begin one, so they are few, apart from the sessions, bounded in time and number, and evicted worst first.
+//! Anybody may begin one, so they are few, apart from the sessions, bounded in time and number, and evicted worst first. How many are begun is
+//! a question of the time that strangers get (`strangers`).
 
-use crate::check::refuse_unless;
 use crate::clock::Uptime;
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_crypto::{Agree, CryptoError, Ephemeral, P256Peer, Random, Secret, Symmetric};
@@ -127,8 +127,6 @@ pub struct Handshakes<'k, K, A, const H: usize, D = &'k dyn Agree> {
     identity: Identity<'k, D>,
     methods: &'k [Method],
     waiting: [Option<Waiting<K, A>>; H],
-    /// How many were begun, in which second.
-    begun: (u8, Uptime),
     /// Counts those that were begun, to tell the older.
     count: u64,
 }
@@ -143,22 +141,12 @@ struct Waiting<K, A> {
 impl<'k, K, A, const H: usize, D> Handshakes<'k, K, A, H, D> {
     /// `identity` is the lock's: its credential and the static Diffie-Hellman key in it. `methods` are those that it takes.
     pub const fn new(identity: Identity<'k, D>, methods: &'k [Method]) -> Self {
-        Self { identity, methods, waiting: [const { None }; H], begun: (0, Uptime(0)), count: 0 }
+        Self { identity, methods, waiting: [const { None }; H], count: 0 }
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.iter().flatten().count()
-    }
-
-    /// Whether there is time for one more, which is then spent.
-    fn has_time(&mut self, now: Uptime) -> bool {
-        if self.begun.1 != now {
-            self.begun = (0, now);
-        }
-        let has_time = self.begun.0 < PER_SECOND;
-        self.begun.0 += u8::from(has_time);
-        has_time
     }
 }
 
@@ -210,7 +198,6 @@ where
     ) -> Result<&'o [u8], NotBegun> {
         // No critical item has a meaning in EAD_1: a token there would be readable by everyone.
         let received = ReceivedMessage1::parse(message_1, self.methods, &[])?;
-        refuse_unless!("handshake-flood", self.has_time(now), NotBegun::TooMany);
         let c_r = self.free_id(received.c_i(), random, is_taken)?;
         let Identity { id_cred, cred, key } = &self.identity;
         let identity = Identity { id_cred: *id_cred, cred, key: key as &dyn Agree };
@@ -262,9 +249,6 @@ pub(crate) const KNOWN_IN_3: &[u32] = &[EAD_ACCESS_TOKEN];
 
 /// How long message_3 may take, in seconds: CoAP sends a message for the last time after 45 (RFC 7252 §4.8.2).
 pub const PATIENCE: u64 = 60;
-
-/// How many handshakes are begun in a second. Each takes three operations on the curve, for whoever asks (RFC 9528 §9.7).
-const PER_SECOND: u8 = 4;
 
 /// As long as the Recipient IDs of the other profile, for the same reason.
 const ID_LEN: usize = crate::authz_info::ID_LEN;

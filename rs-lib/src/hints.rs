@@ -54,7 +54,7 @@ fn write<'r>(
     let issuer = holder.and_then(|holder| trust.issuer(holder.key.issuer)).or(trust.issuers.first());
     let hints = Hints {
         as_uri: issuer.map(|issuer| issuer.token_uri),
-        kid: holder.map(|holder| holder.key.as_bytes()),
+        kid: holder.and_then(|holder| holder.key.kid()),
         audience: Some(trust.audience),
         scope: scope.map(|scope| Scope::Text(scope.name)),
         cnonce: nonce.as_ref().map(|nonce| &nonce[..]),

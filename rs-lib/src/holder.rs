@@ -94,9 +94,9 @@ pub(crate) struct KeyName {
 }
 
 impl KeyName {
-    /// The name, without the server.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.id.get(..usize::from(self.len)).unwrap_or_default()
+    /// The name that the server gave it. A credential has none that a server would know (RFC 9200 §5.3).
+    pub(crate) fn kid(&self) -> Option<&[u8]> {
+        self.id.get(..usize::from(self.len))
     }
 
     pub(crate) const MAX_LEN: usize = 32;

@@ -36,6 +36,7 @@ mod room;
 mod seats;
 pub mod server;
 pub mod session;
+mod strangers;
 mod target;
 pub mod trl;
 pub mod trust;

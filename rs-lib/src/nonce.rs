@@ -19,9 +19,9 @@ pub struct Nonces {
 impl Nonces {
     /// Draws the key; once per boot.
     pub fn new(random: &mut impl Random, fresh_for: u64, rights_for: u64) -> Result<Self, CryptoError> {
-        let mut key = [0; 32];
-        random.fill(&mut key)?;
-        Ok(Self { key: Secret::new(key), fresh_for, rights_for })
+        let mut key = Secret::new([0; 32]);
+        random.fill(key.expose_mut())?;
+        Ok(Self { key, fresh_for, rights_for })
     }
 
     /// The nonce for hints sent now.

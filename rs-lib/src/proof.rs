@@ -2,8 +2,7 @@
 
 use crate::check::refuse_unless;
 use crate::clock::{Now, Standing};
-use crate::replay::Flash;
-use crate::session::{Seat, Sessions, Unseated};
+use crate::session::{Seat, Sessions};
 use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
 use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
@@ -25,10 +24,32 @@ impl ProvenKey {
     }
 }
 
+/// A request verified under the key of this session, which need not be live yet.
+#[derive(Clone, Copy)]
+pub struct Verified(Seat);
+
+impl Verified {
+    /// Where its session is now, to [answer](Sessions::answer).
+    pub fn seat(self) -> Seat {
+        self.0
+    }
+
+    /// Makes its session a live one, which ends the one before it. None if it has to wait for a seat. To be called once the
+    /// critical options of the request are known ([`check`](latchwork_coap::endpoint::request::check)): one with others
+    /// changes nothing.
+    pub fn enter<const N: usize, const P: usize, const I: usize>(
+        self,
+        sessions: &mut Sessions<N, P, I>,
+        now: &Now,
+    ) -> Option<ProvenKey> {
+        sessions.used(self.0, now).map(|seat| ProvenKey { seat })
+    }
+}
+
 /// A request that verified.
 pub struct Proven<'o> {
     /// That whoever sent it has the key.
-    pub key: ProvenKey,
+    pub verified: Verified,
     /// What was asked.
     pub request: Message<'o>,
     /// What binds the answer to it.
@@ -44,16 +65,12 @@ pub enum Unproven {
     Lapsed,
     /// OSCORE refused it: not decodable, replayed, or under another key.
     Oscore(Error),
-    /// It verified, but no seat is to be had, and its session stays pending.
-    Busy(Seat, ReceivedRequest),
-    /// It verified, but flash did not take the number of its token.
-    Flash(Seat, ReceivedRequest),
 }
 
-/// Verifies a request under the session that it names, and makes that session a live one. `out` takes the decrypted request.
+/// Verifies a request under the session that it names, and changes nothing but the replay window there. `out` takes the decrypted
+/// request.
 pub fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
     sessions: &mut Sessions<N, P, I>,
-    flash: &mut dyn Flash,
     outer: &Message<'_>,
     now: &Now,
     crypto: &impl Symmetric,
@@ -62,8 +79,12 @@ pub fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
     let option = OscoreOption::of(outer).map_err(|_| Unproven::Oscore(Error::Malformed))?;
     let kid = option.and_then(|option| option.kid).ok_or(Unproven::Oscore(Error::Malformed))?;
     let seat = sessions.find(kid).ok_or(Unproven::NoSession)?;
-    let session = sessions.at_mut(seat).ok_or(Unproven::NoSession)?;
     // Before decryption: an expired context must not be used at all (RFC 9203 §4.3).
+    if sessions.is_overtaken(seat) {
+        sessions.end(seat);
+        return Err(Unproven::Lapsed);
+    }
+    let session = sessions.at_mut(seat).ok_or(Unproven::NoSession)?;
     let standing = session.holder.ends.standing(now);
     if standing == Standing::Over && !cfg!(latchwork_disable = "lapsed") {
         sessions.end(seat);
@@ -72,12 +93,7 @@ pub fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
     refuse_unless!("lapsed", standing == Standing::Running, Unproven::Lapsed);
     let incoming = session.context.unprotect_request(crypto, outer, out);
     match incoming.map_err(Unproven::Oscore)? {
-        Incoming::Request(request, reference) => match sessions.used(seat, now, flash) {
-            Ok(seat) => Ok(Proven { key: ProvenKey { seat }, request, reference }),
-            Err(Unseated::Busy) => Err(Unproven::Busy(seat, reference)),
-            Err(Unseated::Flash) => Err(Unproven::Flash(seat, reference)),
-            Err(Unseated::Over) => Err(Unproven::Lapsed),
-        },
+        Incoming::Request(request, reference) => Ok(Proven { verified: Verified(seat), request, reference }),
         // Our contexts never outlive a reboot, so their windows are never lost.
         Incoming::Unproven(_) => Err(Unproven::NoSession),
     }

@@ -23,8 +23,9 @@ pub trait Flash {
     /// The number that was last written for this series; None if none ever was.
     fn read(&mut self, series: Series) -> Result<Option<u64>, FlashFailed>;
 
-    /// Writes a number in the place of the last one, which was smaller. Returns once a power cut can no longer undo it.
-    /// Cut short, it leaves the old number or the new one to be read.
+    /// Writes a number in the place of the last one, which was not greater. Returns once a power cut can no longer undo it.
+    /// Cut short, it leaves the old number or the new one to be read; the same number comes again after a failure, whether it was
+    /// written or not.
     fn write(&mut self, series: Series, number: u64) -> Result<(), FlashFailed>;
 }
 

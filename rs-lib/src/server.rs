@@ -18,6 +18,7 @@ use crate::replay::Flash;
 use crate::revoked::Revoked;
 use crate::room::{Blocks, Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
+use crate::strangers;
 use crate::target::{self, Target};
 use crate::trust::{IssuerId, Trust};
 use crate::verify::{Bearer, Rejected, Verifier};
@@ -86,6 +87,9 @@ pub struct ResourceServer<'a, 'k, C, R, E, const N: usize, const P: usize, const
     pub introspect: Option<&'a mut dyn Introspect>,
     /// The present.
     pub now: Now,
+    /// Milliseconds since boot, read again and again: it shows how long the cryptography takes on this lock, of which strangers get no
+    /// more than half of its time.
+    pub clock: &'a dyn Fn() -> Millis,
     /// The cryptography.
     pub crypto: &'a C,
     /// Random numbers.
@@ -161,7 +165,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         } else {
             self.plain(peer, outer, head, resources, room, out)
         };
-        room.wipe();
+        room.wipe(self.now.uptime);
         answer
     }
 
@@ -199,14 +203,22 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             };
             return write(&answer, head, out).map(|datagram| Answer { datagram, event });
         }
-        let (event, datagram) =
-            in_blocks(blocks, (peer, None), self.now.uptime.millis(), outer, head, reply, out, |whole, reply| {
+        let (event, datagram) = in_blocks(
+            blocks,
+            Sender { peer, kid: None },
+            self.now.uptime.millis(),
+            outer,
+            head,
+            reply,
+            out,
+            |whole, reply| {
                 let (event, answer) = match target {
                     Target::Edhoc => self.handshake(peer, whole, resources.paths(), request, text),
                     _ => self.upload(whole, resources.paths(), text),
                 };
                 Ok((event, write_body(&answer, reply)?))
-            })?;
+            },
+        )?;
         Ok(Answer { datagram, event })
     }
 
@@ -261,38 +273,32 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         } else {
             outer
         };
-        let (seat, mut reference, response, event) =
-            match by_oscore(self.sessions, self.flash, outer, &self.now, self.crypto, request) {
-                Ok(Proven { key, request, reference }) => {
-                    let (event, response) = match target::of(&request, self.edhoc.is_spoken()) {
-                        Err(refusal) => {
-                            (Event::BadRequest(refusal), write(&Reply::code(refusal.code()), head, message)?)
-                        }
-                        Ok(target) => {
-                            let sender = (peer, Some(*reference.kid()));
-                            let now = self.now.uptime.millis();
-                            in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
-                                let (event, answer) = self.decide(&key, target, whole, resources, text);
-                                Ok((event, write_body(&answer, reply)?))
-                            })?
-                        }
-                    };
-                    (key.seat(), reference, response, event)
-                }
-                Err(Unproven::Busy(seat, reference)) => {
+        let Proven { verified, request, mut reference } =
+            by_oscore(self.sessions, outer, &self.now, self.crypto, request)?;
+        // Options first, then whether there is a seat, then what was asked; a session is a live one from the second on, and its
+        // token counts as used from the last (`authorize`).
+        let (seat, event, response) = match target::of(&request, self.edhoc.is_spoken()) {
+            Err(refusal) => {
+                let response = write(&Reply::code(refusal.code()), head, message)?;
+                (verified.seat(), Event::BadRequest(refusal), response)
+            }
+            Ok(target) => match verified.enter(self.sessions, &self.now) {
+                None => {
                     let busy = write(&Reply::code(Code::SERVICE_UNAVAILABLE), head, message)?;
-                    (seat, reference, busy, Event::Busy)
+                    (verified.seat(), Event::Busy, busy)
                 }
-                Err(Unproven::Flash(seat, reference)) => {
-                    let failed = write(&Reply::code(Code::INTERNAL_SERVER_ERROR), head, message)?;
-                    (seat, reference, failed, Event::FlashFailed)
+                Some(key) => {
+                    let sender = Sender { peer, kid: Some(*reference.kid()) };
+                    let now = self.now.uptime.millis();
+                    let (event, response) =
+                        in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
+                            let (event, answer) = self.decide(&key, target, whole, resources, text);
+                            Ok((event, write_body(&answer, reply)?))
+                        })?;
+                    (key.seat(), event, response)
                 }
-                Err(Unproven::NoSession | Unproven::Oscore(Error::UnknownContext)) => {
-                    return Err(Unanswered::Hints(Event::Unauthorized));
-                }
-                Err(Unproven::Lapsed) => return Err(Unanswered::Hints(Event::Lapsed)),
-                Err(Unproven::Oscore(error)) => return Err(Unanswered::Oscore(error)),
-            };
+            },
+        };
         let response = Message::parse(response).map_err(|_| Full)?;
         let protected = self.sessions.answer(seat, &mut reference, &response, self.crypto, out);
         protected
@@ -315,7 +321,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         if !cfg!(latchwork_disable = "proof") {
             return None;
         }
-        let seat = self.sessions.used(Seat::Pending(0), &self.now, self.flash).ok()?;
+        let seat = self.sessions.used(Seat::Pending(0), &self.now)?;
         Some(self.decide(&ProvenKey { seat }, Target::Resource, request, resources, room))
     }
 
@@ -338,7 +344,9 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             }
             // No token grants this, however the path is spelled: handshakes do not nest in sessions.
             Target::Edhoc => Err(Denied::Resource),
-            Target::Resource => authorize(key, request, self.sessions, self.trust, resources.created(request)),
+            Target::Resource => {
+                authorize(key, request, self.sessions, self.flash, self.trust, resources.created(request))
+            }
         };
         match decision {
             Ok(allowed) => {
@@ -346,6 +354,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                 let reply = resources.serve(allowed, request, &self.now, room);
                 (Event::Served(token, reply.code), reply)
             }
+            Err(Denied::NotWritten) => (Event::FlashFailed, Reply::code(Denied::NotWritten.code())),
             Err(denied) => {
                 let Some(session) = self.sessions.at(Seat::Live(key.seat)) else {
                     return (Event::Lapsed, Reply::code(denied.code()));
@@ -379,11 +388,15 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
         self.sessions.sweep(&self.now);
-        if matches!(Token::parse(request.access_token), Ok(Token::Sign1(_))) {
-            let has_time = self.sessions.has_time_for_signature(&self.now);
-            refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
+        let signed = matches!(Token::parse(request.access_token), Ok(Token::Sign1(_)));
+        let (clock, began) = (self.clock, (self.clock)());
+        let has_time = !signed || self.sessions.strangers.have_time(began);
+        refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
+        let bearer = self.bearer(request.access_token, paths, room);
+        if signed {
+            self.sessions.strangers.took(began, clock(), strangers::LEAST);
         }
-        let bearer = self.bearer(request.access_token, paths, room)?;
+        let bearer = bearer?;
         let opened = authz_info::open(self.sessions, &bearer, &request, &self.now, self.random, self.crypto)?;
         Ok((bearer.token(), opened))
     }
@@ -455,6 +468,16 @@ enum Unanswered {
     Oscore(Error),
     /// It came with a message_3 that was refused.
     Edhoc(Ended),
+}
+
+impl From<Unproven> for Unanswered {
+    fn from(unproven: Unproven) -> Self {
+        match unproven {
+            Unproven::NoSession | Unproven::Oscore(Error::UnknownContext) => Self::Hints(Event::Unauthorized),
+            Unproven::Lapsed => Self::Hints(Event::Lapsed),
+            Unproven::Oscore(error) => Self::Oscore(error),
+        }
+    }
 }
 
 impl From<Full> for Unanswered {

@@ -6,9 +6,10 @@
 
 use crate::clock::{Ends, Now, Standing, Uptime};
 pub use crate::holder::{Holder, Subject, TokenHash};
-use crate::replay::{Flash, FlashFailed, Record, Records};
+use crate::replay::{Count, Flash, FlashFailed, Record, Records};
 use crate::revoked::Seen;
 pub use crate::seats::IN_USE;
+use crate::strangers::Strangers;
 use crate::trust::{IssuerId, Trust};
 use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
@@ -22,8 +23,8 @@ pub struct Sessions<const N: usize, const P: usize, const I: usize = 1> {
     records: Records<I>,
     /// Counts uploads, to tell the older of two pending sessions.
     uploads: u64,
-    /// How many signatures were checked for strangers, in which second.
-    signatures: (u8, Uptime),
+    /// The time that strangers took.
+    pub(crate) strangers: Strangers,
 }
 
 pub(crate) struct Session {
@@ -50,17 +51,6 @@ pub enum Seat {
     Pending(usize),
 }
 
-/// Why a request that verified does not get its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unseated {
-    /// No seat is to be had: those that are taken are in use.
-    Busy,
-    /// Its token's number is over by now, and the session with it.
-    Over,
-    /// Flash did not take its token's number.
-    Flash,
-}
-
 impl<const N: usize, const P: usize, const I: usize> Default for Sessions<N, P, I> {
     fn default() -> Self {
         Self::new()
@@ -75,7 +65,7 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
             pending: [const { None }; P],
             records: Records::new(),
             uploads: 0,
-            signatures: (0, Uptime(0)),
+            strangers: Strangers::new(),
         }
     }
 
@@ -133,16 +123,6 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     ) -> Result<(), FlashFailed> {
         self.records.over(issuer, number);
         self.records.start(issuer, number, flash)
-    }
-
-    /// Whether there is time to check one more signature for a stranger, which is then spent.
-    pub(crate) fn has_time_for_signature(&mut self, now: &Now) -> bool {
-        if self.signatures.1 != now.uptime {
-            self.signatures = (0, now.uptime);
-        }
-        let has_time = self.signatures.0 < SIGNATURES_PER_SECOND;
-        self.signatures.0 += u8::from(has_time);
-        has_time
     }
 
     /// Puts a new context among the pending ones. A token that is here already goes on counting from its first receipt
@@ -230,47 +210,59 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         }
     }
 
-    /// A request verified on this session: a pending one becomes live and ends its predecessor. Returns its live seat.
-    ///
-    /// If its token counts from receipt, flash knows of that when this returns.
-    pub(crate) fn used(&mut self, seat: Seat, now: &Now, flash: &mut dyn Flash) -> Result<usize, Unseated> {
-        let &Holder { key, subject, count, .. } = &self.at(seat).ok_or(Unseated::Over)?.holder;
-        let starts = count.filter(|count| !count.started).map(|count| count.number);
-        if starts.is_some_and(|number| self.records.is_over(key.issuer, number)) {
-            self.end(seat);
-            return Err(Unseated::Over);
-        }
+    /// Whether the token of this session counts from receipt, no request on it was allowed yet, and its number is over by now; or
+    /// would be with the session that it is to replace.
+    pub(crate) fn is_overtaken(&self, seat: Seat) -> bool {
+        let Some(holder) = self.at(seat).map(|session| &session.holder) else { return false };
+        let Some(Count { number, started: false }) = holder.count else { return false };
+        let goes_back = |other: &Session| {
+            let count = other.holder.count.filter(|count| count.started);
+            other.holder.key == holder.key && count.is_some_and(|count| count.number > number)
+        };
+        let goes_back = self.live.iter().flatten().any(goes_back) && !cfg!(latchwork_disable = "exi-back");
+        goes_back || self.records.is_over(holder.key.issuer, number)
+    }
+
+    /// A request verified on this session: a pending one becomes live and ends its predecessor. Returns its live seat; None if
+    /// none is to be had, for those that are taken are in use.
+    pub(crate) fn used(&mut self, seat: Seat, now: &Now) -> Option<usize> {
         let index = match seat {
             Seat::Live(index) => index,
-            Seat::Pending(_) => self.live_slot(key, subject, now).ok_or(Unseated::Busy)?,
+            Seat::Pending(pending) => {
+                let &Holder { key, subject, .. } = &self.at(seat)?.holder;
+                let index = self.live_slot(key, subject, now)?;
+                self.settle(pending, index);
+                index
+            }
         };
-        if let Some(number) = starts {
-            self.records.start(key.issuer, number, flash).map_err(|FlashFailed| Unseated::Flash)?;
-        }
-        if let Seat::Pending(pending) = seat {
-            self.settle(pending, index);
-        }
-        let session = self.at_mut(Seat::Live(index)).ok_or(Unseated::Over)?;
-        session.used = now.uptime;
-        if let Some(count) = &mut session.holder.count {
+        self.at_mut(Seat::Live(index))?.used = now.uptime;
+        Some(index)
+    }
+
+    /// A request on this live session is about to be allowed: if its token counts from receipt, flash knows of that when this
+    /// returns.
+    pub(crate) fn start(&mut self, seat: usize, flash: &mut dyn Flash) -> Result<(), FlashFailed> {
+        let Some(Some(session)) = self.live.get_mut(seat) else { return Ok(()) };
+        if let Some(count) = session.holder.count.as_mut().filter(|count| !count.started) {
+            self.records.start(session.holder.key.issuer, count.number, flash)?;
             count.started = true;
         }
-        Ok(index)
+        Ok(())
     }
 
     /// Moves a pending session to a live seat. One session per key: whatever else it opened is superseded, uploads that
-    /// nobody went on with included.
+    /// nobody went on with included. Under the same number it goes on with what was allowed before.
     fn settle(&mut self, pending: usize, seat: usize) {
-        let Some(session) = self.pending.get_mut(pending).and_then(Option::take) else {
+        let Some(mut session) = self.pending.get_mut(pending).and_then(Option::take) else {
             return;
         };
-        let (key, number) = (session.holder.key, session.holder.number());
         for slot in self.live.iter_mut().chain(&mut self.pending) {
             if let Some(old) = slot
-                && old.holder.key == key
+                && old.holder.key == session.holder.key
             {
-                if old.holder.number() != number {
-                    self.records.ended(&old.holder);
+                match (&mut session.holder.count, old.holder.count) {
+                    (Some(count), Some(old)) if old.number == count.number => count.started |= old.started,
+                    _ => self.records.ended(&old.holder),
                 }
                 *slot = None;
             }
@@ -304,7 +296,3 @@ fn end<const I: usize>(slot: &mut Option<Session>, records: &mut Records<I>, end
         *slot = None;
     }
 }
-
-/// How many signatures are checked in a second for whoever sends them. More would leave a small processor no time for
-/// those inside (RFC 9200 §5.10.1.2); encrypted tokens cost too little to be counted.
-const SIGNATURES_PER_SECOND: u8 = 4;

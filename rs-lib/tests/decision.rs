@@ -70,21 +70,22 @@ fn from_a_token_to_a_decision() {
             vectors(&token, &datagram);
         }
         let (outer, mut out) = (Message::parse(&datagram).unwrap(), [0; 256]);
-        let proven = by_oscore(&mut lock.sessions, &mut lock.flash, &outer, &lock.now, &RustCrypto, &mut out).unwrap();
-        let decided = authorize(&proven.key, &proven.request, &lock.sessions, &lock.trust, None);
+        let proven = by_oscore(&mut lock.sessions, &outer, &lock.now, &RustCrypto, &mut out).unwrap();
+        let key = proven.verified.enter(&mut lock.sessions, &lock.now).unwrap();
+        let decided = authorize(&key, &proven.request, &mut lock.sessions, &mut lock.flash, &lock.trust, None);
         assert_eq!(decided.map(drop).err(), denied, "{code:?} {path}");
 
         let (mut reference, response) = (proven.reference, request(Code::CHANGED, "", &[], b"done"));
         let response = Message::parse(&response).unwrap();
         let mut out = [0; 256];
-        let protected = lock.sessions.answer(proven.key.seat(), &mut reference, &response, &RustCrypto, &mut out);
+        let protected = lock.sessions.answer(key.seat(), &mut reference, &response, &RustCrypto, &mut out);
         let protected = Message::parse(protected.unwrap().unwrap()).unwrap();
         let mut out = [0; 256];
         let opened = phone.0.unprotect_response(&RustCrypto, &mut sent, &protected, &mut out).unwrap();
         assert_eq!((opened.code, opened.payload), (Code::CHANGED, &b"done"[..]));
 
         let mut out = [0; 256];
-        let again = by_oscore(&mut lock.sessions, &mut lock.flash, &outer, &lock.now, &RustCrypto, &mut out);
+        let again = by_oscore(&mut lock.sessions, &outer, &lock.now, &RustCrypto, &mut out);
         assert!(matches!(again, Err(Unproven::Oscore(Error::Replayed))), "{code:?} {path} a second time");
     }
 }

@@ -4,10 +4,11 @@
 
 mod support;
 
-use latchwork_coap::Code;
+use latchwork_coap::{Code, OptionNumber};
 use latchwork_crypto::{RustCrypto, Symmetric};
 use latchwork_rs_lib::{Event, Refusal, Series, Uptime, Wall};
 use support::mint::*;
+use support::visitor::*;
 use support::*;
 
 const SECRET: &[u8] = b"sixteen secrets!";
@@ -196,6 +197,90 @@ fn a_flash_that_fails() {
     assert_eq!(lock.ask(&mut inside, Code::POST, "/door").0, Code::CHANGED, "written already");
     lock.flash.cut = None;
     assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+}
+
+/// Nor does one that wrote, and said that it did not: the same number comes again, no greater than what is there.
+#[test]
+fn a_flash_that_wrote_and_failed() {
+    for cut in [Cut::Before, Cut::After] {
+        let mut lock = counting();
+        let mut phone = lock.open(&token(5), b"me", SECRET);
+        for _ in 0..2 {
+            lock.flash.cut = Some(cut);
+            assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::INTERNAL_SERVER_ERROR, "{cut:?}");
+        }
+        lock.flash.cut = None;
+        assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{cut:?}");
+        assert_eq!((lock.moves(), lock.flash.numbers[0].1), (1, 5), "{cut:?}");
+        assert!(reboot(lock).is_over(5), "{cut:?}");
+    }
+}
+
+/// A request that is not allowed writes no number. One with an option that nobody knows changes nothing at all; one for
+/// something else has proved whose session it is, which ends the session before it (RFC 9203 §6).
+/// R9203-6-02
+#[test]
+fn a_first_request_that_is_refused() {
+    let claims = |number| numbered(number).set(CNF, map([(4, osc(b"7", SECRET))]));
+    for (what, refused, code, replaces) in [
+        ("If-Match", request(Code::POST, "/door", &[(OptionNumber::IF_MATCH, &[1])], &[]), Code::BAD_OPTION, false),
+        ("elsewhere", request(Code::POST, "/light", &[], &[]), Code::FORBIDDEN, true),
+        ("a handshake", request(Code::POST, "/.well-known/edhoc", &[], &[]), Code::FORBIDDEN, true),
+        ("another method", request(Code::GET, "/door", &[], &[]), Code::METHOD_NOT_ALLOWED, true),
+        ("no token", request(Code::POST, "/authz-info", FORMAT_19, &[1]), Code::BAD_REQUEST, true),
+    ] {
+        let mut lock = counting();
+        let mut old = lock.open(&encrypted(&claims(5)), b"me", SECRET);
+        assert_eq!(lock.ask(&mut old, Code::POST, "/door").0, Code::CHANGED);
+        let mut new = lock.open(&encrypted(&claims(8)), b"me", SECRET);
+        for _ in 0..2 {
+            assert_eq!(lock.ask_with(&mut new, &refused).0, code, "{what}");
+            assert_eq!((lock.flash.writes, lock.moves()), (1, 1), "{what}");
+            assert_eq!((lock.sessions.live(), lock.sessions.pending()), (1, usize::from(!replaces)), "{what}");
+        }
+        // Until now nothing was allowed on the new token: a reboot costs it nothing.
+        let mut woken = Lock::counting(lock.flash.clone());
+        assert!(woken.is_over(5) && !woken.is_over(8), "{what}");
+        let stays = if replaces { Code::UNAUTHORIZED } else { Code::CHANGED };
+        assert_eq!(lock.ask(&mut old, Code::POST, "/door").0, stays, "{what}");
+        assert_eq!(lock.ask(&mut new, Code::POST, "/door").0, Code::CHANGED, "{what}");
+        assert_eq!(lock.flash.writes, 2, "{what}");
+        assert!(reboot(lock).is_over(8), "{what}");
+    }
+}
+
+/// A second context for a token that ran goes on under its number, though its own first request is refused.
+#[test]
+fn a_number_that_ran_stays_so_in_the_next_context() {
+    let mut lock = Lock::<1, 2>::sized();
+    lock.now.wall = Wall::Unknown;
+    lock.sessions.remember(&lock.trust, &mut lock.flash, &RustCrypto).unwrap();
+    lock.enter(5);
+    let mut again = lock.open(&token(5), b"me", SECRET);
+    assert_eq!(lock.ask(&mut again, Code::POST, "/light").0, Code::FORBIDDEN);
+    lock.now.uptime = Uptime(1100);
+    lock.enter(8);
+    assert!(lock.is_over(5), "pushed out after it ran");
+}
+
+/// One credential, and a token older than the one that runs: it would go back, and the number that runs would be over with it.
+#[test]
+fn a_handshake_with_a_lower_number() {
+    let (mut lock, mut ada) = (counting(), Visitor::new(1));
+    let token = |number| {
+        let claims = claims(&Visitor::new(1).ccs, b"s1").without(EXP).set(EXI, 600);
+        signed(&claims.set(CTI, bytes(&[LOCK.as_bytes(), &u64::to_be_bytes(number)].concat())))
+    };
+    let mut phone = ada.enter(&mut lock, &token(8));
+    assert_eq!(lock.flash.writes, 0, "the handshake allows nothing yet");
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(lock.flash.writes, 1);
+    let (response, _) = ada.enter_with(&mut lock, &[with(&token(3))]);
+    assert_eq!(response.event, Event::Refused(Refusal::Expired));
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "stays");
+    let mut phone = ada.enter(&mut lock, &token(9));
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!((lock.flash.writes, lock.sessions.live(), lock.sessions.pending()), (2, 1, 0));
 }
 
 /// Each server counts for itself, and for each audience.

@@ -6,6 +6,7 @@ mod support;
 use latchwork_ace::{Hints, Scope};
 use latchwork_coap::Code;
 use support::mint::*;
+use support::visitor::*;
 use support::*;
 
 const SECRET: &[u8] = b"sixteen secrets!";
@@ -68,6 +69,22 @@ fn a_holder_learns_what_to_ask_for() {
         };
         assert_eq!(hints, expected);
     }
+}
+
+/// In a session by EDHOC the key is the client's own, and the series says what is updated: no server knows a name for it
+/// that this lock knows, so the hints have none.
+#[test]
+fn hints_name_no_key_that_no_server_named() {
+    let (mut lock, mut ada) = (Lock::new(), Visitor::new(1));
+    let token = ada.token();
+    let mut phone = ada.enter(&mut lock, &token);
+    let (code, payload) = lock.ask(&mut phone, Code::POST, "/light");
+    let hints = Hints::decode(&payload).unwrap();
+    assert_eq!((code, hints.kid, hints.audience), (Code::FORBIDDEN, None, Some(LOCK)));
+    // A name of no bytes is one.
+    let mut phone = lock.open(&encrypted(&good(osc(b"", SECRET))), b"me", SECRET);
+    let (code, payload) = lock.ask(&mut phone, Code::POST, "/light");
+    assert_eq!((code, Hints::decode(&payload).unwrap().kid), (Code::FORBIDDEN, Some(&b""[..])));
 }
 
 /// And by a lock that wants its nonce in every token, for which nonce; and where its own server is.

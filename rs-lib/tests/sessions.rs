@@ -8,6 +8,7 @@ use latchwork_coap::{Code, Message, OptionNumber};
 use latchwork_crypto::RustCrypto;
 use latchwork_rs_lib::{Event, Refusal, Uptime, Wall};
 use support::mint::*;
+use support::visitor::Visitor;
 use support::*;
 
 const SECRET: &[u8] = b"sixteen secrets!";
@@ -285,6 +286,72 @@ fn a_token_in_blocks() {
 
     let stray = parts(&payload).pop().unwrap();
     assert_eq!(lock.receive(&stray).code(), Code::REQUEST_ENTITY_INCOMPLETE);
+}
+
+/// Strangers take the places for blocks that are free, and each other's; never that of somebody who has proved who it is,
+/// who takes theirs.
+#[test]
+fn strangers_push_out_no_blocks_of_those_inside() {
+    let first = |path: &str| {
+        let options = [(OptionNumber::CONTENT_FORMAT, &[19][..]), (OptionNumber::BLOCK1, &[0x0a])];
+        request(Code::POST, path, &options, &[0; 64])
+    };
+    let mut lock = Lock::new();
+    let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+    let update = good(osc(b"7", SECRET)).set(CNF, map([(3, bytes(b"7"))])).set(SCOPE, aif(&[("/light", 2)]));
+    let update = upload_payload(&encrypted(&update), None, None);
+    let parts: Vec<_> = update.chunks(64).enumerate().collect();
+    let last = parts.len() - 1;
+    for (number, chunk) in parts {
+        let block = Block::new(number as u32, number < last, 2).unwrap().to_bytes();
+        let options = [(OptionNumber::CONTENT_FORMAT, &[19][..]), (OptionNumber::BLOCK1, block.as_bytes())];
+        let code = lock.ask_with(&mut phone, &request(Code::POST, "/authz-info", &options, chunk)).0;
+        assert_eq!(code, if number < last { Code::CONTINUE } else { Code::CREATED }, "{number}");
+        let codes: Vec<_> = (2..6).map(|stranger| lock.receive_from(stranger, &first("/authz-info")).code()).collect();
+        assert_eq!(codes, [Code::CONTINUE; 4], "the other place is theirs");
+    }
+    assert_eq!(lock.ask(&mut phone, Code::POST, "/light").0, Code::CHANGED);
+
+    // Both places are in use inside.
+    let mut others: Vec<_> = [b"8", b"9"].map(|id| lock.open(&token(id), b"me", SECRET)).into();
+    for phone in &mut others {
+        assert_eq!(lock.ask_with(phone, &first("/door")).0, Code::CONTINUE);
+    }
+    let response = lock.receive_from(2, &first("/authz-info"));
+    assert_eq!(response.code(), Code::SERVICE_UNAVAILABLE);
+    assert_eq!(response.message().options.uint(OptionNumber::MAX_AGE), Some(5));
+    for phone in &mut others {
+        let end = request(
+            Code::POST,
+            "/door",
+            &[(OptionNumber::CONTENT_FORMAT, &[19]), (OptionNumber::BLOCK1, &[0x12])],
+            b"x",
+        );
+        assert_eq!(lock.ask_with(phone, &end).0, Code::CHANGED);
+    }
+    assert_eq!(lock.receive_from(2, &first("/authz-info")).code(), Code::CONTINUE);
+}
+
+/// The same for what leaves in blocks: message_1 that wants its answer in crumbs gets none while somebody inside reads on.
+#[test]
+fn strangers_push_out_no_answer_to_those_inside() {
+    let crumbs = |path: &str, number: u8, format: &'static [u8], payload: &[u8]| {
+        let options = [(OptionNumber::CONTENT_FORMAT, format), (OptionNumber::BLOCK2, &[number << 4])];
+        request(Code::POST, path, &options, payload)
+    };
+    let mut lock = Lock::new();
+    let (_, message_1) = Visitor::new(2).message_1(&[]);
+    let mut phone = lock.open(&token(b"7"), b"me", SECRET);
+    let (code, hints) = lock.ask(&mut phone, Code::POST, "/light");
+    assert_eq!(code, Code::FORBIDDEN);
+    assert!(hints.len() > 32);
+    for (number, part) in (0..).zip(hints.chunks(16)) {
+        let (code, payload) = lock.ask_with(&mut phone, &crumbs("/light", number, &[], &[]));
+        assert_eq!((code, &payload[..]), (Code::FORBIDDEN, part), "{number}");
+        let response = lock.receive_from(2, &crumbs("/.well-known/edhoc", 0, &[65], &message_1));
+        let expected = if number == 0 { Code::SERVICE_UNAVAILABLE } else { response.code() };
+        assert_eq!(response.code(), expected);
+    }
 }
 
 /// Any bytes at all are answered or dropped, and nothing is kept of them.

@@ -537,7 +537,8 @@ typedef struct LatchworkBoard {
    */
   bool (*random)(void *context, uint8_t *out, size_t len);
   /*
-   Milliseconds since boot; never goes back. Must not be null.
+   Milliseconds since boot; never goes back, and goes on while the library computes, which measures by it what strangers may
+   take. Must not be null.
    */
   uint64_t (*uptime)(void *context);
   /*
@@ -551,7 +552,7 @@ typedef struct LatchworkBoard {
    */
   int32_t (*flash_read)(void *context, const uint8_t *series, uint64_t *number);
   /*
-   Writes a number in the place of the last one of its series, which was smaller. True once a power cut can no longer
+   Writes a number in the place of the last one of its series, which was not greater. True once a power cut can no longer
    undo it; cut short, it leaves the old number or the new one to be read.
    */
   bool (*flash_write)(void *context, const uint8_t *series, uint64_t number);

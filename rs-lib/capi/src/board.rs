@@ -15,7 +15,8 @@ pub struct Board {
     pub context: *mut c_void,
     /// Fills all of `out` with `len` bytes that nobody can predict, or returns false. Must not be null.
     pub random: Option<unsafe extern "C" fn(context: *mut c_void, out: *mut u8, len: usize) -> bool>,
-    /// Milliseconds since boot; never goes back. Must not be null.
+    /// Milliseconds since boot; never goes back, and goes on while the library computes, which measures by it what strangers may
+    /// take. Must not be null.
     pub uptime: Option<unsafe extern "C" fn(context: *mut c_void) -> u64>,
     /// The date, in seconds since 1970: not before `earliest`, not after `latest`. False if it is not known. Null on a board
     /// that has no clock.
@@ -23,7 +24,7 @@ pub struct Board {
     /// Reads the number that was last written for the series that 8 bytes name: 1 if there is one, 0 if none ever was, any
     /// other value if the flash cannot be read. Null on a board without flash, which takes no tokens that count from receipt (`exi`).
     pub flash_read: Option<unsafe extern "C" fn(context: *mut c_void, series: *const u8, number: *mut u64) -> i32>,
-    /// Writes a number in the place of the last one of its series, which was smaller. True once a power cut can no longer
+    /// Writes a number in the place of the last one of its series, which was not greater. True once a power cut can no longer
     /// undo it; cut short, it leaves the old number or the new one to be read.
     pub flash_write: Option<unsafe extern "C" fn(context: *mut c_void, series: *const u8, number: u64) -> bool>,
     /// Serves a request whose sender is allowed to make it: what moves the bolt is called from here, and from nowhere else.

@@ -238,6 +238,7 @@ pub unsafe extern "C" fn latchwork_tick(lock: *mut Lock) -> Status {
         let now = inner.board.now();
         inner.sessions.sweep(&now);
         Edhoc::<Crypto, u64>::sweep(&mut inner.handshakes, now.uptime);
+        inner.room.wipe(now.uptime);
         inner.sessions.sweep_revoked(&mut inner.revoked, &mut inner.board, &now).map_err(|_| Status::FlashFailed)
     };
     // SAFETY: the caller's.
@@ -313,7 +314,8 @@ impl Inner {
         let mut asking = self.board.introspect.map(|_| Asking(self.board));
         let (sessions, revoked, room) = (&mut self.sessions, &mut self.revoked, &mut self.room);
         let (edhoc, crypto) = (&mut self.handshakes, &self.crypto);
-        let now = self.board.now();
+        let (now, board) = (self.board.now(), self.board);
+        let clock = || Millis(board.millis());
         let answer = |trust: &latchwork_rs_lib::Trust<'_>| {
             let mut server = ResourceServer {
                 trust,
@@ -323,6 +325,7 @@ impl Inner {
                 revoked,
                 introspect: asking.as_mut().map(|asking| asking as &mut dyn Introspect),
                 now,
+                clock: &clock,
                 crypto,
                 random: &mut random,
             };

@@ -13,7 +13,7 @@ pub use guard::{Guard, Unbuilt};
 pub use request::Request;
 pub use response::{Response, Unwritten};
 
-use crate::authorize::{Allowed, Created};
+use crate::authorize::Allowed;
 use crate::clock::Now;
 use crate::server::{Reply, Resources};
 use coap_handler::Handler;
@@ -27,6 +27,10 @@ use latchwork_coap::{Code, Message};
 /// `SimpleRendered` does, is asked for each until its answer is whole; it sees no option of block-wise transfer but the
 /// Block2 of such a question. One that would get less than [`MIN_ROOM`] bytes to answer in is not asked at all: resources of
 /// `coap-handler-implementations` panic then.
+///
+/// Nobody has created anything in it: a request of `coap-handler` 0.2 does not say who sends it, and a response has no way to say that
+/// something is its sender's from now on. So Dynamic methods of a scope (RFC 9237 §2.3) permit nothing here; a tree that needs them
+/// implements [`Resources`], which sees the holder.
 pub struct Guarded<'p, H> {
     /// The tree.
     pub handler: H,
@@ -37,10 +41,6 @@ pub struct Guarded<'p, H> {
 impl<H: Handler> Resources for Guarded<'_, H> {
     fn paths(&self) -> &[&str] {
         self.paths
-    }
-
-    fn created(&self, _: &Message<'_>) -> Option<Created<'_>> {
-        None
     }
 
     fn serve<'r>(&mut self, _: Allowed<'_>, request: &Message<'_>, _: &Now, room: &'r mut [u8]) -> Reply<'r> {

@@ -4,7 +4,8 @@ use super::{Event, Reply, ResourceServer};
 use crate::Refusal;
 use crate::check::refuse_unless;
 use crate::edhoc::{Edhoc, KNOWN_IN_3, NotBegun};
-use crate::session::{TokenHash, Unseated};
+use crate::session::TokenHash;
+use crate::strangers;
 use crate::verify::{Bearer, Confirmation};
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer};
@@ -115,17 +116,40 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     where
         E: Edhoc<C, A>,
     {
+        let began = (self.clock)();
+        refuse_unless!("handshake-flood", self.sessions.strangers.have_time(began), NotBegun::TooMany);
         let sessions = &*self.sessions;
         let is_taken = |id: &[u8]| sessions.find(id).is_some();
         let with = (self.crypto, &mut *self.random as &mut dyn Random);
-        self.edhoc.begin(peer, message_1, self.now.uptime, with, &is_taken, out).map(<[u8]>::len)
+        let begun = self.edhoc.begin(peer, message_1, self.now.uptime, with, &is_taken, out).map(<[u8]>::len);
+        // What is refused for its form costs what it took and no more, or noise would keep everybody out.
+        self.sessions.strangers.took(began, (self.clock)(), if begun.is_ok() { strangers::LEAST } else { 0 });
+        begun
     }
 
     /// From message_3 to a session (draft-ietf-ace-edhoc-oscore-profile §4.3.3): the token first, since it says whose
     /// credential is to be proved; then the proof. Before both have succeeded nothing is kept; afterwards the session that
     /// this credential had before is over.
-    #[inline(never)]
+    ///
+    /// There is time for it: it was begun. What it takes is missing for the next.
     pub(super) fn third<A>(
+        &mut self,
+        c_r: &ConnectionId,
+        message_3: &mut [u8],
+        paths: &[&str],
+        room: &mut [u8],
+    ) -> Result<TokenHash, Ended>
+    where
+        E: Edhoc<C, A>,
+    {
+        let began = (self.clock)();
+        let entered = self.prove::<A>(c_r, message_3, paths, room);
+        self.sessions.strangers.took(began, (self.clock)(), 0);
+        entered
+    }
+
+    #[inline(never)]
+    fn prove<A>(
         &mut self,
         c_r: &ConnectionId,
         message_3: &mut [u8],
@@ -169,11 +193,13 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         let context = Context::derive(self.crypto, &material).map_err(|_| Refusal::Broken)?;
         let holder = bearer.holder_of(ccs, series, self.crypto)?;
         let seat = self.sessions.open(context, holder, &self.now);
-        match self.sessions.used(seat, &self.now, self.flash) {
-            Err(Unseated::Over) => Err(Refusal::Expired.into()),
-            // Proved already; where it has to wait for a seat, or for flash, its first request learns so.
-            Ok(_) | Err(Unseated::Busy | Unseated::Flash) => Ok(bearer.token()),
+        if self.sessions.is_overtaken(seat) {
+            self.sessions.end(seat);
+            return Err(Refusal::Expired.into());
         }
+        // Proved already; where it has to wait for a seat, its first request learns so.
+        let _ = self.sessions.used(seat, &self.now);
+        Ok(bearer.token())
     }
 
     /// The first half of a request that came together with message_3 (RFC 9668 §3.3.1): what is left, without it.

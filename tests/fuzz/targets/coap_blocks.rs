@@ -23,7 +23,8 @@ fuzz_target!(|data: &[u8]| {
         script = rest;
         let Ok(message) = Message::parse(datagram) else { continue };
         if message.code.is_request() && check(&message, &[]).is_ok() {
-            serve(&mut server, Millis(u64::from(step >> 2) * 60_000), step & 3, &message);
+            let peer = (step & 1, (step & 2 != 0).then_some(()));
+            serve(&mut server, Millis(u64::from(step >> 2) * 60_000), peer, &message);
         }
         if asks && message.code.is_response() && check_response(&message).is_ok() {
             client.write(HEAD, None, &mut [0; 128]).expect("room for a block");
@@ -44,9 +45,11 @@ const RESPONSE: &[u8] = &{
     response
 };
 
-type Ours = Server<u8, Buf<SIZE>, [Upload<u8, Buf<SIZE>>; 2], [Download<u8, Buf<SIZE>>; 2]>;
+/// Two addresses, of strangers or not.
+type Peer = (u8, Option<()>);
+type Ours = Server<Peer, Buf<SIZE>, [Upload<Peer, Buf<SIZE>>; 2], [Download<Peer, Buf<SIZE>>; 2]>;
 
-fn serve(server: &mut Ours, now: Millis, peer: u8, message: &Message<'_>) {
+fn serve(server: &mut Ours, now: Millis, peer: Peer, message: &Message<'_>) {
     let mut out = [0; 256];
     let answer = match server.receive(now, peer, message) {
         Step::Run(pending, payload) => {
@@ -56,6 +59,7 @@ fn serve(server: &mut Ours, now: Millis, peer: u8, message: &Message<'_>) {
         Step::Proceed(pending) => server.proceed(now, pending, HEAD, &mut out),
         Step::Refuse(pending, refusal) => server.refuse(pending, refusal, HEAD, &mut out),
     };
+    server.sweep(now);
     let answer = Message::parse(answer.expect("room for a block")).expect("a message");
     assert!(answer.code.is_response() && answer.payload.len() <= 32);
 }

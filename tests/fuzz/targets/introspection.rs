@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use ciborium::Value;
 use latchwork_ace::authz_info;
 use latchwork_ace::introspection::IntrospectionResponse;
+use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::{Code, Kind, Message, OptionNumber, Token, Writer};
 use latchwork_crypto::{CryptoError, Random, RustCrypto};
@@ -63,6 +64,7 @@ fn opens(said: &[u8]) -> bool {
         revoked: &mut Revoked::<[_; 1]>::new(),
         introspect: Some(&mut Said(said)),
         now: Now { wall: Wall::exact(NOW), uptime: Uptime(1_000) },
+        clock: &|| Millis(1_000_000),
         crypto: &RustCrypto,
         random: &mut Ones,
     }

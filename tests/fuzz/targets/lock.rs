@@ -3,6 +3,7 @@
 #![no_main]
 
 use latchwork_ace::Aif;
+use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
 use latchwork_coap::{Kind, Message};
 use latchwork_crypto::{
@@ -76,6 +77,7 @@ fn visit<C: Symmetric + Verify + Ephemeral>(mut data: &[u8], crypto: &C, own: &C
             revoked: &mut revoked,
             introspect: None,
             now: Now { wall: Wall::exact(1_800_000_000), uptime: Uptime(1_000) },
+            clock: &|| Millis(1_000_000),
             crypto,
             random: &mut random,
         };

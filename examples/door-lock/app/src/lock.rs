@@ -76,17 +76,18 @@ where
         })
     }
 
-    /// Takes in a datagram. `introspect` can ask a server about a token, on a board that can.
+    /// Takes in a datagram. `clock` counts milliseconds since boot, and goes on while the lock computes. `introspect` can ask a server about a token, on a board that can.
     #[inline(never)] // so that what it needs of the stack is measured
     pub fn receive<'o>(
         &'o mut self,
-        millis: Millis,
+        clock: &dyn Fn() -> Millis,
         now: Now,
         peer: A,
         datagram: &[u8],
         introspect: Option<&mut dyn Introspect>,
         out: &'o mut [u8],
     ) -> Option<Sent<'o>> {
+        let millis = clock();
         let (exchange, message) = match self.exchanges.receive(millis, peer, datagram) {
             Received::Request(exchange, message) => (exchange, message),
             Received::Reply(datagram) => {
@@ -107,6 +108,7 @@ where
             revoked: &mut self.revoked,
             introspect: introspect.map(|server| server as &mut dyn Introspect),
             now,
+            clock,
             crypto: &self.crypto,
             random: &mut self.random,
         };
@@ -136,6 +138,7 @@ where
         self.door.relock(now);
         self.sessions.sweep(now);
         self.edhoc.sweep(now.uptime);
+        self.room.wipe(now.uptime);
         // What flash does not take is over until the next reboot, and then still on the server's list.
         let _ = self.sessions.sweep_revoked(&mut self.revoked, &mut self.flash, now);
     }

@@ -28,8 +28,9 @@ impl Clock {
         Now { wall: Wall::Unknown, uptime: Uptime(self.elapsed / TICKS_PER_SECOND) }
     }
 
-    /// The present, for the message layer.
+    /// The present, for the message layer; it goes on between two calls of `advance`.
     pub(crate) fn millis(&self) -> Millis {
-        Millis(self.elapsed / (TICKS_PER_SECOND / 1000))
+        let elapsed = self.elapsed.wrapping_add(ticks().wrapping_sub(self.last).into());
+        Millis(elapsed / (TICKS_PER_SECOND / 1000))
     }
 }

@@ -75,8 +75,9 @@ fn decide() -> Option<()> {
     authz_info::open(&mut sessions, &bearer, &upload, &now, &mut Same, &BACKEND).ok()?;
 
     let outer = Message::parse(request).ok()?;
-    let proven = by_oscore(&mut sessions, &mut NoFlash, &outer, &now, &BACKEND, &mut room).ok()?;
-    authorize(&proven.key, &proven.request, &sessions, &trust, None).ok().map(drop)
+    let proven = by_oscore(&mut sessions, &outer, &now, &BACKEND, &mut room).ok()?;
+    let key = proven.verified.enter(&mut sessions, &now)?;
+    authorize(&key, &proven.request, &mut sessions, &mut NoFlash, &trust, None).ok().map(drop)
 }
 
 /// The same bytes each time: the request was made for them.

@@ -74,7 +74,7 @@ fn run() -> Result<core::convert::Infallible, Fault> {
                 clock.advance();
                 let (own, peer) = (packet.to, packet.from);
                 let (sent, mut cost) = measure::cost(|| {
-                    lock.receive(clock.millis(), clock.now(), peer, packet.payload, None, &mut out)
+                    lock.receive(&|| clock.millis(), clock.now(), peer, packet.payload, None, &mut out)
                 });
                 let Some(Sent { datagram, event }) = sent else { return true };
                 line.send(&Packet { from: own, to: peer, payload: datagram });

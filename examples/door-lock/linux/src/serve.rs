@@ -147,7 +147,7 @@ pub(crate) fn serve(
             continue;
         };
         let server = online.as_mut().filter(|_| asked.introspect).map(|online| online as &mut dyn Introspect);
-        let Some(sent) = lock.receive(clock::millis(), clock.now(), peer, datagram, server, &mut outgoing) else {
+        let Some(sent) = lock.receive(&clock::millis, clock.now(), peer, datagram, server, &mut outgoing) else {
             continue;
         };
         let event = sent.event;

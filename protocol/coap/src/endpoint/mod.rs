@@ -11,6 +11,8 @@
 pub mod exchange;
 pub mod request;
 
+use zeroize::optimization_barrier;
+
 /// A point on the caller's monotonic clock, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);
@@ -52,7 +54,7 @@ pub trait Keep: Default {
     fn append(&mut self, bytes: &[u8]) -> Result<(), crate::Full>;
     /// The content.
     fn kept(&self) -> &[u8];
-    /// Empties it.
+    /// Empties it. What stays in its memory is nobody's secret: [`Buf`] wipes it.
     fn forget(&mut self);
     /// How much it can take.
     fn capacity(&self) -> usize;
@@ -84,6 +86,9 @@ impl<const N: usize> Keep for Buf<N> {
     }
 
     fn forget(&mut self) {
+        let used = self.bytes.get_mut(..self.len).unwrap_or_default();
+        used.fill(0); // words at a time; `zeroize` by itself goes byte by byte
+        optimization_barrier(used);
         self.len = 0;
     }
 
@@ -111,5 +116,25 @@ impl core::hash::Hasher for Fnv {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever happens to it, there is nothing behind its end.
+    #[test]
+    fn what_a_buf_forgets_is_gone() {
+        let mut buf = Buf::<8>::default();
+        for content in [&b"secret"[..], b"12345678", b"", b"ab"] {
+            buf.keep(content).expect("it fits");
+            assert_eq!(buf.kept(), content);
+            assert!(buf.bytes.iter().skip(content.len()).all(|&byte| byte == 0), "{content:?}");
+        }
+        buf.append(b"too long").expect_err("it does not");
+        assert_eq!(buf.kept(), b"ab");
+        buf.forget();
+        assert_eq!(buf.bytes, [0; 8]);
     }
 }

@@ -16,8 +16,10 @@ pub enum Refusal {
     BadBlock,
     /// Blocks before this one are missing (RFC 7959 §2.9.2).
     Incomplete,
-    /// The body is larger than the bytes given, or no place is left (RFC 7959 §2.9.3).
+    /// The body is larger than the bytes given (RFC 7959 §2.9.3).
     TooLarge(u32),
+    /// Every place for blocks is taken by somebody who comes first.
+    NoPlace,
 }
 
 impl Refusal {
@@ -29,6 +31,7 @@ impl Refusal {
             Self::BadBlock => Code::BAD_REQUEST,
             Self::Incomplete => Code::REQUEST_ENTITY_INCOMPLETE,
             Self::TooLarge(_) => Code::REQUEST_ENTITY_TOO_LARGE,
+            Self::NoPlace => Code::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -16,7 +16,7 @@ use core::hash::{Hash, Hasher};
 pub use block::{Block, BlockBytes};
 pub use check::{Known, Refusal, check, check_response};
 pub use observe::{Notification, Observer, Observers, observe_wish};
-pub use server::{Download, Pending, Server, Step, Upload};
+pub use server::{Download, Peer, Pending, Server, Step, Upload};
 pub use transfer::{Part, Progress, Transfer, TransferError};
 
 use super::{Fnv, Keep, Millis, exchange::Head, times};

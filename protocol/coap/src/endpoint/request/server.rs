@@ -4,8 +4,21 @@ use super::{Block, Body, Full, Head, Keep, Message, Millis, OptionNumber, Refusa
 use crate::endpoint::Fnv;
 use crate::message::{Code, shortest};
 
-/// The bodies that arrive (`U`) and leave (`D`) in blocks. `P` tells peers apart: address *and* proven identity, so that
-/// blocks under different security contexts never mix (RFC 9175 §3.3).
+/// Tells the senders of blocks apart: address *and* proven identity, so that blocks under different security contexts
+/// never mix (RFC 9175 §3.3).
+pub trait Peer: Copy + Eq {
+    /// Whether it has proved who it is. Who has not is a stranger, whose transfers give way, and push out no others.
+    fn is_proven(&self) -> bool;
+}
+
+/// An address, and the identity that was proved.
+impl<A: Copy + Eq, I: Copy + Eq> Peer for (A, Option<I>) {
+    fn is_proven(&self) -> bool {
+        self.1.is_some()
+    }
+}
+
+/// The bodies that arrive (`U`) and leave (`D`) in blocks, from and to peers `P`.
 pub struct Server<P, K, U, D> {
     uploads: U,
     downloads: D,
@@ -35,7 +48,7 @@ struct Key<P> {
     touched: Millis,
 }
 
-impl<P: Eq> Key<P> {
+impl<P: Peer> Key<P> {
     fn is(&self, peer: &P, operation: u64, now: Millis) -> bool {
         self.peer == *peer && self.operation == operation && !self.is_expired(now)
     }
@@ -79,7 +92,7 @@ impl<P, K: Keep> Default for Download<P, K> {
 
 impl<P, K, U, D> Server<P, K, U, D>
 where
-    P: Copy + Eq,
+    P: Peer,
     K: Keep,
     U: AsMut<[Upload<P, K>]>,
     D: AsMut<[Download<P, K>]>,
@@ -130,7 +143,10 @@ where
         let body = Body::parse(response).map_err(|_| Full)?;
         let offset = pending.block2.map_or(0, Block::offset);
         if body.payload.len() > self.block_size(&pending) || offset > 0 {
-            self.keep(now, &pending, response)?;
+            let Some(place) = self.place_for_download(now, &pending) else {
+                return self.refuse(pending, Refusal::NoPlace, head, out);
+            };
+            self.keep(now, &pending, place, response)?;
         } else if let Some(download) = self.downloading(now, &pending) {
             download.clear(); // the answer to a newer request
         }
@@ -168,6 +184,9 @@ where
         out: &'o mut [u8],
     ) -> Result<&'o [u8], Full> {
         let mut writer = Writer::new(out, head.kind, refusal.code(), head.id, head.token);
+        if refusal == Refusal::NoPlace {
+            writer.uint_option(OptionNumber::MAX_AGE, COME_AGAIN)?;
+        }
         // M is clear: this response is final (RFC 7959 §2.3).
         let block1 = pending.block1.map(Block::last);
         self.write_block1(&mut writer, Pending { block1, ..pending })?;
@@ -175,6 +194,27 @@ where
             writer.uint_option(OptionNumber::SIZE1, size)?;
         }
         writer.finish()
+    }
+
+    /// Forgets bodies that are complete, and those of which nothing was heard for long. To be called after every request that
+    /// was answered, and from time to time.
+    pub fn sweep(&mut self, now: Millis) {
+        let is_over = |key: &Option<Key<P>>| key.as_ref().is_none_or(|key| key.is_expired(now));
+        for slot in self.uploads.as_mut().iter_mut().filter(|slot| is_over(&slot.key)) {
+            slot.key = None;
+            slot.body.forget();
+        }
+        self.downloads.as_mut().iter_mut().filter(|slot| is_over(&slot.key)).for_each(Download::clear);
+    }
+
+    /// What there is of bodies, place by place: those that arrive, then those that leave.
+    pub fn kept(&self) -> impl Iterator<Item = &[u8]>
+    where
+        U: AsRef<[Upload<P, K>]>,
+        D: AsRef<[Download<P, K>]>,
+    {
+        let uploads = self.uploads.as_ref().iter().map(|slot| slot.body.kept());
+        uploads.chain(self.downloads.as_ref().iter().map(|slot| slot.body.kept()))
     }
 
     fn upload<'s>(
@@ -198,10 +238,10 @@ where
         let known = uploads.iter().position(|slot| slot.key.as_ref().is_some_and(|key| key.is(&peer, operation, now)));
         let index = match known {
             Some(index) => Some(index),
-            None if block.number == 0 => least(uploads.iter().map(|slot| slot.key.as_ref()), now),
+            None if block.number == 0 => least(uploads.iter().map(|slot| slot.key.as_ref()), &peer, now),
             None => return refuse(Refusal::Incomplete),
         };
-        let Some(slot) = index.and_then(|index| uploads.get_mut(index)) else { return refuse(Refusal::TooLarge(0)) };
+        let Some(slot) = index.and_then(|index| uploads.get_mut(index)) else { return refuse(Refusal::NoPlace) };
         if block.number == 0 {
             slot.body.forget(); // a new beginning replaces what was there (RFC 7959 §2.5)
         }
@@ -220,7 +260,7 @@ where
             slot.key = Some(Key { peer, operation, touched: now });
             return Step::Proceed(pending);
         }
-        slot.key = None; // the bytes stay until the slot is used again
+        slot.key = None; // the bytes stay until `sweep`
         Step::Run(pending, slot.body.kept())
     }
 
@@ -233,12 +273,16 @@ where
         self.downloads.as_mut().iter_mut().find(|slot| slot.key.as_ref().is_some_and(is))
     }
 
-    fn keep(&mut self, now: Millis, pending: &Pending<P>, response: &[u8]) -> Result<(), Full> {
+    /// Where the answer goes that cannot leave in one piece.
+    fn place_for_download(&mut self, now: Millis, pending: &Pending<P>) -> Option<usize> {
         let is = |key: &Key<P>| key.is(&pending.peer, pending.operation, now);
         let slots = self.downloads.as_mut();
         let known = slots.iter().position(|slot| slot.key.as_ref().is_some_and(is));
-        let index = known.or_else(|| least(slots.iter().map(|slot| slot.key.as_ref()), now)).ok_or(Full)?;
-        let slot = slots.get_mut(index).ok_or(Full)?;
+        known.or_else(|| least(slots.iter().map(|slot| slot.key.as_ref()), &pending.peer, now))
+    }
+
+    fn keep(&mut self, now: Millis, pending: &Pending<P>, place: usize, response: &[u8]) -> Result<(), Full> {
+        let slot = self.downloads.as_mut().get_mut(place).ok_or(Full)?;
         slot.clear();
         slot.body.keep(response)?;
         slot.key = Some(Key { peer: pending.peer, operation: pending.operation, touched: now });
@@ -271,10 +315,16 @@ impl<P, K: Keep> Download<P, K> {
     }
 }
 
-/// The slot to use for something new: a free or expired one, else the one that was quiet longest.
-fn least<'k, P: Eq + 'k>(keys: impl Iterator<Item = Option<&'k Key<P>>>, now: Millis) -> Option<usize> {
-    let age = |key: Option<&Key<P>>| key.filter(|key| !key.is_expired(now)).map(|key| key.touched);
-    keys.map(age).enumerate().min_by_key(|&(_, age)| age).map(|(index, _)| index)
+/// The slot to use for something new of this peer: a free or expired one, else of the strangers' the one that was quiet
+/// longest, else of the others' if the peer is no stranger. None if it has to wait.
+fn least<'k, P: Peer + 'k>(keys: impl Iterator<Item = Option<&'k Key<P>>>, peer: &P, now: Millis) -> Option<usize> {
+    let rank = |key: Option<&Key<P>>| {
+        let key = key.filter(|key| !key.is_expired(now))?;
+        Some((key.peer.is_proven(), key.touched))
+    };
+    let gives =
+        |&(_, rank): &(usize, Option<(bool, Millis)>)| peer.is_proven() || rank.is_none_or(|(proven, _)| !proven);
+    keys.map(rank).enumerate().filter(gives).min_by_key(|&(_, rank)| rank).map(|(index, _)| index)
 }
 
 fn exponent<P>(ours: u8, pending: &Pending<P>) -> u8 {
@@ -328,3 +378,6 @@ fn etag(body: &Body<'_>) -> [u8; 8] {
     fnv.write(body.payload);
     fnv.finish().to_be_bytes()
 }
+
+/// In how many seconds to try again where no place is left: transfers are short.
+const COME_AGAIN: u32 = 5;

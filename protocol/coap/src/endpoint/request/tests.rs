@@ -1,5 +1,7 @@
 //! The request layer: blocks both ways, Observe, options, and hostile order.
 
+mod strangers;
+
 use std::vec;
 use std::vec::Vec;
 
@@ -8,6 +10,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::endpoint::Buf;
 use crate::message::{Kind, Token};
+
+/// Strangers, all of them.
+impl Peer for u8 {
+    fn is_proven(&self) -> bool {
+        false
+    }
+}
 
 type Ours = Server<u8, Buf<256>, [Upload<u8, Buf<256>>; 2], [Download<u8, Buf<256>>; 2]>;
 
