@@ -16,10 +16,10 @@ use openidconnect::core::{
 };
 use openidconnect::url::Url;
 use openidconnect::{
-    AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, Client, ClientId, ClientSecret,
-    CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
-    RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode, Client, ClientId,
+    ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata,
+    RedirectUrl, RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -39,11 +39,11 @@ pub enum BadSettings {
     CaFile(#[from] fetch::BadCaFile),
 }
 
-/// A configured provider with its cached discovery document.
-pub struct Provider {
+/// A configured provider with its cached discovery document. `F` is the one way to it.
+pub struct Provider<F = Fetch> {
     settings: Settings,
     issuer: IssuerUrl,
-    fetch: Fetch,
+    fetch: F,
     known: Mutex<Known>,
 }
 
@@ -106,13 +106,23 @@ impl Provider {
     /// # Errors
     /// The issuer or the CA file cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BadSettings> {
+        let fetch = Fetch::new(settings.ca_file.as_deref())?;
+        Self::over(settings, fetch)
+    }
+}
+
+impl<F: for<'c> AsyncHttpClient<'c, Error = FetchError>> Provider<F> {
+    /// A provider that is reached through `fetch`.
+    ///
+    /// # Errors
+    /// The issuer cannot be used.
+    pub fn over(settings: Settings, fetch: F) -> Result<Self, BadSettings> {
         let bad = || BadSettings::Issuer(settings.issuer.clone());
         let url = Url::parse(&settings.issuer).map_err(|_| bad())?;
         if !fetch::allowed(&url) || url.query().is_some() || url.fragment().is_some() {
             return Err(bad());
         }
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|_| bad())?;
-        let fetch = Fetch::new(settings.ca_file.as_deref())?;
         Ok(Self { settings, issuer, fetch, known: Mutex::default() })
     }
 
