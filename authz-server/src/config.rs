@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use openidconnect::url::Url;
+use zeroize::Zeroizing;
 
 mod keys;
 mod reader;
@@ -25,7 +26,7 @@ pub const TEMPLATE: &str = include_str!("config/latchwork.toml");
 pub const FILE: &str = "latchwork.toml";
 
 /// Everything that can be set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The issuer, without a slash at the end; `None`: derived from the HTTPS address.
     pub issuer: Option<String>,
@@ -151,7 +152,7 @@ pub struct Log {
 }
 
 /// An OpenID provider.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct ProviderSettings {
     /// The name in `/callback/NAME`.
     pub name: String,
@@ -160,7 +161,7 @@ pub struct ProviderSettings {
     /// Our client id there.
     pub client_id: String,
     /// Our secret there; `None`: a public client.
-    pub client_secret: Option<String>,
+    pub client_secret: Option<Zeroizing<String>>,
     /// Scopes beside `openid`.
     pub scopes: Vec<String>,
     /// PEM file with the only certificates trusted for it.

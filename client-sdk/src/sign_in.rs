@@ -26,16 +26,15 @@ impl Tokens {
     pub(crate) fn from_json(answer: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Answer {
-            access_token: String,
+            access_token: Zeroizing<String>,
             token_type: String,
-            refresh_token: String,
+            refresh_token: Zeroizing<String>,
         }
         let answer: Answer = serde_json::from_slice(answer).map_err(|_| Error::Nonsense("a token response"))?;
         if !answer.token_type.eq_ignore_ascii_case("DPoP") {
             return Err(Error::Nonsense("a token that is not bound to our key"));
         }
-        let (api_token, refresh_token) = (answer.access_token.into(), answer.refresh_token.into());
-        Ok(Self { api_token, refresh_token })
+        Ok(Self { api_token: answer.access_token, refresh_token: answer.refresh_token })
     }
 }
 

@@ -1,7 +1,5 @@
 //! `[keys]`: where the key-encryption key is, and how long signing keys sign.
 
-use zeroize::Zeroizing;
-
 use super::reader::{ConfigError, Section};
 use crate::core::rotation::Schedule;
 use crate::core::time::Seconds;
@@ -10,7 +8,7 @@ use crate::keys::kek::{Pkcs11, Token};
 use crate::keys::ring::Schedules;
 
 /// The server's own keys.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct KeySettings {
     /// What the key files are sealed under.
     pub kek: Kek,
@@ -63,7 +61,7 @@ fn kek(section: &mut Section<'_>) -> Result<Kek, ConfigError> {
             };
             let pin = pin.ok_or_else(|| section.wrong("pkcs11_module", "followed by pkcs11_pin or pkcs11_pin_file"))?;
             let label = label.unwrap_or_else(|| "latchwork".to_owned());
-            Ok(Kek::Pkcs11(Pkcs11 { module, token, pin: Zeroizing::new(pin), label }))
+            Ok(Kek::Pkcs11(Pkcs11 { module, token, pin, label }))
         }
         (None, None, None) => Ok(Kek::File(section.path("kek_file", "keys/kek.key")?)),
     }

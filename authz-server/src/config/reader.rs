@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use toml::{Table, Value};
+use zeroize::Zeroizing;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -231,12 +232,16 @@ impl Section<'_> {
     }
 
     /// A secret, from `key` or from the file that `file` names.
-    pub(super) fn secret(&mut self, key: &'static str, file: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        file: &'static str,
+    ) -> Result<Option<Zeroizing<String>>, ConfigError> {
         match (self.text(key)?, self.path_if_set(file)?) {
             (Some(_), Some(_)) => Err(self.wrong(file, &format!("left out beside {key}"))),
-            (Some(secret), None) => Ok(Some(secret)),
+            (Some(secret), None) => Ok(Some(secret.into())),
             (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(secret) => Ok(Some(secret.trim_end().to_owned())),
+                Ok(secret) => Ok(Some(Zeroizing::new(secret).trim_end().to_owned().into())),
                 Err(cause) => Err(self.wrong(file, &format!("a file we can read ({cause})"))),
             },
             (None, None) => Ok(None),

@@ -15,7 +15,7 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
 #[test]
 fn the_template_shows_the_defaults() {
     let defaults = parse("", &[]).unwrap();
-    assert_eq!(parse(TEMPLATE, &[]).unwrap(), defaults);
+    assert_eq!(format!("{:?}", parse(TEMPLATE, &[]).unwrap()), format!("{defaults:?}"));
     let mut text = String::new();
     for line in TEMPLATE.lines() {
         if line.starts_with("#[[provider]]") {
@@ -32,7 +32,7 @@ fn the_template_shows_the_defaults() {
     assert!(shown.http.mtls_listen.take().is_some() && shown.http.mtls_ca.take().is_some());
     assert!(shown.audit_file.take().is_some());
     shown.http.workers = defaults.http.workers;
-    assert_eq!(shown, defaults);
+    assert_eq!(format!("{shown:?}"), format!("{defaults:?}"));
 }
 
 /// The other way round: whatever key a configuration is asked for stands in the template, which is the reference.
@@ -65,7 +65,7 @@ fn the_template_shows_every_key_of_a_provider() {
         .collect();
     let config = parse(&text, &[("LATCHWORK_PROVIDER_COMPANY_CLIENT_SECRET", "s3cret")]).unwrap();
     let provider = config.providers.first().unwrap();
-    assert_eq!(provider.client_secret.as_deref(), Some("s3cret"));
+    assert_eq!(provider.client_secret.as_ref().map(|secret| secret.as_str()), Some("s3cret"));
     assert_eq!(provider.scopes, ["openid", "profile"]);
     assert!(!format!("{config:?}").contains("s3cret"));
 }

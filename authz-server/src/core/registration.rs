@@ -42,22 +42,11 @@ pub struct Metadata {
     tls_client_auth_san_ip: Option<std::net::IpAddr>,
     tls_client_auth_san_email: Option<String>,
     client_id: Option<String>,
-    client_secret: Option<Said>,
+    client_secret: Option<Zeroizing<String>>,
     registration_access_token: Option<IgnoredAny>,
     registration_client_uri: Option<IgnoredAny>,
     client_id_issued_at: Option<IgnoredAny>,
     client_secret_expires_at: Option<IgnoredAny>,
-}
-
-/// A secret, as it came.
-#[derive(Deserialize)]
-#[serde(from = "String")]
-struct Said(Zeroizing<String>);
-
-impl From<String> for Said {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
 }
 
 #[derive(Deserialize)]
@@ -165,7 +154,7 @@ fn may_say(asked: &Metadata, old: &Client, keys: &Key32) -> Result<(), Fault> {
     }
     match (&asked.client_secret, &old.auth) {
         (None, _) => Ok(()),
-        (Some(said), ClientAuth::SecretHash(hash)) if secret::matches(keys, &old.id, said.0.as_bytes(), hash) => Ok(()),
+        (Some(said), ClientAuth::SecretHash(hash)) if secret::matches(keys, &old.id, said.as_bytes(), hash) => Ok(()),
         _ => Err(Fault::Metadata("client_secret is not the client's own; a client does not choose its secret")),
     }
 }

@@ -8,7 +8,7 @@ use super::seal::StorageKey;
 use super::{Key32, KeyError, file};
 
 /// Where it comes from.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub enum Kek {
     /// A file of mode 0600 with 64 hexadecimal digits.
     File(PathBuf),
@@ -19,11 +19,11 @@ pub enum Kek {
 }
 
 /// A key that was given as text.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Given(Zeroizing<[u8; 32]>);
 
 /// An AES key in a hardware module (PKCS#11 v2.40).
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Pkcs11 {
     /// The module's library.
     pub module: PathBuf,

@@ -265,7 +265,7 @@ impl<F: for<'c> AsyncHttpClient<'c, Error = FetchError>> Provider<F> {
 
     fn party(&self, metadata: &Metadata, callback: &str) -> Result<RelyingParty, SignInError> {
         let callback = RedirectUrl::new(callback.to_owned()).map_err(|e| SignInError::Nonsense(e.to_string()))?;
-        let secret = self.settings.client_secret.clone().map(ClientSecret::new);
+        let secret = self.settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.to_string()));
         let methods = metadata.token_endpoint_auth_methods_supported();
         let offers = |method: &CoreClientAuthMethod| methods.is_none_or(|all| all.contains(method));
         let in_body =

@@ -85,6 +85,8 @@ impl Server {
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
                 () = serving.shared.changed.notified() => {}
             }
+            // What is done leaves its place to the next request: a round of notifications ends thousands at once.
+            while tasks.try_join_next().is_some() {}
             serving.notify(&mut tasks);
         }
     }

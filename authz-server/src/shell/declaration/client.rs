@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::{Undeclarable, wrong};
 use crate::core::bytes::{Blob, Hash32, unhex};
@@ -36,7 +37,7 @@ pub struct DeclaredClient {
     /// Web origins of a browser-based client.
     #[serde(default)]
     origins: BTreeSet<Origin>,
-    secret: Option<String>,
+    secret: Option<Zeroizing<String>>,
     #[serde(default)]
     keys: Vec<ClientKey>,
     #[serde(default)]

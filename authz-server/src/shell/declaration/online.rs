@@ -21,7 +21,7 @@ pub struct Online {
     client: ClientId,
     client_sender_id: String,
     server_sender_id: String,
-    master_secret: String,
+    master_secret: zeroize::Zeroizing<String>,
     trl: ListConstants,
 }
 
@@ -106,7 +106,7 @@ pub fn online(
         client: id,
         client_sender_id: hex(&kid),
         server_sender_id: hex(&SERVER),
-        master_secret: hex(secret.as_ref()),
+        master_secret: hex(secret.as_ref()).into(),
         trl: limits.into(),
     };
     Ok((changes, file))

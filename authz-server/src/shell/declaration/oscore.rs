@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::{Undeclarable, wrong};
 use crate::core::bytes::unhex;
@@ -22,8 +24,8 @@ pub struct DeclaredOscore {
     /// The sender id of this server.
     server_sender_id: String,
     id_context: Option<String>,
-    master_secret: Option<String>,
-    master_salt: Option<String>,
+    master_secret: Option<Zeroizing<String>>,
+    master_salt: Option<Zeroizing<String>>,
 }
 
 impl std::fmt::Debug for DeclaredOscore {
@@ -53,7 +55,7 @@ impl DeclaredOscore {
         let old_secret = opened(old.map(|old| &old.master_secret))?;
         let old_salt = opened(old.and_then(|old| old.master_salt.as_ref()))?;
         let secret = match &self.master_secret {
-            Some(text) => Some(zeroize::Zeroizing::new(hex(text)?)),
+            Some(text) => Some(Zeroizing::new(hex(text)?)),
             None => old_secret.clone(),
         };
         let secret = secret.ok_or_else(|| refuse("master_secret is missing"))?;
@@ -61,13 +63,13 @@ impl DeclaredOscore {
             return Err(refuse("master_secret needs at least 16 bytes"));
         }
         let salt = match &self.master_salt {
-            Some(text) => Some(zeroize::Zeroizing::new(hex(text)?)),
+            Some(text) => Some(Zeroizing::new(hex(text)?)),
             None if self.master_secret.is_none() => old_salt.clone(),
             None => None,
         };
         if let Some(old) = old {
-            let same = old_secret.as_ref() == Some(&secret)
-                && old_salt == salt
+            let same = alike(old_secret.as_ref(), Some(&secret))
+                && alike(old_salt.as_ref(), salt.as_ref())
                 && old.client_id == client_id
                 && old.server_id == server_id
                 && old.id_context == id_context;
@@ -140,6 +142,14 @@ impl<'e> Names<'e> {
         let gone = old.iter().map(id).filter(|name| !taken.contains(name));
         let new = declared.into_values().map(|new| new.name()).filter(|name| !old.contains(name));
         Ok(gone.map(|name| Change::delete(Key::OscoreName(name))).chain(new.map(Change::put)).collect())
+    }
+}
+
+/// Equality in constant time.
+fn alike(a: Option<&Zeroizing<Vec<u8>>>, b: Option<&Zeroizing<Vec<u8>>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.ct_eq(b).into(),
+        (a, b) => a.is_none() && b.is_none(),
     }
 }
 

@@ -53,7 +53,7 @@ fn signed_in(discovery: &[u8], keys: &[u8], token: &[u8]) -> Option<(String, Vec
         name: "idp".into(),
         issuer: IDP.into(),
         client_id: "latchwork".into(),
-        client_secret: Some("shared".into()),
+        client_secret: Some("shared".to_owned().into()),
         scopes: Vec::new(),
         ca_file: None,
         groups_claim: Some("groups".into()),

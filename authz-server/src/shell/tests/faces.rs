@@ -315,6 +315,9 @@ fn is_within(house: &House, asked: &Asked, decided: &Result<Decided, Refusal>) -
 proptest! {
     #![proptest_config(Config::with_cases(300))]
 
+    /// Over what CBOR has numbers for: client_credentials and refresh_token. The other grants are asked by form alone; what CBOR says to
+    /// them stands below, in `grants_without_a_number_are_for_forms`.
+    ///
     /// R9200-5.8.3-04, R9200-5.8.3-05
     #[test]
     fn agree(asked in asked(), abilities in abilities(), on in proptest::sample::select(&["front", "back", "shed", "safe"][..])) {
@@ -343,6 +346,60 @@ proptest! {
                 (Ok(Ok(_)), Some(Bound::Shown | Bound::NotShown)) => prop_assert!(false, "a public key by OSCORE"),
                 _ => prop_assert_eq!(seen(&by_coap), seen(&by_cbor)),
             }
+        }
+    }
+}
+
+/// Neither the device grant (RFC 8628) nor token exchange (RFC 8693) has a number (RFC 9200 §8.5), and what an authorization code needs
+/// beside it has none either. By CBOR, over HTTP and CoAP, a grant of any other number is unsupported_grant_type, and one by name is no
+/// request; by form the same client is told about its code or token, since there the grant is known.
+///
+/// R9200-5.8.4.1-01
+#[test]
+fn grants_without_a_number_are_for_forms() {
+    let mut house = House::new();
+    let numbered = |face, grant: u64| {
+        let message = ace::TokenRequest {
+            client_id: (face == Face::CborHttp).then_some("robot"),
+            client_secret: (face == Face::CborHttp).then_some(SECRET),
+            grant_type: Some(GrantType(grant)),
+            audience: Some(OFFICE[0]),
+            ..Default::default()
+        };
+        cbor::token_request(face, message.encode(&mut [0; 256]).unwrap())
+    };
+    let by_form = |grant: &str, more: &str| {
+        let body = format!("grant_type={grant}&client_id=robot&client_secret={}&{more}", "a+secret+drawn+at+random");
+        let form = Form::parse(body.as_bytes(), &[]).unwrap();
+        Ok((form.token_request()?, form.credential(None)?))
+    };
+    for (name, more) in [
+        ("urn:ietf:params:oauth:grant-type:device_code", "device_code=x"),
+        (
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token=x&subject_token_type=urn:ietf:params:oauth:token-type:access_token",
+        ),
+        ("authorization_code", "code=x&redirect_uri=http://127.0.0.1/cb&code_verifier=x"),
+    ] {
+        let decided = decide(&house, by_form(name, more), None, None).unwrap();
+        let error = decided.map(drop).unwrap_err().refusal.error().name;
+        assert_ne!(error, "unsupported_grant_type", "{name} by form");
+        // By its name, in CBOR.
+        let text = [&[0xa1, 0x18, 33, 0x78, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+        for face in [Face::CborHttp, Face::CborCoap] {
+            let unread = cbor::token_request(face, &text).map(drop).unwrap_err();
+            assert_eq!(unread.error().name, "invalid_request", "{name} by {face:?}");
+        }
+    }
+    for (face, channel) in [(Face::CborHttp, None), (Face::CborCoap, Some("robot"))] {
+        if channel.is_some() {
+            house.put(machine("robot", ClientAuth::Oscore));
+        }
+        for grant in [0, 1, 4, 5, 6, 255, u64::MAX] {
+            let refused = decide(&house, numbered(face, grant), None, channel).unwrap().map(drop).unwrap_err();
+            let (error, number) = (refused.refusal.error().name, refused.refusal.error().number);
+            assert_eq!((error, number), ("unsupported_grant_type", 5), "{grant} by {face:?}");
+            assert_eq!(refused.changes, []);
         }
     }
 }

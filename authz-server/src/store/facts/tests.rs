@@ -278,3 +278,64 @@ fn the_tokens_of_a_holder_come_in_the_order_of_their_ends() {
     });
     assert_eq!(found, [2, 4, 1]);
 }
+
+/// A store of 0.1.0 before tokens lay in the order of their ends has entries that end with the token's hash alone. Both kinds lead to
+/// their tokens, in pages of any size, each token once, and what is not there any more is left out.
+#[test]
+fn entries_of_an_earlier_version_lead_to_their_tokens() {
+    let records = records();
+    let token = |number: u8, grant: Option<u8>| TokenRecord {
+        hash: Hash32([number; 32]),
+        expires: NOW.plus(i64::from(number)),
+        client: "robot".parse().unwrap(),
+        audience: "urn:latchwork:lock:front".parse().unwrap(),
+        grant: grant.map(|id| GrantId([id; 16])),
+        subject: None,
+        revoked: None,
+        profile: None,
+        claims: None,
+    };
+    // Ends and hashes cross: the hash of 1, 2 and 200 lies before, between and behind the times that new entries begin with.
+    let (old, new) = ([1, 2, 100, 200, 255], [3, 50, 150, 254]);
+    block_on(async {
+        let mut ops = Vec::new();
+        for number in old {
+            let token = token(number, Some(9));
+            let (_, name) = key(&Name::Token(token.hash));
+            let record = Record::Token(token.clone());
+            let expires = record.expires().map(|at| at.0);
+            ops.push(Op::Put { value: encode(&name, &record).unwrap(), expires, key: name });
+            for holder in token.holders() {
+                let entry = [index::tokens_of(&holder).bytes(), &token.hash.0].concat();
+                ops.push(Op::Put { key: super::Key::from(entry.as_slice()), value: Vec::new(), expires });
+            }
+        }
+        records.store().commit(Batch { checks: Vec::new(), ops }).await.unwrap();
+        for number in new {
+            records.commit(&[Change::put(token(number, Some(9)))]).await.unwrap();
+        }
+        records.commit(&[Change::put(token(77, Some(8)))]).await.unwrap();
+        records.commit(&[Change::delete(Name::Token(Hash32([100; 32])))]).await.unwrap();
+    });
+    for holder in token(1, Some(9)).holders() {
+        for limit in [1, 2, 3, 100] {
+            let mut found = block_on(async {
+                let (mut found, mut after) = (Vec::new(), None);
+                loop {
+                    let (page, next) = records.tokens_of(&holder, after, limit).await.unwrap();
+                    found.extend(page.into_iter().map(|(token, _)| token.hash.0[0]));
+                    match next {
+                        Some(place) => after = Some(place),
+                        None => return found,
+                    }
+                }
+            });
+            found.sort_unstable();
+            let expected: &[u8] = match holder {
+                Holder::Client(_) => &[1, 2, 3, 50, 77, 150, 200, 254, 255],
+                Holder::Grant(_) => &[1, 2, 3, 50, 150, 200, 254, 255],
+            };
+            assert_eq!(found, expected, "{holder:?}, {limit} at a time");
+        }
+    }
+}

@@ -47,7 +47,7 @@ struct Online {
     _client: String,
     client_sender_id: String,
     server_sender_id: String,
-    master_secret: String,
+    master_secret: zeroize::Zeroizing<String>,
     /// How long the server remembers what changed. It says so itself when it does not any more.
     #[serde(rename = "trl", default)]
     _trl: Option<toml::Table>,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{NOW, SigningKey};
 
 /// The provider's issuer in the configuration.
-pub const IDP: &str = "https://idp.example";
+const IDP: &str = "https://idp.example";
 const CALLBACK: &str = "https://as.example/callback/idp";
 const PREFIX: &str = "handle.";
 
@@ -113,7 +113,7 @@ impl Visit {
             name: "idp".into(),
             issuer: IDP.into(),
             client_id: "latchwork".into(),
-            client_secret: Some("shared".into()),
+            client_secret: Some("shared".to_owned().into()),
             scopes: vec!["openid".into(), "profile".into()],
             ca_file: None,
             groups_claim: Some("groups".into()),

@@ -4,4 +4,5 @@ mod conformance;
 mod dependencies;
 mod files;
 mod refusals;
+mod secrets;
 mod threats;

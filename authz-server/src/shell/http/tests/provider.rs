@@ -110,7 +110,7 @@ impl Idp {
             name: name.into(),
             issuer: self.issuer.clone(),
             client_id: "latchwork".into(),
-            client_secret: Some("shared".into()),
+            client_secret: Some("shared".to_owned().into()),
             scopes: vec!["openid".into(), "profile".into()],
             ca_file: None,
             groups_claim: Some("groups".into()),
