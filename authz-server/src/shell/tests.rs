@@ -1,6 +1,7 @@
 //! What reads a stranger's bytes: whatever comes, no panic, and nothing but the original passes where a signature speaks.
 
 mod faces;
+pub(super) mod garbage;
 
 use std::collections::BTreeMap;
 use std::path::Path;

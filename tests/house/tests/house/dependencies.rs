@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("end-to-end", EVERYTHING),
     ("fuzz-client", &["ace", "client-sdk", "coap", "crypto", "edhoc", "oscore"]),
     ("bench-load", &["ace", "coap", "crypto", "oscore", "transport"]),
-    ("fuzz-server", &["authz-server"]),
+    ("fuzz-server", &["authz-server", "coap", "crypto", "edhoc", "oscore", "transport"]),
     ("house", &[]),
 ];
 

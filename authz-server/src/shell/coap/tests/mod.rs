@@ -3,6 +3,7 @@
 mod contexts;
 mod edhoc;
 mod introspect;
+mod malformed;
 mod token;
 mod trl;
 

@@ -3,7 +3,7 @@
 use actix_web::test::TestRequest;
 use serde_json::json;
 
-use super::provider::{Idp, LIES, Lie};
+use super::provider::{EARLY, Idp, LIES, Lie};
 use super::{Got, ISSUER, World, admin, as_if_it_registered_itself, encoded, form, parameter};
 use crate::config::ProviderSettings as Settings;
 use crate::core::bytes::Hash32;
@@ -260,6 +260,7 @@ async fn a_provider_that_lies_signs_nobody_in() {
             Lie::Refuses => SignInError::Refused("invalid_grant".into()),
             Lie::Redirects => SignInError::Nonsense("a redirect, which is not followed".into()),
             Lie::Huge => SignInError::Nonsense("an answer of more than 1 MiB".into()),
+            Lie::Drips => SignInError::Unreachable(String::new()),
             _ => SignInError::Nonsense(String::new()),
         };
         assert!(reason.contains(&words.to_string()), "{lie:?}: {reason}");
@@ -291,6 +292,26 @@ async fn who_only_leaves_fills_no_store() {
     let longer = long.replace("ssss", "ssssssssssss");
     let got = world.ask(TestRequest::get().uri(&longer)).await;
     assert_eq!(parameter(got.location(), "error").as_deref(), Some("invalid_request"));
+}
+
+/// What lies before anybody is sent there keeps its visitor here; ten thousand keys are looked through, and none of another is taken.
+#[actix_web::test]
+async fn documents_that_lie() {
+    for lie in EARLY {
+        let idp = Idp::start();
+        let world = World::new(vec![idp.provider()]).await;
+        idp.lie(lie);
+        let got = world.ask(TestRequest::get().uri(&request())).await;
+        assert_eq!(got.status, 502, "{lie:?}: {}", got.text());
+        assert!(got.text().contains("You are not signed in"), "{lie:?}: {}", got.text());
+    }
+    for (lie, status) in [(Lie::ManyKeys, 303), (Lie::ManyOtherKeys, 502)] {
+        let idp = Idp::start();
+        let world = World::new(vec![idp.provider()]).await;
+        idp.lie(lie);
+        let got = Browser::new(&world).sign_in(&idp, &request(), "emma", &["staff"]).await;
+        assert_eq!(got.status, status, "{lie:?}: {}", got.text());
+    }
 }
 
 #[actix_web::test]

@@ -10,6 +10,7 @@ mod exchange;
 mod guards;
 mod introspect;
 mod keys;
+mod malformed;
 mod meta;
 mod mtls;
 mod nonce;

@@ -1,10 +1,16 @@
 //! An OpenID provider that answers as told: truthfully, or with one lie.
 
+use std::convert::Infallible;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
+use tokio::time::Interval;
 
 use crate::clock;
 use crate::config::ProviderSettings as Settings;
@@ -35,10 +41,18 @@ pub(super) enum Lie {
     Huge,
     OtherIssuerInDiscovery,
     PlainTokenEndpoint,
+    Html,
+    Drips,
+    DiscoveryIsHtml,
+    DiscoveryRedirects,
+    KeysRedirect,
+    KeysAreHuge,
+    ManyKeys,
+    ManyOtherKeys,
 }
 
 /// Every lie after which nobody may be signed in.
-pub(super) const LIES: [Lie; 16] = [
+pub(super) const LIES: [Lie; 18] = [
     Lie::Audience,
     Lie::OtherAudienceToo,
     Lie::Nonce,
@@ -55,7 +69,12 @@ pub(super) const LIES: [Lie; 16] = [
     Lie::Refuses,
     Lie::Redirects,
     Lie::Huge,
+    Lie::Html,
+    Lie::Drips,
 ];
+
+/// Lies in what is read before anybody is sent there.
+pub(super) const EARLY: [Lie; 4] = [Lie::DiscoveryIsHtml, Lie::DiscoveryRedirects, Lie::KeysRedirect, Lie::KeysAreHuge];
 
 pub(super) struct State {
     pub(super) lie: Lie,
@@ -142,6 +161,11 @@ async fn discovery(idp: web::Data<Idp>) -> HttpResponse {
     state.discovered += 1;
     let lie = state.lie;
     let issuer = &idp.issuer;
+    match lie {
+        Lie::DiscoveryIsHtml => return HttpResponse::Ok().content_type("text/html").body("<html>"),
+        Lie::DiscoveryRedirects => return elsewhere(issuer),
+        _ => {}
+    }
     let told = if lie == Lie::OtherIssuerInDiscovery { "http://127.0.0.1:1" } else { issuer };
     let token = if lie == Lie::PlainTokenEndpoint { "http://elsewhere.example" } else { issuer };
     HttpResponse::Ok().json(json!({
@@ -156,12 +180,47 @@ async fn discovery(idp: web::Data<Idp>) -> HttpResponse {
     }))
 }
 
-async fn jwks() -> HttpResponse {
+async fn jwks(idp: web::Data<Idp>) -> HttpResponse {
+    let lie = idp.state.lock().unwrap().lie;
     let mut jwk = serde_json::to_value(key().public()).unwrap();
     jwk["kid"] = json!("idp-1");
     jwk["use"] = json!("sig");
     jwk["alg"] = json!("ES256");
-    HttpResponse::Ok().json(json!({ "keys": [jwk] }))
+    let other = json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "idp-1" });
+    let others = |count| std::iter::repeat_n(other, count);
+    match lie {
+        Lie::KeysRedirect => elsewhere(&idp.issuer),
+        Lie::KeysAreHuge => HttpResponse::Ok().json(json!({ "keys": [jwk], "x": "x".repeat(1 << 20) })),
+        Lie::ManyKeys => {
+            let named = |(n, mut other): (usize, Value)| {
+                other["kid"] = json!(format!("other-{n}"));
+                other
+            };
+            let keys: Vec<Value> = others(10_000).enumerate().map(named).chain([jwk]).collect();
+            HttpResponse::Ok().json(json!({ "keys": keys }))
+        }
+        Lie::ManyOtherKeys => HttpResponse::Ok().json(json!({ "keys": others(10_000).collect::<Vec<_>>() })),
+        _ => HttpResponse::Ok().json(json!({ "keys": [jwk] })),
+    }
+}
+
+fn elsewhere(issuer: &str) -> HttpResponse {
+    HttpResponse::Found().insert_header(("location", format!("{issuer}/jwks"))).finish()
+}
+
+/// A byte now and then, without an end.
+struct Drip(Interval);
+
+impl MessageBody for Drip {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<web::Bytes, Infallible>>> {
+        self.0.poll_tick(context).map(|_| Some(Ok(web::Bytes::from_static(b" "))))
+    }
 }
 
 async fn token(idp: web::Data<Idp>, body: web::Bytes) -> HttpResponse {
@@ -175,8 +234,10 @@ async fn token(idp: web::Data<Idp>, body: web::Bytes) -> HttpResponse {
     let id_token = match state.lie {
         Lie::Refuses => return HttpResponse::BadRequest().json(json!({ "error": "invalid_grant" })),
         Lie::NotJson => return HttpResponse::Ok().body("<html>"),
-        Lie::Redirects => {
-            return HttpResponse::Found().insert_header(("location", format!("{}/jwks", idp.issuer))).finish();
+        Lie::Redirects => return elsewhere(&idp.issuer),
+        Lie::Drips => {
+            let drip = Drip(tokio::time::interval(Duration::from_millis(100)));
+            return HttpResponse::Ok().content_type("application/json").body(drip);
         }
         Lie::Huge => return HttpResponse::Ok().content_type("application/json").body("x".repeat((1 << 20) + 1)),
         Lie::NoIdToken => None,
@@ -186,7 +247,10 @@ async fn token(idp: web::Data<Idp>, body: web::Bytes) -> HttpResponse {
     if let Some(id_token) = id_token {
         answer["id_token"] = json!(id_token);
     }
-    HttpResponse::Ok().json(answer)
+    match state.lie {
+        Lie::Html => HttpResponse::Ok().content_type("text/html").body(answer.to_string()),
+        _ => HttpResponse::Ok().json(answer),
+    }
 }
 
 fn id_token(issuer: &str, state: &State, lie: Lie) -> String {
