@@ -1,5 +1,6 @@
 //! What a client gets that asks too much, too slowly or in the wrong way, and the line that is left of it.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -99,6 +100,65 @@ async fn every_answer_has_its_security_headers() {
         assert!(!policy.contains("inline") && !policy.contains("eval"), "{uri}: {policy}");
     }
 }
+
+/// Whether a client is registered, and how it authenticates, is nobody's business: whoever guesses hears the same of every name, and
+/// waits as long.
+#[actix_web::test]
+async fn nobody_hears_which_clients_there_are() {
+    let world = World::new(Vec::new()).await;
+    let more = json!({ "client": [
+        { "id": "floor", "kind": "resource_server", "secret": SECRET, "locks": ["front"] },
+        { "id": "signer", "kind": "confidential", "keys": [{ "key": crate::core::testing::Pair::new(5).public() }] },
+        { "id": "mower", "kind": "confidential", "oscore": true },
+    ] });
+    assert_eq!(world.ask(admin("apply", &more)).await.status, 200);
+    let assertion =
+        |id: &str| crate::core::testing::Pair::new(6).assertion_with(id, |_, claims| claims["aud"] = ISSUER.into());
+    for path in ["/token", "/par", "/revoke", "/introspect"] {
+        for way in ["secret", "basic", "assertion"] {
+            let mut heard = Vec::new();
+            for id in ["nobody", "robot", "floor", "signer", "mower", "app"] {
+                *world.shell.throttle.lock().unwrap() = Throttle::new(Rates { per_address: 0, per_client: 0 });
+                let mut answers = Vec::new();
+                for _ in 0..12 {
+                    let mut pairs = vec![("grant_type", "client_credentials"), ("token", "x")];
+                    let jwt = assertion(id);
+                    match way {
+                        "secret" => pairs.extend([("client_id", id), ("client_secret", "a guess")]),
+                        "assertion" => {
+                            pairs.extend([("client_assertion_type", JWT_BEARER), ("client_assertion", &jwt)])
+                        }
+                        _ => {}
+                    }
+                    let mut request = form(path, &pairs);
+                    if way == "basic" {
+                        request = request.insert_header(("authorization", base64_of(id)));
+                    }
+                    let got = world.ask(request).await;
+                    let fields: BTreeMap<String, String> = got
+                        .headers
+                        .iter()
+                        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                        .collect();
+                    answers.push((got.status.as_u16(), got.text(), fields));
+                }
+                assert_eq!(answers[0].0, 401, "{path} {way} {id}: {}", answers[0].1);
+                assert_eq!(answers[11].0, 429, "{path} {way} {id}: whoever guesses waits");
+                heard.push((id, answers));
+            }
+            for (id, answers) in &heard {
+                assert_eq!(answers, &heard[0].1, "{path} {way}: {id} is not as nobody");
+            }
+        }
+    }
+}
+
+fn base64_of(id: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:a guess")))
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a client says to a server with short patience, and how the answer begins.
 async fn says(address: SocketAddr, parts: Vec<Vec<u8>>) -> String {

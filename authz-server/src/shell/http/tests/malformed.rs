@@ -36,7 +36,6 @@ async fn kept(world: &World) -> (usize, usize, usize) {
 #[actix_web::test]
 async fn cbor_that_is_none() {
     let world = World::new(Vec::new()).await;
-    let before = kept(&world).await;
     let mut room = [0; 256];
     let request = TokenRequest {
         audience: Some(FRONT),
@@ -46,6 +45,7 @@ async fn cbor_that_is_none() {
     let request = request.encode(&mut room).unwrap().to_vec();
     let question = IntrospectionRequest { token: b"a token", hint: None }.encode(&mut room).unwrap().to_vec();
     for (path, good, status) in [("/token", request, 200), ("/introspect", question, 403)] {
+        let before = kept(&world).await;
         for (what, body) in garbage::cbor(&good) {
             let lines = world.entries().lines().count();
             let got = world.ask(posted(path, "application/ace+cbor", &basic(), body)).await;
