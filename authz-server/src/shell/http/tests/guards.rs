@@ -110,8 +110,11 @@ async fn nobody_hears_which_clients_there_are() {
         { "id": "floor", "kind": "resource_server", "secret": SECRET, "locks": ["front"] },
         { "id": "signer", "kind": "confidential", "keys": [{ "key": crate::core::testing::Pair::new(5).public() }] },
         { "id": "mower", "kind": "confidential", "oscore": true },
+    ], "oscore": [
+        { "client": "mower", "client_sender_id": "01", "server_sender_id": "02", "master_secret": "00".repeat(16) },
     ] });
-    assert_eq!(world.ask(admin("apply", &more)).await.status, 200);
+    let got = world.ask(admin("apply", &more)).await;
+    assert_eq!(got.status, 200, "{}", got.text());
     let assertion =
         |id: &str| crate::core::testing::Pair::new(6).assertion_with(id, |_, claims| claims["aud"] = ISSUER.into());
     for path in ["/token", "/par", "/revoke", "/introspect"] {
