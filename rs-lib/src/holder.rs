@@ -103,9 +103,7 @@ impl KeyName {
 
     pub(crate) fn new(issuer: IssuerId, name: &[u8]) -> Option<Self> {
         let mut id = [0; Self::MAX_LEN];
-        id.get_mut(..name.len())?.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
-        let len = u8::try_from(name.len()).ok()?;
-        Some(Self { issuer, len, id })
+        Some(Self { issuer, len: copy(name, &mut id)?, id })
     }
 
     /// Names a credential by its hash. No name that a server gave has this length.
@@ -138,8 +136,7 @@ impl TokenSeries {
 
     pub(crate) fn new(issuer: IssuerId, session_id: &[u8]) -> Option<Self> {
         let mut id = [0; Self::MAX_LEN];
-        id.get_mut(..session_id.len())?.iter_mut().zip(session_id).for_each(|(to, from)| *to = *from);
-        Some(Self { issuer, len: u8::try_from(session_id.len()).ok()?, id })
+        Some(Self { issuer, len: copy(session_id, &mut id)?, id })
     }
 }
 
@@ -164,13 +161,17 @@ impl HeldScope {
 
     pub(crate) fn new(scope: &[u8]) -> Option<Self> {
         let mut aif = [0; Self::MAX_LEN];
-        aif.get_mut(..scope.len())?.iter_mut().zip(scope).for_each(|(to, from)| *to = *from);
-        let len = u8::try_from(scope.len()).ok()?;
-        Some(Self { len, aif })
+        Some(Self { len: copy(scope, &mut aif)?, aif })
     }
 
     /// The scope again; it was checked before it was copied.
     pub(crate) fn aif(&self) -> Option<Aif<'_>> {
         Aif::parse(self.aif.get(..usize::from(self.len))?).ok()
     }
+}
+
+/// Copies to the beginning of a place that may be too short; the length.
+fn copy(from: &[u8], to: &mut [u8]) -> Option<u8> {
+    to.get_mut(..from.len())?.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    u8::try_from(from.len()).ok()
 }

@@ -155,7 +155,7 @@ impl Revoked {
     pub(crate) fn saw(&mut self, token: &TokenHash, seen: Seen) {
         if let Some(entry) = self.entry(seen.issuer, token) {
             // The first receipt counts.
-            entry.seen.get_or_insert(seen);
+            entry.seen = entry.seen.or(Some(seen));
         }
     }
 

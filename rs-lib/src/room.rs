@@ -4,7 +4,7 @@ use crate::clock::Uptime;
 use latchwork_coap::endpoint::Buf;
 use latchwork_coap::endpoint::request::{Download, Peer, Server, Upload};
 use latchwork_oscore::Id;
-use zeroize::Zeroize;
+use zeroize::optimization_barrier;
 
 /// `S` bytes for each step of one message, which bound messages and, times 3/4, tokens; and places for `U` uploads that
 /// come in blocks, of `S` bytes each, from peers at addresses `A`.
@@ -53,10 +53,11 @@ impl<A: Copy + Eq, const S: usize, const U: usize> Room<A, S, U> {
     /// Wipes what is in nobody's use any more: a token's secret, or what was said in a session, was in here. A server does it after every
     /// message; from time to time it ends transfers of which nothing was heard for long.
     pub fn wipe(&mut self, now: Uptime) {
-        self.request.zeroize();
-        self.text.zeroize();
-        self.reply.zeroize();
-        self.message.zeroize();
+        for buffer in [&mut self.request, &mut self.text, &mut self.reply, &mut self.message] {
+            // Words at a time; `zeroize` by itself goes byte by byte.
+            buffer.fill(0);
+            optimization_barrier(buffer);
+        }
         self.blocks.sweep(now.millis());
     }
 }

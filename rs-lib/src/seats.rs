@@ -4,7 +4,7 @@
 //! A person is a `sub` of a server. Somebody with many tokens could keep every seat in use; so the last quarter of the
 //! free ones is for people who hold none, and nobody's session gives way to somebody who holds as many.
 
-use crate::clock::Now;
+use crate::clock::{Now, Uptime};
 use crate::holder::{KeyName, Subject};
 use crate::session::{Session, Sessions};
 use core::cmp::Reverse;
@@ -23,15 +23,19 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         if self.live.iter().filter(free).count() > reserved {
             return self.live.iter().position(|slot| free(&slot));
         }
-        let rank = |(index, slot): (usize, &Option<Session>)| {
-            let session = slot.as_ref().filter(|session| !session.is_over(now))?;
+        let mut worst: Option<(usize, Uptime, usize)> = None;
+        for (index, slot) in self.live.iter().enumerate() {
+            let Some(session) = slot.as_ref().filter(|session| !session.is_over(now)) else { continue };
             let idle = now.uptime.since(session.used) >= IN_USE;
             let same = |other: &Session| other.holder.subject == session.holder.subject && !other.is_over(now);
             let crowd = crowd(&self.live, same) + usize::from(session.holder.subject == subject);
             let gives = crowd > held || cfg!(latchwork_disable = "fair");
-            (idle && gives).then_some((Reverse(crowd), session.used, index))
-        };
-        self.live.iter().enumerate().filter_map(rank).min().map(|(_, _, index)| index)
+            let worse = |(most, used, _)| crowd > most || crowd == most && session.used < used;
+            if idle && gives && worst.is_none_or(worse) {
+                worst = Some((crowd, session.used, index));
+            }
+        }
+        worst.map(|(_, _, index)| index)
     }
 
     /// Where the next upload of this person goes: a free place, one whose rights are over, else the oldest upload of

@@ -3,6 +3,7 @@
 //! It stands above the message layer, which has dealt with duplicates, and takes messages with their OSCORE protection
 //! still on. What the application does is behind [`Resources`], which is asked only with an [`Allowed`] in hand.
 
+mod datagram;
 mod edhoc;
 
 pub use crate::target::{AUTHZ_INFO, EDHOC};
@@ -16,7 +17,7 @@ use crate::introspect::{ASK_AGAIN, Introspect, Introspected};
 use crate::proof::{Proven, ProvenKey, Unproven, by_oscore};
 use crate::replay::Flash;
 use crate::revoked::Revoked;
-use crate::room::{Blocks, Room, Sender};
+use crate::room::{Room, Sender};
 use crate::session::{Seat, Sessions, TokenHash};
 use crate::strangers;
 use crate::target::{self, Target};
@@ -25,13 +26,15 @@ use crate::verify::{Bearer, Rejected, Verifier};
 use crate::{Refusal, authz_info};
 use latchwork_ace::authz_info::Request;
 use latchwork_ace::cose::Token;
+use latchwork_ace::registry::Alg;
 use latchwork_coap::endpoint::Millis;
 use latchwork_coap::endpoint::exchange::Head;
-use latchwork_coap::endpoint::request::{self, Step};
-use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer, shortest};
+use latchwork_coap::endpoint::request;
+use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options};
 use latchwork_crypto::{Random, Symmetric, Verify};
 use latchwork_oscore::Error;
 
+use datagram::{in_blocks, write, write_body};
 use edhoc::Ended;
 
 /// What an application serves to those who are allowed.
@@ -211,7 +214,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             head,
             reply,
             out,
-            |whole, reply| {
+            &mut |whole, reply| {
                 let (event, answer) = match target {
                     Target::Edhoc => self.handshake(peer, whole, resources.paths(), request, text),
                     _ => self.upload(whole, resources.paths(), text),
@@ -291,7 +294,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
                     let sender = Sender { peer, kid: Some(*reference.kid()) };
                     let now = self.now.uptime.millis();
                     let (event, response) =
-                        in_blocks(blocks, sender, now, &request, head, reply, message, |whole, reply| {
+                        in_blocks(blocks, sender, now, &request, head, reply, message, &mut |whole, reply| {
                             let (event, answer) = self.decide(&key, target, whole, resources, text);
                             Ok((event, write_body(&answer, reply)?))
                         })?;
@@ -388,11 +391,12 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     ) -> Result<(TokenHash, authz_info::Opened), NotAnUpload> {
         let request = upload_request(message)?;
         self.sessions.sweep(&self.now);
-        let signed = matches!(Token::parse(request.access_token), Ok(Token::Sign1(_)));
+        let token = Token::parse(request.access_token);
+        let signed = matches!(token, Ok(Token::Sign1(_)));
         let (clock, began) = (self.clock, (self.clock)());
         let has_time = !signed || self.sessions.strangers.have_time(began);
         refuse_unless!("flood", has_time, NotAnUpload::Token(Refusal::TooMany));
-        let bearer = self.bearer(request.access_token, paths, room);
+        let bearer = self.bearer(request.access_token, token, paths, room);
         if signed {
             self.sessions.strangers.took(began, clock(), strangers::LEAST);
         }
@@ -410,18 +414,25 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         room: &mut [u8],
     ) -> Result<TokenHash, NotAnUpload> {
         let request = upload_request(message)?;
-        let bearer = self.bearer(request.access_token, paths, room)?;
+        let token = Token::parse(request.access_token);
+        let bearer = self.bearer(request.access_token, token, paths, room)?;
         authz_info::update(self.sessions, key.seat, &bearer, is_bare(message), self.crypto)?;
         Ok(bearer.token())
     }
 
     /// Judges a token, by asking a server if it takes one.
-    fn bearer<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
-        let foreign = Token::parse(token).map_or(true, |token| self.trust.keys(token.kid()).next().is_none());
+    fn bearer<'r>(
+        &mut self,
+        bytes: &[u8],
+        token: Result<Token<'_>, latchwork_ace::Error>,
+        paths: &[&str],
+        room: &'r mut [u8],
+    ) -> Result<Bearer<'r>, Refusal> {
+        let foreign = token.map_or(true, |token| self.trust.keys(token.kid()).next().is_none());
         let judged = if foreign && self.introspect.is_some() {
-            self.ask(token, paths, room)
+            self.ask(bytes, token.ok().map(|token| token.alg()), paths, room)
         } else {
-            self.verifier(paths).judge(token, room)
+            self.verifier(paths).judge(bytes, token, room)
         };
         judged.map_err(|rejected| self.rejected(rejected))
     }
@@ -435,8 +446,13 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
     }
 
     /// Asks a server about a token.
-    fn ask<'r>(&mut self, token: &[u8], paths: &[&str], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
-        let alg = Token::parse(token).ok().map(|token| token.alg());
+    fn ask<'r>(
+        &mut self,
+        token: &[u8],
+        alg: Option<Alg>,
+        paths: &[&str],
+        room: &'r mut [u8],
+    ) -> Result<Bearer<'r>, Rejected> {
         let names = self.verifier(paths).names(token, alg, room)?;
         let introspect = self.introspect.as_mut().ok_or(Refusal::Unknowable)?;
         match introspect.introspect(token, &names.token, &self.now, room) {
@@ -537,54 +553,4 @@ fn upload_request<'m>(message: &Message<'m>) -> Result<Request<'m>, NotAnUpload>
 /// Whether the payload is a token and nothing else.
 fn is_bare(message: &Message<'_>) -> bool {
     message.options.uint16(OptionNumber::CONTENT_FORMAT) == Some(ContentFormat::CWT.0)
-}
-
-/// Runs `whole` once all blocks of a request have come, and writes the response, or the block of it that was asked for.
-/// `whole` writes a body into `room`.
-#[allow(clippy::too_many_arguments)] // one call, two callers
-fn in_blocks<'o, A: Copy + Eq, const S: usize, const U: usize>(
-    blocks: &mut Blocks<A, S, U>,
-    sender: Sender<A>,
-    now: Millis,
-    message: &Message<'_>,
-    head: Head,
-    room: &mut [u8],
-    out: &'o mut [u8],
-    whole: impl FnOnce(&Message<'_>, &mut [u8]) -> Result<(Event, usize), Full>,
-) -> Result<(Event, &'o [u8]), Full> {
-    let (pending, event, length) = match blocks.receive(now, sender, message) {
-        Step::Run(pending, payload) => {
-            let (event, length) = whole(&Message { payload, ..message.clone() }, room)?;
-            (pending, event, length)
-        }
-        Step::Proceed(pending) => return Ok((Event::Block, blocks.proceed(now, pending, head, out)?)),
-        Step::Refuse(pending, refusal) => {
-            return Ok((Event::BadRequest(refusal), blocks.refuse(pending, refusal, head, out)?));
-        }
-    };
-    let body = room.get(..length).ok_or(Full)?;
-    Ok((event, blocks.answer(now, pending, head, body, None, out)?))
-}
-
-fn write<'o>(reply: &Reply<'_>, head: Head, out: &'o mut [u8]) -> Result<&'o [u8], Full> {
-    let mut writer = Writer::new(out, head.kind, reply.code, head.id, head.token);
-    write_content(reply, &mut writer)?;
-    writer.finish()
-}
-
-fn write_body(reply: &Reply<'_>, out: &mut [u8]) -> Result<usize, Full> {
-    let mut writer = Writer::body(out, reply.code);
-    write_content(reply, &mut writer)?;
-    writer.finish().map(<[u8]>::len)
-}
-
-fn write_content(reply: &Reply<'_>, writer: &mut Writer<'_>) -> Result<(), Full> {
-    let format = reply.format.map(|format| u32::from(format.0).to_be_bytes());
-    let max_age = reply.max_age.map(u32::to_be_bytes);
-    let ours = [
-        format.as_ref().map(|bytes| (OptionNumber::CONTENT_FORMAT, shortest(bytes))),
-        max_age.as_ref().map(|bytes| (OptionNumber::MAX_AGE, shortest(bytes))),
-    ];
-    request::merge(writer, reply.options, ours.into_iter().flatten())?;
-    writer.payload(reply.payload).map(drop)
 }

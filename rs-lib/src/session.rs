@@ -141,11 +141,15 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
     /// The end that was set when the token with this number was first received, if it is still here.
     fn receipt(&self, holder: &Holder) -> Option<Ends> {
         let number = holder.number()?;
-        let same = |session: &&Session| {
-            session.holder.key.issuer == holder.key.issuer && session.holder.number() == Some(number)
-        };
-        let first = self.live.iter().chain(&self.pending).flatten().filter(same);
-        first.map(|session| session.holder.ends).min_by_key(|ends| ends.uptime)
+        let mut first: Option<&Session> = None;
+        for session in [&self.live[..], &self.pending].into_iter().flatten().flatten() {
+            let other = &session.holder;
+            let same = other.key.issuer == holder.key.issuer && other.number() == Some(number);
+            if same && first.is_none_or(|first| other.ends.uptime < first.holder.ends.uptime) {
+                first = Some(session);
+            }
+        }
+        first.map(|session| session.holder.ends)
     }
 
     /// Gives a live session the rights of a new token for the same key. Refused (false) is a token with a lower number

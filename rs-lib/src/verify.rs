@@ -101,13 +101,18 @@ impl<C: Symmetric + Verify> Verifier<'_, '_, C> {
     /// Checks a token. `room` takes what it contains, secrets too: wipe it afterwards. It has to hold 4 bytes for each
     /// 3 of the token.
     pub fn verify<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Refusal> {
-        self.judge(token, room).map_err(Refusal::from)
+        self.judge(token, Token::parse(token), room).map_err(Refusal::from)
     }
 
     /// The same, and what a revoked token says of itself.
-    pub(crate) fn judge<'r>(&self, token: &[u8], room: &'r mut [u8]) -> Result<Bearer<'r>, Rejected> {
-        let envelope = Token::parse(token).map_err(Refusal::NotAToken)?;
-        let names = self.names(token, Some(envelope.alg()), room)?;
+    pub(crate) fn judge<'r>(
+        &self,
+        bytes: &[u8],
+        token: Result<Token<'_>, latchwork_ace::Error>,
+        room: &'r mut [u8],
+    ) -> Result<Bearer<'r>, Rejected> {
+        let envelope = token.map_err(Refusal::NotAToken)?;
+        let names = self.names(bytes, Some(envelope.alg()), room)?;
         let (issuer, claims, envelope) = match envelope {
             Token::Encrypt0(outer) => {
                 let (issuer, plaintext) = self.open(&outer, room)?;

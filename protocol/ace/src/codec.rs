@@ -4,7 +4,7 @@ use core::fmt;
 
 use latchwork_cbor::{self as cbor, Full, Kind, Reader, Writer};
 
-use crate::Error;
+use crate::{Error, registry::Alg};
 
 /// The next label of a map; `None` for one that no map of ours assigns: a text, or a number beyond 64 bits.
 fn label(r: &mut Reader<'_>) -> Result<Option<i64>, Error> {
@@ -34,11 +34,27 @@ pub(crate) fn map<'b>(
     r: &mut Reader<'b>,
     mut member: impl FnMut(Option<i64>, &mut Reader<'b>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    each(r, &mut member)
+}
+
+/// Reads or skips the value of a label.
+type Member<'m, 'b> = &'m mut dyn FnMut(Option<i64>, &mut Reader<'b>) -> Result<(), Error>;
+
+/// The loop, once for all maps.
+fn each<'b>(r: &mut Reader<'b>, member: Member<'_, 'b>) -> Result<(), Error> {
     for _ in 0..r.map()? {
         let label = label(r)?;
         member(label, r)?;
     }
     Ok(())
+}
+
+/// An algorithm by number or by its registered text.
+pub(crate) fn algorithm(r: &mut Reader<'_>) -> Result<Alg, Error> {
+    match r.peek()? {
+        Kind::Text => Alg::from_name(r.text()?).ok_or(Error::UnknownAlgorithm),
+        _ => Ok(Alg(r.int()?)),
+    }
 }
 
 /// A value that can stand in one of our maps.

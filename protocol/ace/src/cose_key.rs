@@ -95,7 +95,7 @@ impl<'t> CoseKey<'t> {
         let (mut kid, mut alg) = (None, None);
         let mut kty = None;
         // The meaning of -1 to -4 depends on the key type, which may come after them.
-        let (mut first, mut second, mut third, mut fourth) = (None, None, None, None);
+        let mut params = [None; 4];
         codec::map(r, |label, r| {
             match label.map(KeyParam) {
                 Some(KeyParam::KTY) => {
@@ -105,55 +105,38 @@ impl<'t> CoseKey<'t> {
                     });
                 }
                 Some(KeyParam::KID) => kid = Some(r.bytes()?),
-                Some(KeyParam::ALG) => {
-                    alg = Some(match r.peek()? {
-                        Kind::Text => Alg::from_name(r.text()?).ok_or(Error::UnknownAlgorithm)?,
-                        _ => Alg(r.int()?),
-                    });
-                }
+                Some(KeyParam::ALG) => alg = Some(codec::algorithm(r)?),
                 Some(KeyParam(label @ -4..=-1)) => {
-                    let place = match label {
-                        -1 => &mut first,
-                        -2 => &mut second,
-                        -3 => &mut third,
-                        _ => &mut fourth,
-                    };
-                    *place = Some(*r);
+                    if let Some(place) = params.get_mut((-1 - label) as usize) {
+                        *place = Some(*r);
+                    }
                     r.skip()?;
                 }
                 _ => r.skip()?,
             }
             Ok(())
         })?;
+        let [first, second, third, fourth] = params;
         let key = match kty.ok_or(Error::Missing(KeyParam::KTY.0))? {
-            Some(KeyType::EC2) => {
-                refuse_private(fourth)?;
-                let crv = Curve(first.ok_or(Error::Missing(CRV))?.int()?);
-                let x = second.ok_or(Error::Missing(X))?.bytes()?;
-                let mut y = third.ok_or(Error::Missing(Y))?;
-                if y.peek()? == Kind::Bool {
-                    return Err(Error::CompressedPoint);
+            Some(kty @ (KeyType::EC2 | KeyType::OKP)) => {
+                if fourth.is_some() {
+                    return Err(Error::PrivateKey);
                 }
-                let y = y.bytes()?;
-                let fits = match crv {
-                    Curve::P_256 => x.len() == 32 && y.len() == 32,
-                    Curve::P_384 => x.len() == 48 && y.len() == 48,
-                    Curve::P_521 => x.len() == 66 && y.len() == 66,
-                    _ => true,
-                };
-                fits.then_some(Key::Ec2 { crv, x, y }).ok_or(Error::KeyLength)?
-            }
-            Some(KeyType::OKP) => {
-                refuse_private(fourth)?;
                 let crv = Curve(first.ok_or(Error::Missing(CRV))?.int()?);
                 let x = second.ok_or(Error::Missing(X))?.bytes()?;
-                let fits = match crv {
-                    Curve::X25519 | Curve::ED25519 => x.len() == 32,
-                    Curve::X448 => x.len() == 56,
-                    Curve::ED448 => x.len() == 57,
-                    _ => true,
+                let y = if kty == KeyType::EC2 { Some(coordinate(third.ok_or(Error::Missing(Y))?)?) } else { None };
+                let len = match (kty, crv) {
+                    (KeyType::EC2, Curve::P_256) | (KeyType::OKP, Curve::X25519 | Curve::ED25519) => Some(32),
+                    (KeyType::EC2, Curve::P_384) => Some(48),
+                    (KeyType::EC2, Curve::P_521) => Some(66),
+                    (KeyType::OKP, Curve::X448) => Some(56),
+                    (KeyType::OKP, Curve::ED448) => Some(57),
+                    _ => None,
                 };
-                fits.then_some(Key::Okp { crv, x }).ok_or(Error::KeyLength)?
+                if len.is_some_and(|len| x.len() != len || y.is_some_and(|y| y.len() != len)) {
+                    return Err(Error::KeyLength);
+                }
+                y.map_or(Key::Okp { crv, x }, |y| Key::Ec2 { crv, x, y })
             }
             Some(KeyType::SYMMETRIC) => {
                 let k = first.ok_or(Error::Missing(K))?.bytes()?;
@@ -190,10 +173,11 @@ impl<'t> CoseKey<'t> {
     }
 }
 
-fn refuse_private(d: Option<Reader<'_>>) -> Result<(), Error> {
-    match d {
-        Some(_) => Err(Error::PrivateKey),
-        None => Ok(()),
+/// y, which may not be given by its sign.
+fn coordinate<'t>(mut y: Reader<'t>) -> Result<&'t [u8], Error> {
+    match y.peek()? {
+        Kind::Bool => Err(Error::CompressedPoint),
+        _ => Ok(y.bytes()?),
     }
 }
 

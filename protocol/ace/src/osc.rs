@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use latchwork_cbor::{Full, Kind, Reader, Writer};
+use latchwork_cbor::{Full, Reader, Writer};
 
 use crate::{
     Error,
@@ -55,8 +55,8 @@ impl<'t> OscMaterial<'t> {
                 Some(OscMember::ID) => id = Some(r.bytes()?),
                 Some(OscMember::VERSION) => osc.version = r.uint()?,
                 Some(OscMember::MS) => ms = Some(r.bytes()?),
-                Some(OscMember::HKDF) => osc.hkdf = algorithm(r)?,
-                Some(OscMember::ALG) => osc.alg = algorithm(r)?,
+                Some(OscMember::HKDF) => osc.hkdf = codec::algorithm(r)?,
+                Some(OscMember::ALG) => osc.alg = codec::algorithm(r)?,
                 Some(OscMember::SALT) => osc.salt = Some(r.bytes()?),
                 Some(OscMember::CONTEXT_ID) => osc.context_id = Some(r.bytes()?),
                 _ => {
@@ -87,14 +87,6 @@ impl<'t> OscMaterial<'t> {
                 some(OscMember::CONTEXT_ID.0, &self.context_id),
             ],
         )
-    }
-}
-
-/// An algorithm by number or by its registered text.
-fn algorithm(r: &mut Reader<'_>) -> Result<Alg, Error> {
-    match r.peek()? {
-        Kind::Text => Alg::from_name(r.text()?).ok_or(Error::UnknownAlgorithm),
-        _ => Ok(Alg(r.int()?)),
     }
 }
 

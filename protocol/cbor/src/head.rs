@@ -4,20 +4,12 @@ use crate::{Error, Kind, MAX_ENTRIES};
 
 /// A head that passed every check that needs no more than the head: its lengths fit into what follows.
 #[derive(Clone, Copy)]
-pub(crate) enum Head {
-    Uint(u64),
-    /// Stands for -1 - n.
-    Nint(u64),
-    Bytes(usize),
-    Text(usize),
-    Array(usize),
-    Map(usize),
-    Tag(u64),
-    Bool(bool),
-    Null,
-    Half(u16),
-    Single(u32),
-    Double(u64),
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    /// The number of an integer (of a negative one, n for -1 - n) or a tag, a length, a count, or the bits of a float.
+    pub(crate) argument: u64,
+    /// How wide a float is, or which simple value it is: the additional information.
+    pub(crate) info: u8,
 }
 
 impl Head {
@@ -26,54 +18,35 @@ impl Head {
         let (&initial, rest) = bytes.split_first().ok_or(Error::Truncated)?;
         let (major, info) = (initial >> 5, initial & 0x1f);
         let (argument, rest) = argument(info, rest)?;
-        let shortest = match info {
-            24 => argument > 23,
-            25 => argument > u8::MAX.into(),
-            26 => argument > u16::MAX.into(),
-            27 => argument > u32::MAX.into(),
-            _ => true,
+        let longest_before = match info {
+            24 => 23,
+            25 => u8::MAX.into(),
+            26 => u16::MAX.into(),
+            27 => u32::MAX.into(),
+            _ => 0,
         };
-        if major != SIMPLE && !shortest {
+        if major != SIMPLE && info > 23 && argument <= longest_before {
             return Err(Error::NotShortest);
         }
-        // An item takes a byte at least, so a count beyond what is left is a lie, and every count fits a usize.
-        let count = |size: u64| match usize::try_from(argument) {
-            Ok(count) if argument.saturating_mul(size) <= rest.len() as u64 => Ok(count),
-            _ => Err(Error::Truncated),
-        };
-        let head = match (major, info) {
-            (0, _) => Self::Uint(argument),
-            (1, _) => Self::Nint(argument),
-            (2, _) => Self::Bytes(count(1)?),
-            (3, _) => Self::Text(count(1)?),
-            (4, _) => Self::Array(count(1)?),
+        let (kind, least) = match (major, info) {
+            (0, _) => (Kind::Uint, 0),
+            (1, _) => (Kind::Nint, 0),
+            (2, _) => (Kind::Bytes, 1),
+            (3, _) => (Kind::Text, 1),
+            (4, _) => (Kind::Array, 1),
             (5, _) if argument > MAX_ENTRIES as u64 => return Err(Error::TooManyEntries),
-            (5, _) => Self::Map(count(2)?),
-            (6, _) => Self::Tag(argument),
-            (_, 20) => Self::Bool(false),
-            (_, 21) => Self::Bool(true),
-            (_, 22) => Self::Null,
-            (_, 25) => Self::Half(argument as u16),
-            (_, 26) => Self::Single(argument as u32),
-            (_, 27) => Self::Double(argument),
+            (5, _) => (Kind::Map, 2),
+            (6, _) => (Kind::Tag, 0),
+            (_, FALSE | TRUE) => (Kind::Bool, 0),
+            (_, 22) => (Kind::Null, 0),
+            (_, HALF | SINGLE | DOUBLE) => (Kind::Float, 0),
             _ => return Err(Error::Reserved),
         };
-        Ok((head, rest))
-    }
-
-    pub(crate) fn kind(self) -> Kind {
-        match self {
-            Self::Uint(_) => Kind::Uint,
-            Self::Nint(_) => Kind::Nint,
-            Self::Bytes(_) => Kind::Bytes,
-            Self::Text(_) => Kind::Text,
-            Self::Array(_) => Kind::Array,
-            Self::Map(_) => Kind::Map,
-            Self::Tag(_) => Kind::Tag,
-            Self::Bool(_) => Kind::Bool,
-            Self::Null => Kind::Null,
-            Self::Half(_) | Self::Single(_) | Self::Double(_) => Kind::Float,
+        // An item takes a byte at least, so a count beyond what is left is a lie, and every count fits a usize.
+        if argument.saturating_mul(least) > rest.len() as u64 {
+            return Err(Error::Truncated);
         }
+        Ok((Self { kind, argument, info }, rest))
     }
 }
 
@@ -91,3 +64,12 @@ fn argument(info: u8, rest: &[u8]) -> Result<(u64, &[u8]), Error> {
 
 /// The major type of simple values and floats.
 const SIMPLE: u8 = 7;
+
+/// The additional information of simple values.
+const FALSE: u8 = 20;
+pub(crate) const TRUE: u8 = 21;
+
+/// That of floats.
+pub(crate) const HALF: u8 = 25;
+pub(crate) const SINGLE: u8 = 26;
+const DOUBLE: u8 = 27;

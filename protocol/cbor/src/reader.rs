@@ -1,6 +1,10 @@
 //! The strict reader.
 
-use crate::{Error, Kind, head::Head, time, walk};
+use crate::{
+    Error, Kind,
+    head::{HALF, Head, SINGLE, TRUE},
+    time, walk,
+};
 
 /// A cursor over borrowed CBOR. Whatever it refuses, it stays where it was.
 #[derive(Clone, Copy, Debug)]
@@ -16,104 +20,92 @@ impl<'b> Reader<'b> {
 
     /// What the next item is.
     pub fn peek(&self) -> Result<Kind, Error> {
-        Head::read(self.rest).map(|(head, _)| head.kind())
+        Head::read(self.rest).map(|(head, _)| head.kind)
     }
 
     /// An unsigned integer.
     pub fn uint(&mut self) -> Result<u64, Error> {
-        self.take(|head, rest| match head {
-            Head::Uint(number) => Ok((number, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        self.expect(Kind::Uint)
     }
 
     /// An integer of either sign; beyond the 64 bits of the type it is out of range.
     pub fn int(&mut self) -> Result<i64, Error> {
-        self.take(|head, rest| match head {
-            Head::Uint(number) => Ok((signed(number)?, rest)),
-            Head::Nint(number) => Ok((!signed(number)?, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let (head, rest) = Head::read(self.rest)?;
+        let number = integer(&head)?;
+        self.rest = rest;
+        Ok(number)
     }
 
     /// A byte string.
     pub fn bytes(&mut self) -> Result<&'b [u8], Error> {
-        self.take(|head, rest| match head {
-            Head::Bytes(length) => rest.split_at_checked(length).ok_or(Error::Truncated),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let mut ahead = *self;
+        let length = ahead.expect(Kind::Bytes)? as usize;
+        let (bytes, rest) = ahead.rest.split_at_checked(length).ok_or(Error::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
     }
 
     /// A text string.
     pub fn text(&mut self) -> Result<&'b str, Error> {
-        self.take(|head, rest| match head {
-            Head::Text(length) => walk::text(rest, length),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let mut ahead = *self;
+        let length = ahead.expect(Kind::Text)? as usize;
+        let (text, rest) = walk::text(ahead.rest, length)?;
+        self.rest = rest;
+        Ok(text)
     }
 
     /// `false` or `true`.
     pub fn bool(&mut self) -> Result<bool, Error> {
-        self.take(|head, rest| match head {
-            Head::Bool(value) => Ok((value, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        self.expect(Kind::Bool).map(|value| value == TRUE.into())
     }
 
     /// `null`.
     pub fn null(&mut self) -> Result<(), Error> {
-        self.take(|head, rest| match head {
-            Head::Null => Ok(((), rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        self.expect(Kind::Null).map(drop)
     }
 
     /// The number of a tag; its content comes next.
     pub fn tag(&mut self) -> Result<u64, Error> {
-        self.take(|head, rest| match head {
-            Head::Tag(number) => Ok((number, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        self.expect(Kind::Tag)
     }
 
     /// The number of items of an array; they come next, unchecked as yet.
     pub fn array(&mut self) -> Result<usize, Error> {
-        self.take(|head, rest| match head {
-            Head::Array(items) => Ok((items, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        self.expect(Kind::Array).map(|items| items as usize)
     }
 
     /// The head of an array of exactly this many items.
     pub fn array_of(&mut self, items: usize) -> Result<(), Error> {
-        self.take(|head, rest| match head {
-            Head::Array(found) if found == items => Ok(((), rest)),
-            Head::Array(_) => Err(Error::WrongLength),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let mut ahead = *self;
+        if ahead.array()? != items {
+            return Err(Error::WrongLength);
+        }
+        *self = ahead;
+        Ok(())
     }
 
     /// The number of entries of a map; keys and values come next, one after the other.
     ///
     /// The whole map is checked first: no key comes twice (RFC 8949 §5.6), here or in maps within, and everything in it is sound.
     pub fn map(&mut self) -> Result<usize, Error> {
-        let whole = self.rest;
-        self.take(|head, rest| match head {
-            Head::Map(entries) => walk::item(whole).map(|_| (entries, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let mut ahead = *self;
+        let entries = ahead.expect(Kind::Map)? as usize;
+        walk::item(self.rest)?;
+        *self = ahead;
+        Ok(entries)
     }
 
     /// A NumericDate (RFC 8392 §2): whole seconds of an integer or a finite float of any width, rounded down; without a tag.
     pub fn time(&mut self) -> Result<i64, Error> {
-        self.take(|head, rest| match head {
-            Head::Uint(number) => Ok((signed(number)?, rest)),
-            Head::Nint(number) => Ok((!signed(number)?, rest)),
-            Head::Half(bits) => Ok((time::HALF.floor(bits.into())?, rest)),
-            Head::Single(bits) => Ok((time::SINGLE.floor(bits.into())?, rest)),
-            Head::Double(bits) => Ok((time::DOUBLE.floor(bits)?, rest)),
-            other => Err(Error::Unexpected(other.kind())),
-        })
+        let (head, rest) = Head::read(self.rest)?;
+        let seconds = match (head.kind, head.info) {
+            (Kind::Float, HALF) => time::HALF.floor(head.argument)?,
+            (Kind::Float, SINGLE) => time::SINGLE.floor(head.argument)?,
+            (Kind::Float, _) => time::DOUBLE.floor(head.argument)?,
+            _ => integer(&head)?,
+        };
+        self.rest = rest;
+        Ok(seconds)
     }
 
     /// The bytes of one whole item of any kind, with everything in it checked.
@@ -138,15 +130,22 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
-    /// Moves on only if `read` accepts.
-    fn take<T>(&mut self, read: impl FnOnce(Head, &'b [u8]) -> Result<(T, &'b [u8]), Error>) -> Result<T, Error> {
+    /// The argument of a head of this kind. Lengths and counts fit a usize.
+    fn expect(&mut self, kind: Kind) -> Result<u64, Error> {
         let (head, rest) = Head::read(self.rest)?;
-        let (value, rest) = read(head, rest)?;
+        if head.kind != kind {
+            return Err(Error::Unexpected(head.kind));
+        }
         self.rest = rest;
-        Ok(value)
+        Ok(head.argument)
     }
 }
 
-fn signed(number: u64) -> Result<i64, Error> {
-    i64::try_from(number).map_err(|_| Error::OutOfRange)
+fn integer(head: &Head) -> Result<i64, Error> {
+    let number = i64::try_from(head.argument).map_err(|_| Error::OutOfRange);
+    match head.kind {
+        Kind::Uint => number,
+        Kind::Nint => number.map(|number| !number),
+        other => Err(Error::Unexpected(other)),
+    }
 }

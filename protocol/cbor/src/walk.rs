@@ -1,6 +1,6 @@
 //! Walking over whole items, whatever is in them. No recursion over the input: the lock's stack does not depend on what is sent.
 
-use crate::{Error, MAX_DEPTH, head::Head};
+use crate::{Error, Kind, MAX_DEPTH, head::Head};
 
 /// Splits one whole item off, with everything in it checked.
 pub(crate) fn item(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
@@ -22,21 +22,22 @@ fn walk(bytes: &[u8], keys: Keys) -> Result<(&[u8], &[u8]), Error> {
     loop {
         let (head, behind) = Head::read(rest)?;
         rest = behind;
-        let inside = match head {
-            Head::Array(items) => Some(items),
-            Head::Map(entries) => {
+        let count = head.argument as usize; // fits, where it is one
+        let inside = match head.kind {
+            Kind::Array => Some(count),
+            Kind::Map => {
                 if let Keys::Distinct = keys {
-                    distinct_keys(rest, entries)?;
+                    distinct_keys(rest, count)?;
                 }
-                Some(entries * 2)
+                Some(count * 2)
             }
-            Head::Tag(_) => Some(1),
-            Head::Bytes(length) => {
-                (_, rest) = rest.split_at_checked(length).ok_or(Error::Truncated)?;
+            Kind::Tag => Some(1),
+            Kind::Bytes => {
+                (_, rest) = rest.split_at_checked(count).ok_or(Error::Truncated)?;
                 None
             }
-            Head::Text(length) => {
-                (_, rest) = text(rest, length)?;
+            Kind::Text => {
+                (_, rest) = text(rest, count)?;
                 None
             }
             _ => None,

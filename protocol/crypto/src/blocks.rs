@@ -2,7 +2,7 @@
 
 use crate::CryptoError;
 #[cfg(feature = "sha256")]
-use crate::{RustCrypto, Symmetric, ccm, ccm::Block};
+use crate::{RustCrypto, Symmetric, ccm};
 
 /// AES-128, a block at a time: all that AES-CCM asks of it, and what every AES peripheral does.
 pub trait Blocks {
@@ -22,9 +22,9 @@ pub struct OverBlocks<B>(
 struct Keyed<'k, B>(&'k B, &'k [u8; 16]);
 
 #[cfg(feature = "sha256")]
-impl<B: Blocks> Block for Keyed<'_, B> {
-    fn encrypt(&self, block: &mut [u8; 16]) -> Result<(), CryptoError> {
-        self.0.encrypt(self.1, block)
+impl<B: Blocks> ccm::Cipher for Keyed<'_, B> {
+    fn encrypt(&self, blocks: &mut [[u8; 16]]) -> Result<(), CryptoError> {
+        blocks.iter_mut().try_for_each(|block| self.0.encrypt(self.1, block))
     }
 }
 
@@ -57,6 +57,6 @@ impl<B: Blocks> Symmetric for OverBlocks<B> {
     }
 
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
-        RustCrypto::mac(key, parts)
+        Ok(RustCrypto::mac(key, parts))
     }
 }

@@ -7,6 +7,7 @@ use crate::edhoc::{Edhoc, KNOWN_IN_3, NotBegun};
 use crate::session::TokenHash;
 use crate::strangers;
 use crate::verify::{Bearer, Confirmation};
+use latchwork_ace::cose::Token;
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_coap::{Code, ContentFormat, Full, Message, OptionNumber, Options, Writer};
 use latchwork_crypto::{Random, Symmetric, Verify};
@@ -162,7 +163,8 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
         self.sessions.sweep(&self.now);
         let sent = self.edhoc.take(c_r, self.now.uptime).ok_or(Ended::Unknown)?;
         let received = sent.receive(self.crypto, message_3, KNOWN_IN_3)?;
-        let judged = self.verifier(paths).judge(one_token(received.eads())?, room);
+        let token = one_token(received.eads())?;
+        let judged = self.verifier(paths).judge(token, Token::parse(token), room);
         let bearer = judged.map_err(|rejected| self.rejected(rejected))?;
         let Confirmation::Credential { ccs, series } = bearer.confirmation else {
             return Err(Refusal::WrongConfirmation.into());

@@ -64,10 +64,15 @@ impl<C: Chip> Counters<C> {
 
     /// Where the two sectors of a series begin, and whether nothing is in them yet; none if all are other series'.
     fn counter(&self, series: u64) -> Option<(usize, bool)> {
-        let counters = || (0..COUNTERS).map(|index| SECTOR + index * 2 * SECTOR);
-        let owner = |counter: usize| places(counter).find_map(|place| self.at(place)).map(|(owner, _)| owner);
-        let own = counters().find(|counter| owner(*counter) == Some(series)).map(|counter| (counter, false));
-        own.or_else(|| counters().find(|counter| owner(*counter).is_none()).map(|counter| (counter, true)))
+        let mut free = None;
+        for counter in (0..COUNTERS).map(|index| SECTOR + index * 2 * SECTOR) {
+            match places(counter).find_map(|place| self.at(place)) {
+                Some((owner, _)) if owner == series => return Some((counter, false)),
+                Some(_) => {}
+                None => free = free.or(Some((counter, true))),
+            }
+        }
+        free
     }
 
     /// The highest number of a counter, and where it is.

@@ -8,7 +8,7 @@ use core::arch::asm;
 use core::ptr::{read_volatile, write_volatile};
 
 /// Ticks of the timer in a second; with `-icount shift=0`, a tick is 40 instructions, on the AN505 50.
-pub(crate) const TICKS_PER_SECOND: u64 = if cfg!(an505) { 20_000_000 } else { 25_000_000 };
+pub(crate) const TICKS_PER_SECOND: u32 = if cfg!(an505) { 20_000_000 } else { 25_000_000 };
 
 /// Sets everything going.
 pub(crate) fn start() {
@@ -135,7 +135,7 @@ const ICSR: u32 = 0xe000_ed04;
 const CLEAR_SYSTICK: u32 = 1 << 25;
 
 /// 20 ms.
-const NAP_TICKS: u32 = TICKS_PER_SECOND as u32 / 50;
+const NAP_TICKS: u32 = TICKS_PER_SECOND / 50;
 
 const SYS_WRITEC: u32 = 0x03;
 const SYS_EXIT: u32 = 0x18;

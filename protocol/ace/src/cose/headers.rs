@@ -1,6 +1,6 @@
 //! Header parameters.
 
-use latchwork_cbor::{Kind, Reader};
+use latchwork_cbor::Reader;
 
 use crate::{
     Error, codec,
@@ -26,12 +26,7 @@ impl<'t> Headers<'t> {
         let mut headers = Self::default();
         codec::map(r, |label, r| {
             match label.map(Header) {
-                Some(Header::ALG) => {
-                    headers.alg = Some(match r.peek()? {
-                        Kind::Text => Alg::from_name(r.text()?).ok_or(Error::UnknownAlgorithm)?,
-                        _ => Alg(r.int()?),
-                    });
-                }
+                Some(Header::ALG) => headers.alg = Some(codec::algorithm(r)?),
                 Some(Header::CRIT) => return Err(Error::Critical),
                 Some(Header::KID) => headers.kid = Some(r.bytes()?),
                 Some(Header::IV) => headers.iv = Some(r.bytes()?),

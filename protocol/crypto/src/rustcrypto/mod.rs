@@ -15,7 +15,7 @@ use crate::Verify;
 #[cfg(feature = "ecdh-p256")]
 pub use private::P256Private;
 
-/// The algorithms in portable Rust: `aes`, `sha2` and `hmac` (feature `rustcrypto`), `p256` (`es256-p256`, `ecdh-p256`) and `ed25519-compact` (`eddsa-small`).
+/// The algorithms in portable Rust: `aes` and `sha2` (feature `rustcrypto`), `p256` (`es256-p256`, `ecdh-p256`) and `ed25519-compact` (`eddsa-small`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
 

@@ -52,19 +52,20 @@ impl<'m> From<&Message<'m>> for Body<'m> {
 pub fn merge<'o>(
     writer: &mut Writer<'_>,
     options: impl Iterator<Item = (OptionNumber, &'o [u8])>,
-    more: impl Iterator<Item = (OptionNumber, &'o [u8])> + Clone,
+    more: &[Option<(OptionNumber, &[u8])>],
 ) -> Result<(), Full> {
+    let more = more.iter().flatten();
     let mut pending = more.clone().peekable();
     for (number, value) in options {
-        while let Some(&(new, value)) = pending.peek().filter(|(new, _)| *new <= number) {
+        while let Some(&&(new, value)) = pending.peek().filter(|(new, _)| *new <= number) {
             writer.option(new, value)?;
             pending.next();
         }
-        if !more.clone().any(|(replaced, _)| replaced == number) {
+        if more.clone().all(|(new, _)| *new != number) {
             writer.option(number, value)?;
         }
     }
-    for (number, value) in pending {
+    for &(number, value) in pending {
         writer.option(number, value)?;
     }
     Ok(())

@@ -366,7 +366,7 @@ fn write<'o, P>(
         block1.as_ref().map(|block| (OptionNumber::BLOCK1, block.as_bytes())),
     ];
     let mut writer = Writer::new(out, head.kind, body.code, head.id, head.token);
-    merge(&mut writer, body.options, more_options.into_iter().flatten())?;
+    merge(&mut writer, body.options, &more_options)?;
     writer.payload(part)?;
     writer.finish()
 }

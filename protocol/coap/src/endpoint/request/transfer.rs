@@ -92,7 +92,7 @@ impl<'p, K: Keep> Transfer<'p, K> {
         // Observe belongs to the first message only (RFC 7959 §2.6).
         let drop_observe = self.next.is_some();
         let options = self.request.options.filter(|&(number, _)| !drop_observe || number != OptionNumber::OBSERVE);
-        merge(&mut writer, options, ours.into_iter().flatten())?;
+        merge(&mut writer, options, &ours)?;
         writer.payload(payload)?;
         self.sending = self.sent + payload.len();
         writer.finish()
