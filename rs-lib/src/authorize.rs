@@ -3,7 +3,7 @@
 use crate::check::refuse_unless;
 use crate::proof::ProvenKey;
 use crate::replay::Flash;
-use crate::session::{Holder, Seat, Sessions, Subject};
+use crate::session::{Holder, Sessions, Subject};
 use crate::trust::Trust;
 use latchwork_ace::aif::{Aif, Methods};
 use latchwork_ace::registry::Method;
@@ -74,7 +74,7 @@ pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
     trust: &Trust<'_>,
     created: Option<Created<'_>>,
 ) -> Result<Allowed<'s>, Denied> {
-    let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;
+    let session = key.session(sessions).ok_or(Denied::NoSession)?;
     let holder = &session.holder;
     let issuer = trust.issuer(holder.key.issuer).ok_or(Denied::NoSession)?;
     let scope = holder.scope.aif().ok_or(Denied::Resource)?;
@@ -87,7 +87,7 @@ pub fn authorize<'s, const N: usize, const P: usize, const I: usize>(
         refuse_unless!("method", permitted, Denied::Method);
     }
     refuse_unless!("exi-write", sessions.start(key.seat, flash).is_ok(), Denied::NotWritten);
-    let session = sessions.at(Seat::Live(key.seat)).ok_or(Denied::NoSession)?;
+    let session = key.session(sessions).ok_or(Denied::NoSession)?;
     Ok(Allowed { holder: &session.holder })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::check::refuse_unless;
 use crate::clock::{Now, Standing};
-use crate::session::{Seat, Sessions};
+use crate::session::{Seat, Session, Sessions};
 use latchwork_coap::Message;
 use latchwork_crypto::Symmetric;
 use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
@@ -11,13 +11,31 @@ use latchwork_oscore::{Error, Incoming, OscoreOption, ReceivedRequest};
 /// profile; DTLS will.
 ///
 /// ```compile_fail,E0451
-/// let forged = latchwork_rs_lib::proof::ProvenKey { seat: 0 };
+/// let forged = latchwork_rs_lib::proof::ProvenKey { seat: 0, session: 0 };
 /// ```
 pub struct ProvenKey {
     pub(crate) seat: usize,
+    /// Which session that was: another may sit there by the time of the decision.
+    session: u64,
 }
 
 impl ProvenKey {
+    /// Of whoever sits there now.
+    pub(crate) fn at<const N: usize, const P: usize, const I: usize>(
+        seat: usize,
+        sessions: &Sessions<N, P, I>,
+    ) -> Option<Self> {
+        sessions.at(Seat::Live(seat)).map(|session| Self { seat, session: session.upload })
+    }
+
+    /// The session, if it is still there.
+    pub(crate) fn session<'s, const N: usize, const P: usize, const I: usize>(
+        &self,
+        sessions: &'s Sessions<N, P, I>,
+    ) -> Option<&'s Session> {
+        sessions.at(self.seat()).filter(|session| session.upload == self.session)
+    }
+
     /// Where to [answer](Sessions::answer).
     pub fn seat(&self) -> Seat {
         Seat::Live(self.seat)
@@ -26,15 +44,18 @@ impl ProvenKey {
 
 /// A request verified under the key of this session, which need not be live yet.
 #[derive(Clone, Copy)]
-pub struct Verified(Seat);
+pub struct Verified {
+    seat: Seat,
+    session: u64,
+}
 
 impl Verified {
     /// Where its session is now, to [answer](Sessions::answer).
     pub fn seat(self) -> Seat {
-        self.0
+        self.seat
     }
 
-    /// Makes its session a live one, which ends the one before it. None if it has to wait for a seat. To be called once the
+    /// Makes its session a live one, which ends the one before it. None if it has to wait for a seat, or has ended. To be called once the
     /// critical options of the request are known ([`check`](latchwork_coap::endpoint::request::check)): one with others
     /// changes nothing.
     pub fn enter<const N: usize, const P: usize, const I: usize>(
@@ -42,7 +63,8 @@ impl Verified {
         sessions: &mut Sessions<N, P, I>,
         now: &Now,
     ) -> Option<ProvenKey> {
-        sessions.used(self.0, now).map(|seat| ProvenKey { seat })
+        sessions.at(self.seat).filter(|session| session.upload == self.session)?;
+        sessions.used(self.seat, now).map(|seat| ProvenKey { seat, session: self.session })
     }
 }
 
@@ -91,9 +113,10 @@ pub fn by_oscore<'o, const N: usize, const P: usize, const I: usize>(
         return Err(Unproven::Lapsed);
     }
     refuse_unless!("lapsed", standing == Standing::Running, Unproven::Lapsed);
+    let verified = Verified { seat, session: session.upload };
     let incoming = session.context.unprotect_request(crypto, outer, out);
     match incoming.map_err(Unproven::Oscore)? {
-        Incoming::Request(request, reference) => Ok(Proven { verified: Verified(seat), request, reference }),
+        Incoming::Request(request, reference) => Ok(Proven { verified, request, reference }),
         // Our contexts never outlive a reboot, so their windows are never lost.
         Incoming::Unproven(_) => Err(Unproven::NoSession),
     }

@@ -169,7 +169,8 @@ impl Revoked {
         self.added = self.added.wrapping_add(1);
         let entry = Entry { token, issuer, added: self.added, seen, unlisted: false };
         // A free place, else that of one that is not needed any more, else that of the earliest of the server that has most.
-        let gives = self.gives(issuer);
+        let is_full = self.entries.iter().all(Option::is_some);
+        let gives = if is_full { self.gives(issuer) } else { None };
         let rank = |entry: &Entry| (!entry.is_done(now), gives.is_some_and(|gives| entry.issuer != gives), entry.added);
         let place = self.entries.iter_mut().min_by_key(|place| place.as_ref().map(rank));
         match place {

@@ -325,7 +325,8 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             return None;
         }
         let seat = self.sessions.used(Seat::Pending(0), &self.now)?;
-        Some(self.decide(&ProvenKey { seat }, Target::Resource, request, resources, room))
+        let key = ProvenKey::at(seat, self.sessions)?;
+        Some(self.decide(&key, Target::Resource, request, resources, room))
     }
 
     /// What a verified request leads to.
@@ -359,7 +360,7 @@ impl<C: Symmetric + Verify, R: Random, E, const N: usize, const P: usize, const 
             }
             Err(Denied::NotWritten) => (Event::FlashFailed, Reply::code(Denied::NotWritten.code())),
             Err(denied) => {
-                let Some(session) = self.sessions.at(Seat::Live(key.seat)) else {
+                let Some(session) = key.session(self.sessions) else {
                     return (Event::Lapsed, Reply::code(denied.code()));
                 };
                 let (trust, code) = (self.trust, denied.code());

@@ -221,7 +221,8 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
         let Some(Count { number, started: false }) = holder.count else { return false };
         let goes_back = |other: &Session| {
             let count = other.holder.count.filter(|count| count.started);
-            other.holder.key == holder.key && count.is_some_and(|count| count.number > number)
+            let same = other.holder.key == holder.key && other.holder.key.issuer == holder.key.issuer;
+            same && count.is_some_and(|count| count.number > number)
         };
         let goes_back = self.live.iter().flatten().any(goes_back) && !cfg!(latchwork_disable = "exi-back");
         goes_back || self.records.is_over(holder.key.issuer, number)
@@ -264,8 +265,10 @@ impl<const N: usize, const P: usize, const I: usize> Sessions<N, P, I> {
             if let Some(old) = slot
                 && old.holder.key == session.holder.key
             {
+                // A credential may come by two servers, whose numbers have nothing to do with each other.
+                let same = old.holder.key.issuer == session.holder.key.issuer;
                 match (&mut session.holder.count, old.holder.count) {
-                    (Some(count), Some(old)) if old.number == count.number => count.started |= old.started,
+                    (Some(count), Some(old)) if same && old.number == count.number => count.started |= old.started,
                     _ => self.records.ended(&old.holder),
                 }
                 *slot = None;

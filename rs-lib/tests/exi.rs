@@ -378,3 +378,28 @@ fn limits() {
     let mut lock = reboot(lock);
     assert!(lock.is_over(u64::MAX));
 }
+
+/// Two servers vouch for one credential, and their numbers have nothing to do with each other: a session that gives way to one by the other
+/// server is over for good, also where both count the same; and a lower number of the other's is as good as a higher one.
+#[test]
+fn one_credential_by_two_servers() {
+    for (first, second) in [(5, 5), (5, 6), (6, 5)] {
+        let mut ada = Visitor::new(1);
+        let of = |ada: &Visitor, number: u64| {
+            let cti = [LOCK.as_bytes(), &number.to_be_bytes()].concat();
+            support::visitor::claims(&ada.ccs, b"s1").without(EXP).set(EXI, 600).set(CTI, bytes(&cti))
+        };
+        let by_one = signed(&of(&ada, first));
+        let by_other = of(&ada, second).set(ISS, "https://other.example");
+        let sign = |message: &[u8]| other().sk.sign(message, None).to_vec();
+        let by_other = signed_with(coset::iana::Algorithm::EdDSA, b"other-2", &by_other, sign);
+        let mut lock = counting();
+        for token in [&by_one, &by_other] {
+            let mut phone = ada.enter(&mut lock, token);
+            assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{first} {second}");
+        }
+        assert_eq!(lock.sessions.live(), 1);
+        let (response, _) = ada.burst_in(&mut lock, &[with(&by_one)], &door());
+        assert_eq!(response.event, Event::Refused(Refusal::Expired), "{first} {second}: it would count anew");
+    }
+}

@@ -6,7 +6,9 @@ mod support;
 use latchwork_coap::endpoint::request::Block;
 use latchwork_coap::{Code, Message, OptionNumber};
 use latchwork_crypto::RustCrypto;
-use latchwork_rs_lib::{Event, Refusal, Uptime, Wall};
+use latchwork_rs_lib::authorize::authorize;
+use latchwork_rs_lib::proof::by_oscore;
+use latchwork_rs_lib::{Denied, Event, Refusal, Uptime, Wall};
 use support::mint::*;
 use support::visitor::Visitor;
 use support::*;
@@ -465,4 +467,27 @@ fn a_reboot_between_any_two_steps() {
         let mut phone = lock.open(&token, b"me", SECRET);
         assert_eq!(lock.ask(&mut phone, Code::POST, "/door").0, Code::CHANGED, "{cut}");
     }
+}
+
+/// A firmware that goes the steps itself decides late: what was proved in a session says nothing of who sits in its place by then.
+#[test]
+fn a_proof_is_of_its_session_and_no_other() {
+    let mut lock = Lock::<1, 2>::sized();
+    let mut ada = lock.open(&token(b"a"), b"ad", SECRET);
+    assert_eq!(lock.ask(&mut ada, Code::POST, "/door").0, Code::CHANGED);
+    let (datagram, _) = ada.protect(&request(Code::POST, "/door", &[], &[]));
+    let (outer, mut out) = (Message::parse(&datagram).unwrap(), [0; 1152]);
+    let proven = by_oscore(&mut lock.sessions, &outer, &lock.now, &RustCrypto, &mut out).unwrap();
+    let key = proven.verified.enter(&mut lock.sessions, &lock.now).unwrap();
+    let decide = |lock: &mut Lock<1, 2>| {
+        let allowed = authorize(&key, &proven.request, &mut lock.sessions, &mut lock.flash, &lock.trust, None);
+        allowed.map(|allowed| allowed.holder().token())
+    };
+    let hash = decide(&mut lock).unwrap();
+    lock.revoke(hash);
+    assert_eq!(decide(&mut lock), Err(Denied::NoSession), "nobody is there");
+    let mut bob = lock.open(&token(b"b"), b"bo", SECRET);
+    assert_eq!(lock.ask(&mut bob, Code::POST, "/door").0, Code::CHANGED);
+    assert_eq!(decide(&mut lock), Err(Denied::NoSession), "somebody else is");
+    assert!(proven.verified.enter(&mut lock.sessions, &lock.now).is_none(), "nor does it become a proof of theirs");
 }
