@@ -13,9 +13,9 @@
 //! | `eddsa-small` | EdDSA verified | [`RustCrypto`], portable |
 //! | `eddsa` | EdDSA verified | `Dalek`, portable, larger |
 //!
-//! On small processors build with `RUSTFLAGS='--cfg aes_backend_soft="compact" --cfg sha2_backend_soft="compact"'`: `aes` and `sha2` then
-//! keep their tables and loops small (SHA-256 takes 1.7 KB instead of 8.4, and half as long again). A library cannot ask for that, the
-//! firmware has to.
+//! On small processors build with `RUSTFLAGS='--cfg aes_backend_soft="compact" --cfg sha2_backend_soft="compact" --cfg cpubits="32"'`: `aes`
+//! and `sha2` then keep their tables and loops small (SHA-256 takes 1.7 KB instead of 8.4, and half as long again), and AES takes two
+//! blocks at a time, which fit the registers, instead of four. A library cannot ask for that, the firmware has to.
 #![no_std]
 
 mod backend;

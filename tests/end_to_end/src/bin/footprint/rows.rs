@@ -53,7 +53,8 @@ impl Row {
 
 /// From a token to a decision, once, with bytes that are in the image.
 fn decided(_: &mut Building, name: &'static str, figures: &mut Figures) -> Outcome<()> {
-    let said = bare(name)?.args(["-icount", "shift=0", "-serial", "none"]).output()?.stdout;
+    // Where QEMU writes what comes by the debugger.
+    let said = bare(name)?.args(["-icount", "shift=0", "-serial", "none"]).output()?.stderr;
     let said = String::from_utf8_lossy(&said).into_owned();
     let words: Vec<_> = said.split_whitespace().collect();
     let [.., "did", "decision", "ticks", ticks, "stack", stack, "held", held] = words[..] else {
