@@ -157,6 +157,10 @@ macro_rules! records {
     };
 }
 
+/// Seconds by which a clock may be set back, and nothing that was spent is good again: what happened once is known for so long after
+/// its time.
+pub const SET_BACK: i64 = 3_600;
+
 records! {
     /// A client.
     Client(Client), Client(ClientId), it => it.id.clone(), |_| None;
@@ -193,7 +197,7 @@ records! {
     Series(Series), Series((ClientId, Audience, Blob)),
         it => (it.client.clone(), it.audience.clone(), it.id.clone()), |it| Some(it.expires);
     /// Something spent.
-    Seen(Seen), Seen(Hash32), it => it.what, |it| Some(it.until);
+    Seen(Seen), Seen(Hash32), it => it.what, |it| Some(it.until.plus(SET_BACK));
     /// A lock's sequence number; never swept.
     Exi(ExiCounter), Exi(LockName), it => it.lock.clone(), |_| None;
     /// A revocation under way; never swept.

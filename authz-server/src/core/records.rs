@@ -490,7 +490,7 @@ pub struct LiveContext {
 pub struct Seen {
     /// What, hashed with its kind and its owner.
     pub what: Hash32,
-    /// Until when it could be replayed.
+    /// Until when it could be replayed, by a clock that is not set back; it is kept for longer.
     pub until: Timestamp,
 }
 

@@ -1,12 +1,18 @@
 //! `/token` over HTTP: both faces and their refusals.
 
+use std::cell::Cell;
+
 use actix_web::test::TestRequest;
 use base64::Engine as _;
+use serde_json::json;
 
-use super::{ISSUER, SECRET, World, encoded, form};
+use super::{ISSUER, SECRET, World, admin, building, encoded, form};
 use crate::clock;
-use crate::core::testing::Pair;
+use crate::core::records::Seen;
+use crate::core::testing::{NOW, Pair};
+use crate::core::time::Timestamp;
 use crate::shell::throttle::Rates;
+use crate::store::sweep::Sweeper;
 
 const FRONT: &str = "urn:latchwork:lock:front";
 
@@ -320,4 +326,51 @@ async fn a_public_client_forgives_no_guesses() {
             .await;
         assert_ne!(public.status, 401);
     }
+}
+
+/// An assertion or a proof is spent, is over, and is swept away; then the clock is set back by an hour, so that it would be in time.
+#[actix_web::test]
+async fn what_was_spent_stays_so_when_the_clock_is_set_back() {
+    thread_local!(static CLOCK: Cell<i64> = const { Cell::new(NOW.0) });
+    let world = World::at(|| Timestamp(CLOCK.get())).await;
+    let mut building = building("https://idp.example");
+    let signer = json!({ "id": "signer", "kind": "confidential", "keys": [{ "key": Pair::new(5).public() }],
+        "attributes": { "role": "cleaning" } });
+    building["client"].as_array_mut().unwrap().push(signer);
+    assert_eq!(world.ask(admin("apply", &building)).await.status, 200);
+    assert_eq!(world.ask(admin("locks/front/enroll", &json!({}))).await.status, 201);
+    let asked = [("grant_type", "client_credentials"), ("audience", FRONT), ("scope", "door:open")];
+    let assertion = Pair::new(5).assertion_with("signer", |_, claims| claims["aud"] = ISSUER.into());
+    let by_assertion = || {
+        let shown = [
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+        ];
+        form("/token", &[&asked[..], &shown].concat())
+    };
+    let proof = Pair::new(6).proof_with("once", |_, claims| claims["htu"] = format!("{ISSUER}/token").into()).jwt;
+    let with_proof = || robot(&asked).insert_header(("dpop", proof.clone()));
+    let sweep = async || {
+        let (store, now) = (world.shell.records.store(), world.shell.now().0);
+        Sweeper::default().step(store, now, usize::MAX).await.unwrap();
+    };
+    for request in [by_assertion(), with_proof()] {
+        let got = world.ask(request).await;
+        assert_eq!(got.status, 200, "{} {}", got.text(), world.last_entry());
+    }
+    CLOCK.set(NOW.0 + 3_600);
+    sweep().await;
+    for after in [3_600, 0] {
+        CLOCK.set(NOW.0 + after);
+        for (what, request) in [("an assertion", by_assertion()), ("a proof", with_proof())] {
+            let got = world.ask(request).await;
+            assert!(matches!(got.status.as_u16(), 400 | 401), "{what}, {after}: {}", got.text());
+            let reason = world.last_entry()["reason"].to_string();
+            assert_eq!(reason.contains("replayed"), after == 0, "{what}, {after}: {reason}");
+        }
+    }
+    // And is not kept for ever.
+    CLOCK.set(NOW.0 + 9_000);
+    sweep().await;
+    assert_eq!(world.shell.records.all::<Seen>().await.unwrap().len(), 0);
 }
