@@ -146,9 +146,12 @@ impl Contexts {
     pub(super) fn who(&self, request: &Request) -> Option<(ClientId, ChannelIdentity)> {
         let Identity { name, kid, .. } = request.peer.identity.as_ref()?;
         if let Some((client, key)) = edhoc::named(name) {
-            // A notification is nothing that the client did.
+            let now = self.shell.now().0;
+            // A notification is nothing that the client did, and an observation ends with the session that it was asked for in.
             if !request.notifies {
-                self.sessions().used(kid, self.shell.now().0);
+                self.sessions().used(kid, now);
+            } else if self.sessions().find(kid, now).is_none() {
+                return None;
             }
             return Some((client, ChannelIdentity::Edhoc { key }));
         }

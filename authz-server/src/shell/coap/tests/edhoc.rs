@@ -1,13 +1,19 @@
 //! EDHOC with the server: the initiator is `latchwork-edhoc`'s.
 
+use latchwork_ace::introspection::{IntrospectionRequest, IntrospectionResponse};
 use latchwork_ace::{Cnf, CoseKey};
 use latchwork_crypto::{CryptoError, P256Private, P256Public, Random};
 use latchwork_edhoc::initiator::{self, Key as Proof, Offer};
 use latchwork_edhoc::{ConnectionId, Credential, ErrorMessage, IdCred, Identity, Method, correlation};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::core::edhoc::{PER_SECOND, WAITING, ccs};
 use crate::core::names::ClientId;
+use crate::core::revoke::Target;
+use crate::shell::revoke::By;
+use crate::store::{self, Batch, Outcome, Store, StoreError, Stored};
 
 const PATH: &str = "/.well-known/edhoc";
 const BOTH: [Method; 2] = [Method::SignatureStaticDh, Method::StaticDhStaticDh];
@@ -289,6 +295,112 @@ async fn first_messages_that_are_refused() {
             assert!(ErrorMessage::parse(&got.payload).is_ok(), "{what}: {got:?}");
         }
     }
+}
+
+/// A store that cannot be read: our fault, and no session
+#[tokio::test]
+async fn a_store_that_fails() {
+    let robot = Robot::new("cleaner");
+    let mut world = house(&robot).await;
+    let failing = Arc::new(AtomicBool::new(false));
+    let shell = Arc::get_mut(&mut world.shell).unwrap();
+    let whole = std::mem::replace(&mut shell.records, Records::new(Arc::new(Memory::default())));
+    shell.records = Records::new(Arc::new(Failing(whole, Arc::clone(&failing))));
+    let life = world.start().await;
+    let mut client = life.client(None).await;
+    let third = begin(&world, &mut client, &robot, BOTH[0], false).await;
+    failing.store(true, Ordering::SeqCst);
+    let got = send(&mut client, Some(&third.c_r), &third.message).await;
+    assert_eq!((got.code, got.protected), (Code::INTERNAL_SERVER_ERROR, false));
+    assert_eq!(ErrorMessage::parse(&got.payload), Ok(ErrorMessage::Unspecified("")), "and nothing of where");
+    failing.store(false, Ordering::SeqCst);
+    client.set_context(Some(third.context));
+    let got = post(&mut client, &asked()).await;
+    assert_eq!((got.code, got.protected), (Code::UNAUTHORIZED, false));
+    assert!(is_token(&post(&mut shake(&world, &life, &robot, BOTH[0], false).await, &asked()).await));
+}
+
+/// Reads from another store while it is well.
+struct Failing(Records, Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl Store for Failing {
+    async fn get(&self, key: &store::Key) -> Result<Option<Stored>, StoreError> {
+        match self.1.load(Ordering::SeqCst) {
+            true => Err(StoreError::Io { dir: "/srv/secret-place".into(), cause: "input/output error".into() }),
+            false => self.0.store().get(key).await,
+        }
+    }
+
+    async fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&store::Key>,
+        limit: usize,
+    ) -> Result<Vec<(store::Key, Stored)>, StoreError> {
+        self.0.store().scan(prefix, after, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+        self.0.store().commit(batch).await
+    }
+}
+
+/// A lock with a key of its own asks and watches; what it watches ends with its session, and with its key.
+#[tokio::test]
+async fn a_lock_asks_and_watches() {
+    let (robot, rs) = (Robot::new("cleaner"), Robot::new("rs"));
+    let world = house(&robot).await;
+    let declared =
+        |key: &Robot| json!({ "id": "rs", "kind": "resource_server", "locks": ["front"], "edhoc": hex(&key.ccs) });
+    world.declare(json!({ "client": [declared(&rs)] })).await;
+    let life = world.start().await;
+
+    let mut asking = shake(&world, &life, &robot, BOTH[0], false).await;
+    let wanted = asked_with(|request| request.req_cnf = Some(Cnf::Kccs(robot.ccs.clone().leak())));
+    let got = post(&mut asking, &wanted).await;
+    assert!(is_token(&got), "{}", world.entries());
+    let token = TokenResponse::decode(&got.payload).unwrap();
+    assert!(token.access_token.windows(robot.ccs.len()).any(|part| part == robot.ccs), "its credential, as it is");
+    let foreign = asked_with(|request| request.req_cnf = Some(Cnf::Kccs(rs.ccs.clone().leak())));
+    assert!(!is_token(&post(&mut asking, &foreign).await), "somebody else's credential");
+
+    let mut lock = shake(&world, &life, &rs, BOTH[1], false).await;
+    let mut room = vec![0; token.access_token.len() + 64];
+    let question = IntrospectionRequest::new(token.access_token).encode(&mut room).unwrap();
+    let ace = Some(ContentFormat::ACE_CBOR);
+    let got = lock.request(Code::POST, "/introspect", ace, None, question).await.unwrap();
+    assert_eq!((got.code, got.protected), (Code::CREATED, true), "{}", world.entries());
+    assert!(IntrospectionResponse::decode(&got.payload).unwrap().active);
+
+    let revoke = async || {
+        let [hash] = super::trl::tokens(&world, "front", 1).await[..] else { panic!() };
+        world.shell.revoke_for(By::Administrator, Target::Token(hash), Vec::new()).await.unwrap().unwrap();
+    };
+    let (first, watching) = lock.observe("/trl", None).await.unwrap();
+    assert_eq!((first.code, first.protected), (Code::CONTENT, true));
+    let mut watching = watching.unwrap();
+    revoke().await;
+    assert_eq!(watching.next().await.unwrap().code, Code::CONTENT);
+    // Another session of the same lock takes the place of this one.
+    let mut newer = shake(&world, &life, &rs, BOTH[1], false).await;
+    let (_, second) = newer.observe("/trl", None).await.unwrap();
+    let mut second = second.unwrap();
+    world
+        .shell
+        .revoke_for(By::Administrator, Target::Lock("front".parse().unwrap()), Vec::new())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(second.next().await.unwrap().code, Code::CONTENT);
+    let ended = watching.next().await.unwrap();
+    assert_eq!((ended.code, ended.payload.len(), watching.is_alive()), (Code::UNAUTHORIZED, 0, false));
+    // The key is replaced.
+    world.declare(json!({ "client": [declared(&Robot::new("rs"))] })).await;
+    let [late] = super::trl::tokens(&world, "front", 2).await[..1] else { panic!() };
+    world.shell.revoke_for(By::Administrator, Target::Token(late), Vec::new()).await.unwrap().unwrap();
+    let ended = second.next().await.unwrap();
+    assert_eq!((ended.code, second.is_alive()), (Code::UNAUTHORIZED, false));
 }
 
 /// Handshakes cost: no more than so many a second, and whoever begins too many pushes out its own.

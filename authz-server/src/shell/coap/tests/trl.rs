@@ -26,7 +26,7 @@ async fn world() -> World {
 }
 
 /// Live tokens of the robot for a door.
-async fn tokens(world: &World, door: &str, count: u32) -> Vec<Hash32> {
+pub(super) async fn tokens(world: &World, door: &str, count: u32) -> Vec<Hash32> {
     let token = |n: u32| TokenRecord {
         hash: Hash32::of(&[door.as_bytes(), &n.to_be_bytes()]),
         expires: Timestamp(1_800_000_600),
