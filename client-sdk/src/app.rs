@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use latchwork_ace::registry::GrantType;
-use latchwork_ace::{Cnf, TokenRequest, TokenResponse};
+use latchwork_ace::{Cnf, EdhocInfo, TokenRequest, TokenResponse};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -135,12 +135,25 @@ impl App {
     ///
     /// A lock without a clock has to be asked first, so its permission comes with [`App::open`]; here the server refuses it as
     /// `invalid_request`.
+    ///
+    /// Where this app is inside already, by a token that is still good, the new one changes the rights and the session stays: the next
+    /// [`App::open`] brings it to the lock (draft-ietf-ace-edhoc-oscore-profile §4.6).
     pub async fn fetch(&self, door: &str) -> Result<(), Error> {
-        let (door, reign) = {
+        let (door, known, reign) = {
             let state = self.state.lock().await;
-            (state.door(door)?.clone(), state.reign)
+            let door = state.door(door)?.clone();
+            let known = state.permission(&door).cloned();
+            (door, known, state.reign)
         };
-        Asking { app: self, reign }.permission(&door, None).await.map(drop)
+        let living = match known {
+            Some(known) => self.lives_by(&door, &known).await.then_some(known),
+            None => None,
+        };
+        let mut asking = Asking { app: self, reign };
+        match living {
+            Some(living) => asking.update(&door, None, &living).await.map(drop),
+            None => asking.permission(&door, None).await.map(drop),
+        }
     }
 
     /// Opens a door. No server is asked where a valid permission is here and the lock takes it; where the lock does not, the
@@ -160,6 +173,15 @@ impl App {
             crate::open::open(&mut session, &door, known, &mut asking, Some(Named::installation(&*self.key))).await?;
         asking.keep(&door.audience, permission, replaces(before.as_deref().map(Vec::as_slice))).await?;
         Ok(opened)
+    }
+
+    /// Whether there is a session with the lock that this permission, or an elder one of its series, began.
+    async fn lives_by(&self, door: &Door, known: &Permission) -> bool {
+        let session = self.sessions.lock().await.get(&door.audience).cloned();
+        match session {
+            Some(session) => session.lock().await.as_ref().is_some_and(|session| session.goes_on_with(known)),
+            None => false,
+        }
     }
 
     /// A new person, or none.
@@ -189,7 +211,14 @@ impl App {
 
     /// The same for a token that is bound to the installation key: profile of EDHOC and OSCORE, which speaks CBOR alone
     /// (draft-ietf-ace-edhoc-oscore-profile §3.1).
-    async fn refresh_in_cbor(&self, audience: &str, cnonce: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    ///
+    /// With a `series` it is for an update of that series' rights: it names the series in the place of the key (§3.1).
+    async fn refresh_in_cbor(
+        &self,
+        audience: &str,
+        cnonce: Option<&[u8]>,
+        series: Option<&[u8]>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let token = self.state.lock().await.refresh_token.clone().map(Zeroizing::new).ok_or(Error::SignedOut)?;
         let token = from_base64url(&token).map(Zeroizing::new).ok_or(Error::Nonsense("the app's own state"))?;
         let ccs = Named::installation(&*self.key).ccs()?;
@@ -198,7 +227,8 @@ impl App {
             client_id: Some(&self.connection.server.client_id),
             refresh_token: Some(&token),
             audience: Some(audience),
-            req_cnf: Some(Cnf::Kccs(&ccs)),
+            req_cnf: series.is_none().then_some(Cnf::Kccs(&ccs)),
+            edhoc_info: series.map(EdhocInfo::series),
             cnonce,
             ..TokenRequest::default()
         };
@@ -241,17 +271,41 @@ struct Asking<'a> {
 
 impl Source for Asking<'_> {
     async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
+        self.ask(door, cnonce, None).await
+    }
+
+    async fn update(&mut self, door: &Door, cnonce: Option<&[u8]>, living: &Permission) -> Result<Permission, Error> {
+        match self.ask(door, cnonce, Some(living)).await {
+            // The server knows of no such series any more (§3.1); one that begins does as well.
+            Err(Error::Refused(error)) if error == "invalid_request" => self.permission(door, cnonce).await,
+            asked => asked,
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// Uses the refresh token up for a new permission, which names the series of `living` if that has one.
+    async fn ask(
+        &self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+        living: Option<&Permission>,
+    ) -> Result<Permission, Error> {
+        let living = living.and_then(|living| Some((living, living.series()?)));
         let permission = {
             let _turn = self.app.turn.lock().await;
             let answer = if door.is_for_edhoc() {
-                self.app.refresh_in_cbor(&door.audience, cnonce).await?
+                self.app.refresh_in_cbor(&door.audience, cnonce, living.map(|(_, series)| series)).await?
             } else {
                 self.app.refresh(&door.audience, ACE_CBOR, cnonce).await?
             };
             let response = TokenResponse::decode(&answer).map_err(|_| Error::Nonsense("a token response"))?;
             let successor = response.refresh_token.ok_or(Error::Nonsense("a refresh without a successor"))?;
             self.app.succeed(base64url(successor)).await?;
-            Permission::granted(&response, door, now())?
+            match living {
+                Some((living, _)) => living.updated(&response, now())?,
+                None => Permission::granted(&response, door, now())?,
+            }
         };
         // Anybody can send a cnonce in a lock's name. A token with it takes the place of another once it opened the door.
         if cnonce.is_none() {
@@ -259,9 +313,7 @@ impl Source for Asking<'_> {
         }
         Ok(permission)
     }
-}
 
-impl Asking<'_> {
     /// Keeps a permission where `gives_way` says so of the one that is there.
     async fn keep(
         &self,

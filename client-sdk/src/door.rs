@@ -96,6 +96,9 @@ pub(crate) enum Bound {
         /// The lock's credential.
         #[serde(with = "encoding::bytes")]
         lock: Vec<u8>,
+        /// The token series, if the server named it: by this name its rights are updated.
+        #[serde(default, with = "encoding::optional_bytes")]
+        series: Option<Vec<u8>>,
         /// Whether message_3 may go together with the first request.
         combined: bool,
         /// Whether the lock must send message_4.
@@ -119,6 +122,28 @@ impl Permission {
             return Err(Error::Nonsense("a token for a profile that we did not ask for"));
         }
         Ok(Self { token: response.access_token.to_vec(), bound, expires: now.saturating_add(lifetime) })
+    }
+
+    /// The next of its series, from an answer that says nothing of keys and locks, since both stay (§3.3.3 of the latter).
+    pub(crate) fn updated(&self, response: &TokenResponse<'_>, now: u64) -> Result<Self, Error> {
+        let lifetime = response.expires_in.ok_or(Error::Nonsense("a token without an end"))?;
+        if response.cnf.is_some()
+            || response.rs_cnf.is_some()
+            || response.edhoc_info.is_some()
+            || response.ace_profile.is_some_and(|said| said != Profile::COAP_EDHOC_OSCORE)
+        {
+            return Err(Error::Nonsense("an update that is none"));
+        }
+        let (token, bound) = (response.access_token.to_vec(), self.bound.clone());
+        Ok(Self { token, bound, expires: now.saturating_add(lifetime) })
+    }
+
+    /// The series that it is the latest token of.
+    pub(crate) fn series(&self) -> Option<&[u8]> {
+        match &self.bound {
+            Bound::Secret { .. } => None,
+            Bound::Key { series, .. } => series.as_deref(),
+        }
     }
 
     pub(crate) fn is_valid(&self, now: u64) -> bool {
@@ -183,6 +208,7 @@ impl Bound {
         let message_4 = message_4.unwrap_or(false);
         Ok(Self::Key {
             lock: lock.to_vec(),
+            series: info.session_id.map(<[u8]>::to_vec),
             // Message_4 has no place in a combined request (RFC 9668 §5).
             combined: comb_req.unwrap_or(true) && !message_4,
             message_4,
@@ -271,7 +297,38 @@ mod tests {
                 permission.fits(&listed) && !permission.fits(&door(Some("coap_edhoc_oscore"), Some(other.clone())))
             );
             let again: Permission = serde_json::from_slice(&serde_json::to_vec(&permission).unwrap()).unwrap();
-            assert!(again.fits(&listed), "{what}");
+            assert!(again.fits(&listed) && again.series() == Some(b"1"), "{what}");
+        }
+    }
+
+    /// EDHOC-3.3.3-02
+    #[test]
+    fn what_is_taken_for_an_update() {
+        let own = ccs(1);
+        let first = TokenResponse {
+            expires_in: Some(600),
+            rs_cnf: Some(Cnf::Kccs(&own)),
+            edhoc_info: Some(EdhocInfo { comb_req: Some(false), ..EdhocInfo::series(b"1") }),
+            ..TokenResponse::new(b"first")
+        };
+        let listed = door(Some("coap_edhoc_oscore"), Some(own.clone()));
+        let first = Permission::granted(&first, &listed, 0).unwrap();
+        let good = TokenResponse { expires_in: Some(900), ..TokenResponse::new(b"second") };
+        let osc = OscMaterial::new(b"1", b"0123456789abcdef");
+        for (what, response, taken) in [
+            ("good", good, true),
+            ("its profile", TokenResponse { ace_profile: Some(Profile::COAP_EDHOC_OSCORE), ..good }, true),
+            ("another profile", TokenResponse { ace_profile: Some(Profile::COAP_OSCORE), ..good }, false),
+            ("a lock", TokenResponse { rs_cnf: Some(Cnf::Kccs(&own)), ..good }, false),
+            ("a series", TokenResponse { edhoc_info: Some(EdhocInfo::series(b"1")), ..good }, false),
+            ("a secret", TokenResponse { cnf: Some(Cnf::Osc(osc)), ..good }, false),
+            ("without an end", TokenResponse { expires_in: None, ..good }, false),
+        ] {
+            let updated = first.updated(&response, 100);
+            assert_eq!(updated.is_ok(), taken, "{what}");
+            let Ok(updated) = updated else { continue };
+            assert_eq!((&*updated.token, updated.expires, updated.series()), (&b"second"[..], 1000, Some(&b"1"[..])));
+            assert!(matches!(&updated.bound, Bound::Key { lock, combined: false, .. } if *lock == own), "{what}");
         }
     }
 }

@@ -34,8 +34,10 @@ pub struct Opened {
 /// A connection to a lock under a context that it accepted.
 pub(crate) struct Session {
     client: CoapClient,
-    /// The token it came from: a newer one starts anew.
+    /// The token whose rights it has.
     token: Vec<u8>,
+    /// That token's series: a newer one of it changes the rights of this session, any other starts anew.
+    series: Option<Vec<u8>>,
 }
 
 /// Where permissions come from: the app or the machine, asking the server.
@@ -46,6 +48,17 @@ pub(crate) trait Source {
         door: &Door,
         cnonce: Option<&[u8]>,
     ) -> impl Future<Output = Result<Permission, Error>> + Send;
+
+    /// The same for a session that lives by `living`: if it can be, a permission with which that session goes on.
+    fn update(
+        &mut self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+        living: &Permission,
+    ) -> impl Future<Output = Result<Permission, Error>> + Send {
+        let _ = living;
+        self.permission(door, cnonce)
+    }
 }
 
 /// How long a lock may be silent. CoAP repeats a message four times in this time (RFC 7252 §4.8).
@@ -62,7 +75,8 @@ const DOOR: &str = "/door";
 
 /// Opens `door` with the permission that is `known`, else with a new one; returns the one that opened it.
 ///
-/// A lock that refuses a token gets another one, once: it may have got a new key, or want its `cnonce` (RFC 9200 §5.3.1).
+/// A lock that refuses a token gets another one, once: it may have got a new key, or want its `cnonce` (RFC 9200 §5.3.1). So does one that
+/// says inside a session that the rights are too few: there may be more by now.
 pub(crate) async fn open(
     session: &mut Option<Session>,
     door: &Door,
@@ -76,11 +90,17 @@ pub(crate) async fn open(
     };
     let refusal = match present(session, door, &permission, key).await {
         Ok(opened) => return Ok((opened, permission)),
-        Err(Error::LockRefused { code }) if another_may_do(&permission, Code(code)) => Error::LockRefused { code },
+        Err(Error::LockRefused { code }) if another_may_do(&permission, Code(code), session.is_some()) => {
+            Error::LockRefused { code }
+        }
         Err(error) => return Err(error),
     };
     let cnonce = cnonce(door).await?;
-    let renewed = match source.permission(door, cnonce.as_deref()).await {
+    let asked = match session.as_ref().filter(|session| session.goes_on_with(&permission)) {
+        Some(_) => source.update(door, cnonce.as_deref(), &permission).await,
+        None => source.permission(door, cnonce.as_deref()).await,
+    };
+    let renewed = match asked {
         // Without a network the lock's word is all there is.
         Err(Error::Unreachable(_)) => return Err(refusal),
         renewed => renewed?,
@@ -90,9 +110,11 @@ pub(crate) async fn open(
 }
 
 /// Whether it may have been the token that the lock refused. In EDHOC it says no more than that there was an error
-/// (draft-ietf-ace-edhoc-oscore-profile §4.3.3).
-fn another_may_do(permission: &Permission, code: Code) -> bool {
-    code == Code::UNAUTHORIZED || code == Code::BAD_REQUEST && matches!(permission.bound, Bound::Key { .. })
+/// (draft-ietf-ace-edhoc-oscore-profile §4.3.3); `inside` a session, what the rights lack (RFC 9200 §5.10.2).
+fn another_may_do(permission: &Permission, code: Code, inside: bool) -> bool {
+    code == Code::UNAUTHORIZED
+        || code == Code::BAD_REQUEST && matches!(permission.bound, Bound::Key { .. })
+        || inside && [Code::FORBIDDEN, Code::METHOD_NOT_ALLOWED].contains(&code)
 }
 
 /// The server refuses a token without `cnonce` for a lock without a clock; then that lock is asked for one.
@@ -115,7 +137,7 @@ async fn cnonce(door: &Door) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Where a context lives already, one message does it; else the token goes first.
+/// Where a context lives already, one message does it, or two if the token is newer; else the token goes first.
 async fn present(
     session: &mut Option<Session>,
     door: &Door,
@@ -123,14 +145,16 @@ async fn present(
     key: Option<Named<'_>>,
 ) -> Result<Opened, Error> {
     let started = clock::instant();
-    if let Some(mut live) = session.take().filter(|session| session.token == permission.token) {
+    if let Some(mut live) = session.take().filter(|session| session.goes_on_with(permission)) {
         let before = live.client.traffic();
-        let response = unlock(&mut live.client).await?;
-        // A lock that forgot us says so without protection: the token helps. Anything else it says is its word.
-        if response.protected {
-            let spent = since(&live.client, before, started);
-            *session = Some(live);
-            return opened(&response, spent);
+        if live.has(permission).await? {
+            let response = unlock(&mut live.client).await?;
+            // A lock that forgot us says so without protection: the token helps. Anything else it says is its word.
+            if response.protected {
+                let spent = since(&live.client, before, started);
+                *session = Some(live);
+                return opened(&response, spent);
+            }
         }
     }
     let mut new = Session::start(door, permission, key).await?;
@@ -179,13 +203,50 @@ impl Session {
                 let secret = Secret { master_secret, salt: salt.as_deref(), context_id: context_id.as_deref() };
                 secret.upload(&mut client, door, &permission.token).await?;
             }
-            Bound::Key { lock, combined, message_4, path } => {
+            Bound::Key { lock, combined, message_4, path, .. } => {
                 let key = key.ok_or(Error::Configuration("there is no key to prove"))?;
                 let lock = Lock { credential: lock, combined: *combined, message_4: *message_4, path };
                 lock.run(&mut client, key, &permission.token, |response| refused(door, response)).await?;
             }
         }
-        Ok(Self { client, token: permission.token.clone() })
+        Ok(Self { client, token: permission.token.clone(), series: permission.series().map(<[u8]>::to_vec) })
+    }
+
+    /// Whether this permission is the one that it lives by, or may take that one's place.
+    pub(crate) fn goes_on_with(&self, permission: &Permission) -> bool {
+        self.token == permission.token || self.series.is_some() && self.series.as_deref() == permission.series()
+    }
+
+    /// Whether the lock has the rights of this permission for this session, or takes them now: a newer token of the series goes there as it
+    /// is, under the context that stays (draft-ietf-ace-edhoc-oscore-profile §4.6.1).
+    async fn has(&mut self, permission: &Permission) -> Result<bool, Error> {
+        if self.token == permission.token {
+            return Ok(true);
+        }
+        let response = post_token(&mut self.client, ContentFormat::CWT, None, &permission.token).await?;
+        let taken = response.protected && response.code == Code::CREATED;
+        if taken {
+            self.token.clone_from(&permission.token);
+        }
+        Ok(taken)
+    }
+}
+
+/// Posts what holds a token, and again where the lock has to ask its server about it first.
+async fn post_token(
+    client: &mut CoapClient,
+    format: ContentFormat,
+    accept: Option<ContentFormat>,
+    payload: &[u8],
+) -> Result<Response, Error> {
+    let started = clock::instant();
+    loop {
+        let asked = client.request(Code::POST, "/authz-info", Some(format), accept, payload);
+        let response = asked.await.map_err(silent)?;
+        match again(&response, started.elapsed()) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Ok(response),
+        }
     }
 }
 
@@ -204,15 +265,7 @@ impl Secret<'_> {
             authz_info::Request { access_token: token, nonce1: Some(&nonce1), client_recipient_id: Some(&id1) };
         let mut payload = vec![0; token.len() + 64];
         let payload = upload.encode(&mut payload).map_err(|_| Error::Nonsense("a token that is too long"))?;
-        let started = clock::instant();
-        let response = loop {
-            let asked = client.request(Code::POST, "/authz-info", Some(ACE_CBOR), Some(ACE_CBOR), payload);
-            let response = asked.await.map_err(silent)?;
-            match again(&response, started.elapsed()) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break response,
-            }
-        };
+        let response = post_token(client, ACE_CBOR, Some(ACE_CBOR), payload).await?;
         if response.code != Code::CREATED {
             return Err(refused(door, &response));
         }
