@@ -285,12 +285,7 @@ impl Source for Asking<'_> {
 
 impl Asking<'_> {
     /// Uses the refresh token up for a new permission, which names the series of `living` if that has one.
-    async fn ask(
-        &self,
-        door: &Door,
-        cnonce: Option<&[u8]>,
-        living: Option<&Permission>,
-    ) -> Result<Permission, Error> {
+    async fn ask(&self, door: &Door, cnonce: Option<&[u8]>, living: Option<&Permission>) -> Result<Permission, Error> {
         let living = living.and_then(|living| Some((living, living.series()?)));
         let permission = {
             let _turn = self.app.turn.lock().await;

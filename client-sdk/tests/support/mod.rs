@@ -23,14 +23,16 @@ pub(crate) struct FakeServer {
     pub(crate) issuer: String,
     /// What it was asked, head and body.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// The bodies of that, byte for byte.
+    pub(crate) bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl FakeServer {
     pub(crate) async fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let (asked, bodies) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (log, raw) = (Arc::clone(&asked), Arc::clone(&bodies));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -40,9 +42,10 @@ impl FakeServer {
                         break;
                     }
                 }
-                let request = String::from_utf8(bytes).unwrap();
+                let request = String::from_utf8_lossy(&bytes).into_owned();
                 let (status, headers, body) = answer(&request);
                 log.lock().unwrap().push(request);
+                raw.lock().unwrap().push(split(&bytes).map_or_else(Vec::new, |(_, body)| body.to_vec()));
                 let head = format!(
                     "HTTP/1.1 {status} X\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
                     body.len()
@@ -50,7 +53,7 @@ impl FakeServer {
                 stream.write_all(&[head.into_bytes(), body].concat()).await.unwrap();
             }
         });
-        Self { issuer, asked }
+        Self { issuer, asked, bodies }
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -59,10 +62,16 @@ impl FakeServer {
 }
 
 fn is_whole(request: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(request) else { return false };
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let Some((head, body)) = split(request) else { return false };
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     body.len() >= length.unwrap_or(0)
+}
+
+/// Head and body.
+fn split(request: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+    Some((&request[..end], &request[end + 4..]))
 }
 
 /// A browser that is sent to the app with these queries, one after the other. `STATE` and `ISS` stand for the true ones.
