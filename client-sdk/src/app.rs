@@ -276,8 +276,7 @@ impl Source for Asking<'_> {
 
     async fn update(&mut self, door: &Door, cnonce: Option<&[u8]>, living: &Permission) -> Result<Permission, Error> {
         match self.ask(door, cnonce, Some(living)).await {
-            // The server knows of no such series any more (§3.1); one that begins does as well.
-            Err(Error::Refused(error)) if error == "invalid_request" => self.permission(door, cnonce).await,
+            Err(error) if error.is_of_request() => self.permission(door, cnonce).await,
             asked => asked,
         }
     }

@@ -1,12 +1,13 @@
 //! EDHOC with locks and with the server: method 1, a key that may live in secure hardware signs.
 
 use async_trait::async_trait;
-use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
+use latchwork_ace::registry::unassigned::{ABBREV_EDHOC, EAD_ACCESS_TOKEN, OPTION_URI_PATH_ABBREV};
+use latchwork_coap::OptionNumber;
 use latchwork_crypto::CryptoError;
 use latchwork_edhoc::Ead;
 use latchwork_transport::CoapClient;
 use latchwork_transport::client::Response;
-use latchwork_transport::client::edhoc::{Failed, Handshake, Own, Proof, Signer};
+use latchwork_transport::client::edhoc::{Abbreviation, Failed, Handshake, Own, Proof, Signer};
 
 use crate::door::WELL_KNOWN;
 use crate::error::Error;
@@ -36,7 +37,9 @@ impl Lock<'_> {
     ) -> Result<(), Error> {
         let eads = [Ead::critical(EAD_ACCESS_TOKEN, token)];
         let Self { credential: peer, combined, message_4, path } = *self;
-        let done = shake(client, &Handshake { peer, path, eads: &eads, combined, message_4 }, key).await?;
+        let abbreviation = (path == WELL_KNOWN).then_some(ABBREVIATION);
+        let handshake = Handshake { peer, path, abbreviation, eads: &eads, combined, message_4 };
+        let done = shake(client, &handshake, key).await?;
         done.map_err(|failed| match failed {
             Failed::Client(error) => crate::open::silent(error),
             Failed::OtherPeer => Error::OtherLock,
@@ -48,7 +51,8 @@ impl Lock<'_> {
 
 /// The same with the server, of this credential (§3.1).
 pub(crate) async fn with_server(client: &mut CoapClient, server: &[u8], key: Named<'_>) -> Result<(), Error> {
-    let handshake = Handshake { peer: server, path: WELL_KNOWN, eads: &[], combined: false, message_4: false };
+    let handshake =
+        Handshake { peer: server, path: WELL_KNOWN, abbreviation: None, eads: &[], combined: false, message_4: false };
     shake(client, &handshake, key).await?.map_err(|failed| match failed {
         Failed::Client(error) => Error::Unreachable(Box::new(error)),
         Failed::OtherPeer => Error::OtherServer,
@@ -84,3 +88,6 @@ impl Signer for Signing<'_> {
         self.0.sign(message).await.ok()
     }
 }
+
+/// Every lock of this profile has to know it (§4.2), and so has said so by being one.
+const ABBREVIATION: Abbreviation = Abbreviation { option: OptionNumber(OPTION_URI_PATH_ABBREV), value: ABBREV_EDHOC };

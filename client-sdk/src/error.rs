@@ -63,6 +63,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it was the request that the server refused, and not us. A first request for a lock without a clock lacks a `cnonce`; an
+    /// update names a series that has ended (draft-ietf-ace-edhoc-oscore-profile §3.1), and one that begins does as well.
+    pub(crate) fn is_of_request(&self) -> bool {
+        matches!(self, Self::Refused(error) if error == "invalid_request")
+    }
+
     /// What the person can do.
     pub fn advice(&self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use latchwork_ace::registry::GrantType;
 use latchwork_ace::token_request::AskedProfile;
-use latchwork_ace::{Cnf, ErrorResponse, Scope, TokenRequest, TokenResponse};
+use latchwork_ace::{Cnf, EdhocInfo, ErrorResponse, Scope, TokenRequest, TokenResponse};
 use latchwork_coap::{Code, ContentFormat};
 use latchwork_crypto::RustCrypto;
 use latchwork_oscore::{Context, Material};
@@ -152,13 +152,18 @@ impl Machine {
         server: &mut Option<CoapClient>,
         door: &Door,
         cnonce: Option<&[u8]>,
+        living: Option<&Permission>,
     ) -> Result<Permission, Error> {
-        let key = self.line.key().filter(|_| door.is_for_edhoc()).map(|key| key.ccs()).transpose()?;
+        // The name of a series stands for the key (draft-ietf-ace-edhoc-oscore-profile §3.1).
+        let living = living.and_then(|living| Some((living, living.series()?)));
+        let key = self.line.key().filter(|_| door.is_for_edhoc() && living.is_none());
+        let key = key.map(|key| key.ccs()).transpose()?;
         let request = TokenRequest {
             grant_type: Some(GrantType::CLIENT_CREDENTIALS),
             audience: Some(&door.audience),
             scope: Some(&*door.scopes).filter(|scopes| !scopes.is_empty()).map(Scope::Text),
             req_cnf: key.as_deref().map(Cnf::Kccs),
+            edhoc_info: living.map(|(_, series)| EdhocInfo::series(series)),
             ace_profile: Some(AskedProfile::Tell),
             cnonce,
             ..TokenRequest::default()
@@ -181,7 +186,10 @@ impl Machine {
             return Err(Error::Refused(error.error.name().unwrap_or("an unknown error").to_owned()));
         }
         let answer = TokenResponse::decode(&response.payload).map_err(|_| Error::Nonsense("a token response"))?;
-        Permission::granted(&answer, door, now())
+        match living {
+            Some((living, _)) => living.updated(&answer, now()),
+            None => Permission::granted(&answer, door, now()),
+        }
     }
 
     async fn post(&self, server: &mut Option<CoapClient>, payload: &[u8]) -> Result<Response, Error> {
@@ -253,7 +261,14 @@ struct Asking<'m> {
 
 impl Source for Asking<'_> {
     async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
-        self.machine.ask(self.server, door, cnonce).await
+        self.machine.ask(self.server, door, cnonce, None).await
+    }
+
+    async fn update(&mut self, door: &Door, cnonce: Option<&[u8]>, living: &Permission) -> Result<Permission, Error> {
+        match self.machine.ask(self.server, door, cnonce, Some(living)).await {
+            Err(error) if error.is_of_request() => self.permission(door, cnonce).await,
+            asked => asked,
+        }
     }
 }
 

@@ -120,9 +120,9 @@ fn another_may_do(permission: &Permission, code: Code, inside: bool) -> bool {
 /// The server refuses a token without `cnonce` for a lock without a clock; then that lock is asked for one.
 async fn first(door: &Door, source: &mut impl Source) -> Result<Permission, Error> {
     match source.permission(door, None).await {
-        Err(Error::Refused(error)) if error == "invalid_request" => match cnonce(door).await? {
+        Err(error) if error.is_of_request() => match cnonce(door).await? {
             Some(cnonce) => source.permission(door, Some(&cnonce)).await,
-            None => Err(Error::Refused(error)),
+            None => Err(error),
         },
         asked => asked,
     }

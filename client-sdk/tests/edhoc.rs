@@ -5,8 +5,8 @@
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
@@ -76,12 +76,17 @@ fn lock(answer: impl Fn(usize, &Message<'_>) -> (Code, Vec<u8>) + Send + 'static
 
 /// A phone with a permission for the lock at this address, and a server that is not there.
 fn phone(lock: SocketAddr, more: &str) -> (tempfile::TempDir, App) {
+    phone_that(lock, more, true)
+}
+
+/// The same, that sends message_3 together with its request or alone.
+fn phone_that(lock: SocketAddr, more: &str, combined: bool) -> (tempfile::TempDir, App) {
     let directory = tempfile::tempdir().unwrap();
     let ccs = URL_SAFE_NO_PAD.encode(ccs(&key(9)));
     let issuer = "http://127.0.0.1:1";
     let state = format!(
         r#"{{"issuer":{issuer:?},"refresh_token":"Zmlyc3Q","permissions":{{{FRONT:?}:{{"token":"b2xk","lock":{ccs:?},
-            "combined":true,"message_4":false,"path":"/.well-known/edhoc","expires":99999999999{more}}}}},"doors":[
+            "combined":{combined},"message_4":false,"path":"/.well-known/edhoc","expires":99999999999{more}}}}},"doors":[
             {{"name":"front","audience":{FRONT:?},"address":"{lock}","as_uri":"{issuer}/token",
               "profile":"coap_edhoc_oscore","rs_cnf":{{"kccs":{ccs:?}}}}}]}}"#
     );
@@ -148,6 +153,36 @@ async fn answers_of_a_lock() {
         // An unprotected success is dropped, or no success: never an opened door.
         assert!(outcome == expected || (what == "a success in the clear" && outcome != "opened"), "{what}: {outcome}");
         assert!(got.load(Ordering::SeqCst) >= messages, "{what}: {}", got.load(Ordering::SeqCst));
+    }
+}
+
+/// The well-known path goes as its number; spelled out where that is not understood, and then for all of the handshake.
+#[tokio::test]
+async fn the_path_goes_abbreviated() {
+    const ABBREV: OptionNumber = OptionNumber(13);
+    for (what, understands, expected) in
+        [("understood", true, vec![Some(2), Some(2)]), ("not understood", false, vec![Some(2), None, None])]
+    {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let (address, _) = lock(move |_, request| {
+            let value = request.options.uint(ABBREV);
+            if request.options.uint(OptionNumber::CONTENT_FORMAT) != Some(65) {
+                return (Code::UNAUTHORIZED, vec![]);
+            }
+            let spelled = request.options.path_eq("/.well-known/edhoc");
+            assert!(spelled != value.is_some() && (spelled || request.options.uri_path().next().is_none()));
+            let mut seen = log.lock().unwrap();
+            seen.push(value);
+            match request.payload {
+                _ if value.is_some() && !understands => (Code::BAD_OPTION, vec![]),
+                [0xf5, ..] => (Code::CHANGED, message_2(&key(9), Some(&[0x2a, 0x2a, 0x2a]), request.payload)),
+                _ => (Code::FORBIDDEN, vec![]),
+            }
+        });
+        let (_directory, app) = phone_that(address, "", false);
+        assert_eq!(name(app.open("front").await), "lock 0x83", "{what}");
+        assert_eq!(*seen.lock().unwrap(), expected, "{what}");
     }
 }
 

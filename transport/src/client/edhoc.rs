@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchwork_coap::{Code, ContentFormat};
+use latchwork_coap::{Code, ContentFormat, OptionNumber};
 use latchwork_crypto::{Agree, CryptoError, Random, RustCrypto};
 use latchwork_edhoc::initiator::{self, Key, Offer, VerifiedMessage2};
 use latchwork_edhoc::{ConnectionId, Credential, Ead, Identity, Method, NotACcs, OscoreKeys, correlation};
 use latchwork_oscore::{Context, Material};
 
-use super::{CoapClient, Error, Response};
+use super::{CoapClient, Error, Response, Target};
 use crate::random;
 
 /// Whom we want to reach, and how it wants to be spoken to.
@@ -19,12 +19,23 @@ pub struct Handshake<'h> {
     pub peer: &'h [u8],
     /// Where it takes EDHOC messages.
     pub path: &'h str,
+    /// What stands for that path, where the other end is to understand it; answered by 4.02, the path is spelled out.
+    pub abbreviation: Option<Abbreviation>,
     /// EAD_3: only that end can read it.
     pub eads: &'h [Ead<'h>],
     /// Whether message_3 goes together with the first request under the new context (RFC 9668).
     pub combined: bool,
     /// Whether the other end must send message_4. It has no place in a combined request (RFC 9668 §5).
     pub message_4: bool,
+}
+
+/// A well-known path by its number (draft-ietf-core-uri-path-abbrev). The option has no number for good yet, so it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abbreviation {
+    /// Uri-Path-Abbrev, which has its place between Content-Format and Uri-Query.
+    pub option: OptionNumber,
+    /// The path's number.
+    pub value: u32,
 }
 
 /// Who we are: a CCS, by whose name we go, and how its key proves it.
@@ -105,7 +116,8 @@ impl CoapClient {
         let eads: usize = with.eads.iter().map(|ead| ead.value.map_or(0, <[u8]>::len) + 16).sum();
         let mut buffer = vec![0; eads + own.ccs.len() + 512];
         let (sent, message_1) = initiator::start(&RustCrypto, &mut System, &offer, &mut buffer)?;
-        let mut message_2 = self.say(with, None, message_1).await?;
+        let mut target = with.abbreviation.map_or(Target::Path(with.path), Target::Abbreviated);
+        let mut message_2 = self.say(with, &mut target, None, message_1).await?;
 
         let received = sent.receive(&RustCrypto, &mut message_2, &[])?;
         let credential = Credential::ccs(with.peer)?;
@@ -128,7 +140,7 @@ impl CoapClient {
         if with.combined {
             self.set_new_context(context, message_3.to_vec());
         } else {
-            let mut message_4 = self.say(with, Some(&c_r), message_3).await?;
+            let mut message_4 = self.say(with, &mut target, Some(&c_r), message_3).await?;
             if with.message_4 {
                 sent.receive(&RustCrypto, &mut message_4, &[])?;
             }
@@ -137,9 +149,10 @@ impl CoapClient {
         Ok(())
     }
 
-    async fn say(
+    async fn say<'h>(
         &mut self,
-        with: &Handshake<'_>,
+        with: &Handshake<'h>,
+        target: &mut Target<'h>,
         c_r: Option<&ConnectionId>,
         message: &[u8],
     ) -> Result<Vec<u8>, Failed> {
@@ -150,14 +163,15 @@ impl CoapClient {
         let format = Some(ContentFormat::CID_EDHOC_CBOR_SEQ);
         let mut turns = TURNS;
         loop {
-            let response = self.request(Code::POST, with.path, format, None, &payload).await?;
+            let response = self.request_at(Code::POST, *target, format, None, &payload).await?;
             match response.code {
                 Code::CHANGED => return Ok(response.payload),
                 // Others came first: few handshakes begin in a second.
                 Code::TOO_MANY_REQUESTS if turns > 0 => tokio::time::sleep(Duration::from_secs(1)).await,
+                Code::BAD_OPTION if matches!(target, Target::Abbreviated(_)) => *target = Target::Path(with.path),
                 _ => return Err(Failed::Answer(response)),
             }
-            turns -= 1;
+            turns = turns.saturating_sub(1);
         }
     }
 }

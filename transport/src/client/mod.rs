@@ -17,6 +17,7 @@ use tokio::net::{ToSocketAddrs, UdpSocket};
 use crate::clock::Clock;
 use crate::heap::Heap;
 use crate::{Exchanges, MAX_DATAGRAM, exchanges, random};
+pub use edhoc::Abbreviation;
 pub use observe::Observation;
 use observe::Watched;
 use wire::Reply;
@@ -186,7 +187,18 @@ impl CoapClient {
         accept: Option<ContentFormat>,
         payload: &[u8],
     ) -> Result<Response, Error> {
-        let body = write_body(method, path, None, content_format, accept, payload)?;
+        self.request_at(method, Target::Path(path), content_format, accept, payload).await
+    }
+
+    async fn request_at(
+        &mut self,
+        method: Code,
+        target: Target<'_>,
+        content_format: Option<ContentFormat>,
+        accept: Option<ContentFormat>,
+        payload: &[u8],
+    ) -> Result<Response, Error> {
+        let body = write_body(method, target, None, content_format, accept, payload)?;
         let tag = random::u64()?.to_be_bytes();
         let mut transfer = new_transfer(&body, &tag)?;
         self.transfer(&mut transfer).await
@@ -237,15 +249,27 @@ fn whole(message: &Message<'_>, payload: &[u8], protected: bool) -> Response {
     Response { code: message.code, options, payload: payload.to_vec(), protected }
 }
 
+/// Which resource a request is for.
+#[derive(Clone, Copy)]
+enum Target<'t> {
+    /// An absolute path, and a query if it has one.
+    Path(&'t str),
+    /// A well-known path by its number.
+    Abbreviated(Abbreviation),
+}
+
 fn write_body(
     method: Code,
-    path: &str,
+    target: Target<'_>,
     observe: Option<u32>,
     content_format: Option<ContentFormat>,
     accept: Option<ContentFormat>,
     payload: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let (path, query) = match target {
+        Target::Path(path) => path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query))),
+        Target::Abbreviated(_) => ("", None),
+    };
     let mut buf = vec![0; 2 * path.len() + 2 * query.map_or(0, str::len) + payload.len() + 64];
     let mut writer = Writer::body(&mut buf, method);
     if let Some(observe) = observe {
@@ -254,6 +278,9 @@ fn write_body(
     writer.path(path)?;
     if let Some(format) = content_format {
         writer.uint_option(OptionNumber::CONTENT_FORMAT, format.0.into())?;
+    }
+    if let Target::Abbreviated(Abbreviation { option, value }) = target {
+        writer.uint_option(option, value)?;
     }
     for argument in query.into_iter().flat_map(|query| query.split('&')) {
         writer.option(OptionNumber::URI_QUERY, argument.as_bytes())?;

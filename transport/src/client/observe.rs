@@ -7,7 +7,7 @@ use latchwork_coap::{Code, ContentFormat, OptionNumber, Token};
 use latchwork_oscore::Context;
 
 use super::wire::Sent;
-use super::{CoapClient, Error, Reply, Response, new_transfer, whole, write_body};
+use super::{CoapClient, Error, Reply, Response, Target, new_transfer, whole, write_body};
 use crate::random;
 
 /// A resource under observation. Dropped, it is forgotten: the next notification is rejected, which ends it.
@@ -41,7 +41,7 @@ impl CoapClient {
         path: &str,
         accept: Option<ContentFormat>,
     ) -> Result<(Response, Option<Observation<'_>>), Error> {
-        let body = write_body(Code::GET, path, Some(0), None, accept, &[])?;
+        let body = write_body(Code::GET, Target::Path(path), Some(0), None, accept, &[])?;
         let token = Token::from(random::u64()?.to_be_bytes());
         let response = self.register(&body, token).await?;
         let observation =
@@ -169,7 +169,7 @@ impl Observation<'_> {
 
     /// Tells the server that we have seen enough (RFC 7641 §3.6).
     pub async fn cancel(self) -> Result<(), Error> {
-        let body = write_body(Code::GET, &self.path, Some(1), None, self.accept, &[])?;
+        let body = write_body(Code::GET, Target::Path(&self.path), Some(1), None, self.accept, &[])?;
         let mut transfer = new_transfer(&body, &[])?;
         self.client.unwatch();
         let (sent, _) = self.client.round_trip(&mut transfer, self.token, None).await?;
