@@ -301,7 +301,6 @@ mod tests {
         }
     }
 
-    /// EDHOC-3.3.3-02
     #[test]
     fn what_is_taken_for_an_update() {
         let own = ccs(1);
