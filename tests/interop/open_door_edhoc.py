@@ -81,4 +81,5 @@ async def main(lock, given):
     print(json.dumps(answers))
 
 
-asyncio.run(main(sys.argv[1], json.load(sys.stdin)))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], json.load(sys.stdin)))

@@ -14,3 +14,4 @@ mod nonce;
 mod providers;
 mod revocation;
 mod secrets;
+mod update;
