@@ -22,10 +22,15 @@ CNF, KCCS = 8, 11
 
 
 async def post(coap, lock, payload, path=".well-known/edhoc", content_format=CID_EDHOC):
-    message = aiocoap.Message(
-        code=aiocoap.POST, uri=f"{lock}/{path}", content_format=content_format, payload=payload
-    )
-    return await coap.request(message).response
+    """The answer; once the lock has time, of which strangers get half."""
+    while True:
+        message = aiocoap.Message(
+            code=aiocoap.POST, uri=f"{lock}/{path}", content_format=content_format, payload=payload
+        )
+        answer = await coap.request(message).response
+        if answer.code != aiocoap.TOO_MANY_REQUESTS:
+            return answer
+        await asyncio.sleep(0.5)
 
 
 async def handshake(coap, lock, given, method, c_i, eads):

@@ -84,16 +84,25 @@ impl Attacker {
             authz_info::Request { access_token: token, nonce1: Some(&nonce1), client_recipient_id: Some(&id1) };
         let mut payload = [0; 1024];
         let payload = request.encode(&mut payload).map_err(|e| format!("{e:?}"))?;
-        let mut buffer = [0; 1280];
-        let datagram = self.request(&mut buffer, Code::POST, "/authz-info", payload)?;
-        self.send(datagram)
+        self.post("/authz-info", ACE_CBOR, payload)
     }
 
     /// Posts a bare token to `/authz-info`.
     pub fn upload_bare(&mut self, token: &[u8]) -> Outcome<Answer> {
-        let mut buffer = [0; 1280];
-        let datagram = self.request_in(&mut buffer, Code::POST, "/authz-info", CWT, token)?;
-        self.send(datagram)
+        self.post("/authz-info", CWT, token)
+    }
+
+    /// Posts, and comes again while the lock has no time: it gives strangers half of it (RFC 8516).
+    fn post(&mut self, path: &str, format: u32, payload: &[u8]) -> Outcome<Answer> {
+        loop {
+            let mut buffer = [0; 1280];
+            let datagram = self.request_in(&mut buffer, Code::POST, path, format, payload)?;
+            let answer = self.send(datagram)?;
+            if answer.code != "4.29" {
+                return Ok(answer);
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// Runs EDHOC by method 1 as the holder of `key`, with a token that may be somebody else's, and says how message_3 was answered.
@@ -115,15 +124,7 @@ impl Attacker {
         let offer = Offer { method, prefer: &[], c_i, eads: &[] };
         let (sent, message_1) = initiator::start(c, &mut System, &offer, &mut buffer).map_err(wrong)?;
         let payload = [&[0xf5], message_1].concat();
-        let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
-        let mut answer = self.send(datagram)?;
-        // A lock begins few handshakes in a second, whoever asks.
-        while answer.code == "4.29" {
-            std::thread::sleep(Duration::from_secs(1));
-            let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
-            answer = self.send(datagram)?;
-        }
-        let mut message_2 = answer.payload;
+        let mut message_2 = self.post(EDHOC, CID_EDHOC, &payload)?.payload;
         let received = sent.receive(c, &mut message_2, &[]).map_err(wrong)?;
         let verified = received.verify(c, &Credential::ccs(lock)?).map_err(wrong)?;
 
