@@ -63,6 +63,21 @@ impl Target {
         };
         named && code.redeemed.is_none()
     }
+
+    /// Whether a code can end or change with it. If not, nobody has to look at any.
+    #[must_use]
+    pub fn reaches_codes(&self) -> bool {
+        !matches!(self, Self::Token(_) | Self::Grant(_) | Self::Lock(_))
+    }
+
+    /// What becomes of a code.
+    #[must_use]
+    pub fn of_code(&self, code: &Code, rev: Rev) -> Option<Change> {
+        match self {
+            Self::Removed(lock) => code_without(code, rev, lock),
+            _ => self.ends(code).then(|| Change::remove(Key::Code(code.hash), rev)),
+        }
+    }
 }
 
 impl Revocation {
@@ -97,8 +112,7 @@ pub fn grant_without(grant: &Grant, rev: Rev, lock: &LockName) -> Option<Change>
 }
 
 /// Takes a lock that was removed out of a code.
-#[must_use]
-pub fn code_without(code: &Code, rev: Rev, lock: &LockName) -> Option<Change> {
+fn code_without(code: &Code, rev: Rev, lock: &LockName) -> Option<Change> {
     let consented = others(&code.consented, lock)?;
     Some(Change::replace(Code { consented, ..code.clone() }, rev))
 }

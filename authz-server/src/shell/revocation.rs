@@ -125,8 +125,10 @@ impl Shell {
     async fn fulfil(&self, revocation: &Revocation) -> Result<Revoked, StoreError> {
         let mut done = Revoked::default();
         // Codes first: what becomes of one at this moment is a grant by the time those are looked for.
-        let code = |code: &Code, rev| revocation.target.ends(code).then(|| Change::remove(Key::Code(code.hash), rev));
-        self.change_all(|code| Key::Code(code.hash), code).await?;
+        if revocation.target.reaches_codes() {
+            self.change_all(|code: &Code| Key::Code(code.hash), |code, rev| revocation.target.of_code(code, rev))
+                .await?;
+        }
         let grants = self.end_grants(revocation, &mut done).await?;
         match &revocation.target {
             Target::Token(hash) => {
@@ -143,8 +145,6 @@ impl Shell {
                 done.tokens += self.list_of_audiences(&audiences).await?;
             }
             Target::Removed(name) => {
-                let code = |code: &Code, rev| revoke::code_without(code, rev, name);
-                self.change_all(|code| Key::Code(code.hash), code).await?;
                 let grant = |grant: &Grant, rev| revoke::grant_without(grant, rev, name);
                 self.change_all(|grant| Key::Grant(grant.id), grant).await?;
                 done.tokens += self.list_of_audiences(&[Audience::Lock(name.clone())].into()).await?;
