@@ -270,21 +270,13 @@ struct Asking<'a> {
 }
 
 impl Source for Asking<'_> {
-    async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
-        self.ask(door, cnonce, None).await
-    }
-
-    async fn update(&mut self, door: &Door, cnonce: Option<&[u8]>, living: &Permission) -> Result<Permission, Error> {
-        match self.ask(door, cnonce, Some(living)).await {
-            Err(error) if error.is_of_request() => self.permission(door, cnonce).await,
-            asked => asked,
-        }
-    }
-}
-
-impl Asking<'_> {
-    /// Uses the refresh token up for a new permission, which names the series of `living` if that has one.
-    async fn ask(&self, door: &Door, cnonce: Option<&[u8]>, living: Option<&Permission>) -> Result<Permission, Error> {
+    /// Uses the refresh token up.
+    async fn ask(
+        &mut self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+        living: Option<&Permission>,
+    ) -> Result<Permission, Error> {
         let living = living.and_then(|living| Some((living, living.series()?)));
         let permission = {
             let _turn = self.app.turn.lock().await;
@@ -307,7 +299,9 @@ impl Asking<'_> {
         }
         Ok(permission)
     }
+}
 
+impl Asking<'_> {
     /// Keeps a permission where `gives_way` says so of the one that is there.
     async fn keep(
         &self,

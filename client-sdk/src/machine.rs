@@ -260,15 +260,13 @@ struct Asking<'m> {
 }
 
 impl Source for Asking<'_> {
-    async fn permission(&mut self, door: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
-        self.machine.ask(self.server, door, cnonce, None).await
-    }
-
-    async fn update(&mut self, door: &Door, cnonce: Option<&[u8]>, living: &Permission) -> Result<Permission, Error> {
-        match self.machine.ask(self.server, door, cnonce, Some(living)).await {
-            Err(error) if error.is_of_request() => self.permission(door, cnonce).await,
-            asked => asked,
-        }
+    async fn ask(
+        &mut self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+        living: Option<&Permission>,
+    ) -> Result<Permission, Error> {
+        self.machine.ask(self.server, door, cnonce, living).await
     }
 }
 

@@ -41,23 +41,38 @@ pub(crate) struct Session {
 }
 
 /// Where permissions come from: the app or the machine, asking the server.
-pub(crate) trait Source {
-    /// A new permission for `door`, with the lock's `cnonce` in it if there is one.
+pub(crate) trait Source: Send {
+    /// Asks once for a new permission for `door`, with the lock's `cnonce` in it if there is one; the next in the series of `living`,
+    /// if that has one.
+    fn ask(
+        &mut self,
+        door: &Door,
+        cnonce: Option<&[u8]>,
+        living: Option<&Permission>,
+    ) -> impl Future<Output = Result<Permission, Error>> + Send;
+
+    /// A permission that begins anew.
     fn permission(
         &mut self,
         door: &Door,
         cnonce: Option<&[u8]>,
-    ) -> impl Future<Output = Result<Permission, Error>> + Send;
+    ) -> impl Future<Output = Result<Permission, Error>> + Send {
+        self.ask(door, cnonce, None)
+    }
 
-    /// The same for a session that lives by `living`: if it can be, a permission with which that session goes on.
+    /// For a session that lives by `living`: a permission with which it goes on, or a new one if the server knows no more of its series.
     fn update(
         &mut self,
         door: &Door,
         cnonce: Option<&[u8]>,
         living: &Permission,
     ) -> impl Future<Output = Result<Permission, Error>> + Send {
-        let _ = living;
-        self.permission(door, cnonce)
+        async move {
+            match self.ask(door, cnonce, Some(living)).await {
+                Err(error) if error.is_of_request() => self.permission(door, cnonce).await,
+                asked => asked,
+            }
+        }
     }
 }
 
@@ -454,7 +469,7 @@ mod tests {
     }
 
     impl Source for Asked {
-        async fn permission(&mut self, _: &Door, cnonce: Option<&[u8]>) -> Result<Permission, Error> {
+        async fn ask(&mut self, _: &Door, cnonce: Option<&[u8]>, _: Option<&Permission>) -> Result<Permission, Error> {
             self.cnonces.push(cnonce.map(<[u8]>::to_vec));
             if self.wants_one && cnonce.is_none() {
                 return Err(Error::Refused("invalid_request".into()));
