@@ -32,13 +32,8 @@ fn main() -> ! {
     board::start();
     measure::paint();
     let (decided, cost) = measure::cost(decide);
-    console::text(if decided.is_some() { "did decision ticks " } else { "refused ticks " });
-    console::number(cost.ticks);
-    console::text(" stack ");
-    console::number(cost.stack);
-    console::text(" held ");
-    console::number(cost.held);
-    console::line("");
+    console::text(if decided.is_some() { "did decision" } else { "refused" });
+    cost.tell();
     board::exit(decided.is_some())
 }
 

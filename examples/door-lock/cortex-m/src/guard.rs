@@ -122,13 +122,7 @@ fn log(event: Option<Event>, cost: &measure::Cost) {
     };
     console::text("did ");
     console::text(what);
-    console::text(" ticks ");
-    console::number(cost.ticks);
-    console::text(" stack ");
-    console::number(cost.stack);
-    console::text(" held ");
-    console::number(cost.held);
-    console::line("");
+    cost.tell();
 }
 
 /// How many people can be inside, and how many on the doorstep.

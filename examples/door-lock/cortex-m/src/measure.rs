@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "paints memory that nobody owns")]
 
 use crate::board::{free_stack, stack_top, ticks};
+use crate::console;
 use core::ptr::{read_volatile, write_volatile};
 
 /// The cost of one step.
@@ -13,6 +14,17 @@ pub(crate) struct Cost {
     pub(crate) stack: u32,
     /// Bytes of stack that the caller itself holds for good: the lock and its tables.
     pub(crate) held: u32,
+}
+
+impl Cost {
+    /// Says it on the console, and ends the line that was begun with what it is of.
+    pub(crate) fn tell(&self) {
+        for (what, number) in [(" ticks ", self.ticks), (" stack ", self.stack), (" held ", self.held)] {
+            console::text(what);
+            console::number(number);
+        }
+        console::line("");
+    }
 }
 
 /// Measures `step`.

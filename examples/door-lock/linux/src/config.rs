@@ -291,7 +291,7 @@ fn hex(key: &'static str, text: &str) -> Result<Vec<u8>, Wrong> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"
+    pub(super) const GOOD: &str = r#"
         issuer = "https://127.0.0.1:8443"
         aud = "urn:latchwork:lock:front"
         groups = []
