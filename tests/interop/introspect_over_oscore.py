@@ -12,6 +12,7 @@ import sys
 import aiocoap
 import cbor2
 from memory_context import MemoryContext
+from plain import plain
 
 ACE_CBOR = 19
 TOKEN, ACTIVE = 11, 10
@@ -47,15 +48,6 @@ async def main(server, given):
     said["in the clear"] = await ask(stranger, question(bytes.fromhex(given["own"])))
     await stranger.shutdown()
     print(json.dumps(said))
-
-
-def plain(value):
-    """JSON of a CBOR value: byte strings in hex, labels as text."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(label): plain(member) for label, member in value.items()}
-    return value
 
 
 asyncio.run(main(sys.argv[1], json.load(sys.stdin)))

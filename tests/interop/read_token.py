@@ -10,6 +10,7 @@ import json
 import sys
 
 import cbor2
+from plain import plain
 
 
 def sign1(given):
@@ -31,43 +32,31 @@ def sign1(given):
 
 def encrypt0(given):
     """R8392-7.1-01, R9770-3-02"""
-    from pycose.keys import SymmetricKey
     from pycose.messages import Enc0Message
 
-    token = bytes.fromhex(given["token"])
-    tagged = cbor2.loads(token)
-    assert tagged.tag == 61 and tagged.value.tag == 16, "61(16(...)), RFC 9770 section 3"
-    assert tagged.value.value[1] == {}, "an empty unprotected header, RFC 9770 section 3"
-    assert token[:3] == bytes.fromhex("d83dd0"), "tags in their shortest form, RFC 9770 section 3"
-    message = Enc0Message.decode(token[2:])
-    message.key = SymmetricKey(k=bytes.fromhex(given["key"]))
-    return cbor2.loads(message.decrypt())
+    return cbor2.loads(canonical(given, 16, Enc0Message).decrypt())
 
 
 def mac0(given):
     """R8392-7.1-01, R9770-3-02; `refused` in the place of the claims where the tag is not of this key."""
-    from pycose.keys import SymmetricKey
     from pycose.messages import Mac0Message
 
-    token = bytes.fromhex(given["token"])
-    tagged = cbor2.loads(token)
-    assert tagged.tag == 61 and tagged.value.tag == 17, "61(17(...)), RFC 9770 section 3"
-    assert tagged.value.value[1] == {}, "an empty unprotected header, RFC 9770 section 3"
-    assert token[:3] == bytes.fromhex("d83dd1"), "tags in their shortest form, RFC 9770 section 3"
-    message = Mac0Message.decode(token[2:])
-    message.key = SymmetricKey(k=bytes.fromhex(given["key"]))
+    message = canonical(given, 17, Mac0Message)
     return cbor2.loads(message.payload) if message.verify_tag() else {"refused": True}
 
 
-def plain(value):
-    """JSON of a CBOR value: byte strings in hex, labels as text."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(label): plain(member) for label, member in value.items()}
-    if isinstance(value, list):
-        return [plain(member) for member in value]
-    return value
+def canonical(given, tag, kind):
+    """The token as a message of `kind` with its key; RFC 9770 section 3 says how its bytes must be."""
+    from pycose.keys import SymmetricKey
+
+    token = bytes.fromhex(given["token"])
+    tagged = cbor2.loads(token)
+    assert tagged.tag == 61 and tagged.value.tag == tag, f"61({tag}(...))"
+    assert tagged.value.value[1] == {}, "an empty unprotected header"
+    assert token[:3] == bytes([0xD8, 61, 0xC0 | tag]), "tags in their shortest form"
+    message = kind.decode(token[2:])
+    message.key = SymmetricKey(k=bytes.fromhex(given["key"]))
+    return message
 
 
 READERS = {"sign1": sign1, "encrypt0": encrypt0, "mac0": mac0}

@@ -16,6 +16,7 @@ import cbor2
 import lakers
 from edhoc_peer import Initiator, wire_id
 from memory_context import MemoryContext
+from plain import plain
 
 EDHOC, CID_EDHOC, ACE_CBOR = 64, 65, 19
 KID, HEADER_KCCS, CNF_KCCS = 4, 14, 11
@@ -74,17 +75,6 @@ async def token(server, given, audience, scope, context):
     response = await asyncio.wait_for(coap.request(request).response, 30)
     await coap.shutdown()
     return {"code": str(response.code), "answer": plain(cbor2.loads(response.payload)) if response.payload else {}}
-
-
-def plain(value):
-    """JSON of a CBOR value: byte strings in hex, labels as text."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(label): plain(member) for label, member in value.items()}
-    if isinstance(value, list):
-        return [plain(member) for member in value]
-    return value
 
 
 async def main(server, audience, scope, given):

@@ -12,6 +12,7 @@ import sys
 import aiocoap
 import cbor2
 from memory_context import MemoryContext
+from plain import plain
 
 ACE_CBOR = 19
 AUDIENCE, SCOPE, GRANT_TYPE, ACE_PROFILE = 5, 9, 33, 38
@@ -36,15 +37,6 @@ async def main(server, audience, scope, context):
     await coap.shutdown()
     answer = cbor2.loads(response.payload) if response.payload else {}
     print(json.dumps({"code": str(response.code), "format": response.opt.content_format, "answer": plain(answer)}))
-
-
-def plain(value):
-    """JSON of a CBOR value: byte strings in hex, labels as text."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(label): plain(member) for label, member in value.items()}
-    return value
 
 
 asyncio.run(main(*sys.argv[1:4], json.load(sys.stdin)))
