@@ -14,18 +14,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchwork_ace::{Claims, Cnf, CoseKey, Hints};
 use latchwork_client_sdk::{App, Error, FileStore, Machine, MachineConfig, Server, SoftwareKey};
 use latchwork_coap::{Code, Kind, Message, OptionNumber, Writer};
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret};
+use latchwork_crypto::{P256Private, RustCrypto, Secret};
 use latchwork_edhoc::responder::ReceivedMessage1;
 use latchwork_edhoc::{ConnectionId, Identity, Method};
+use latchwork_transport::edhoc::System;
 use support::FRONT;
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
-}
 
 fn key(number: u8) -> P256Private {
     P256Private::new(Secret::new([number; 32])).unwrap()

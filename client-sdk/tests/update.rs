@@ -15,20 +15,13 @@ use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_ace::{Claims, Cnf, CoseKey, EdhocInfo, TokenRequest, TokenResponse};
 use latchwork_client_sdk::{App, Error, FileStore, PopKey as _, Server, SoftwareKey};
 use latchwork_coap::{Code, Kind, Message, OptionNumber, Writer};
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret};
+use latchwork_crypto::{P256Private, RustCrypto, Secret};
 use latchwork_edhoc::correlation::Posted;
 use latchwork_edhoc::responder::ReceivedMessage1;
 use latchwork_edhoc::{ConnectionId, Credential, Identity, Method};
-use latchwork_oscore::{Context, Incoming, Material};
+use latchwork_oscore::{Context, Incoming};
+use latchwork_transport::edhoc::{self, System};
 use support::{Answer, FRONT, FakeServer};
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
-}
 
 fn ccs(x: &[u8; 32], y: &[u8; 32], kid: &[u8]) -> Vec<u8> {
     let key = CoseKey { kid: Some(kid), ..CoseKey::p256(x, y) };
@@ -123,14 +116,7 @@ fn lock(phone: Vec<u8>, says: impl Fn(&[Seen]) -> Says + Send + 'static) -> (Soc
                         seen.push(Seen::Handshake(received.eads().iter().next().unwrap().value.unwrap().to_vec()));
                         let verified = received.verify(&RustCrypto, &Credential::ccs(&phone).unwrap()).unwrap();
                         let keys = verified.finish().oscore(&RustCrypto).unwrap();
-                        let material = Material {
-                            master_secret: keys.master_secret.expose(),
-                            master_salt: keys.master_salt.expose(),
-                            sender_id: keys.sender_id.as_bytes(),
-                            recipient_id: keys.recipient_id.as_bytes(),
-                            id_context: None,
-                        };
-                        context = Some(Context::derive(&RustCrypto, &material).unwrap());
+                        context = Some(edhoc::context(&keys).unwrap());
                         reply(Code::CHANGED, &[], &mut out)
                     }
                 }

@@ -11,6 +11,7 @@
 
 pub mod client;
 mod clock;
+pub mod edhoc;
 mod heap;
 mod oscore;
 pub mod server;

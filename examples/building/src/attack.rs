@@ -7,20 +7,13 @@ use std::time::Duration;
 use latchwork_ace::registry::unassigned::EAD_ACCESS_TOKEN;
 use latchwork_ace::{Claims, Cnf, CoseKey, authz_info};
 use latchwork_coap::message::{Code, Kind, Message, OptionNumber, Token, Writer};
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto};
+use latchwork_crypto::{P256Private, RustCrypto};
 use latchwork_edhoc::initiator::{self, Key, Offer};
 use latchwork_edhoc::{ConnectionId, Credential, Ead, Identity, Method, correlation};
 use latchwork_oscore::{Context, Material};
+use latchwork_transport::edhoc::{System, context};
 
 use crate::Outcome;
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
-}
 
 const ACE_CBOR: u32 = 19;
 const CWT: u32 = 61;
@@ -144,14 +137,7 @@ impl Attacker {
         let payload = [prefix.get(..length).unwrap_or_default(), message_3].concat();
         let datagram = self.request_in(&mut out, Code::POST, EDHOC, CID_EDHOC, &payload)?;
         let keys = sent.session().oscore(c).map_err(wrong)?;
-        let material = Material {
-            master_secret: keys.master_secret.expose(),
-            master_salt: keys.master_salt.expose(),
-            sender_id: keys.sender_id.as_bytes(),
-            recipient_id: keys.recipient_id.as_bytes(),
-            id_context: None,
-        };
-        let context = Context::derive(c, &material).map_err(|e| format!("{e:?}"))?;
+        let context = context(&keys).map_err(|e| format!("{e:?}"))?;
         Ok((self.send(datagram)?, context))
     }
 

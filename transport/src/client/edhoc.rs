@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchwork_coap::{Code, ContentFormat, OptionNumber};
-use latchwork_crypto::{Agree, CryptoError, Random, RustCrypto};
+use latchwork_crypto::{Agree, RustCrypto};
 use latchwork_edhoc::initiator::{self, Key, Offer, VerifiedMessage2};
-use latchwork_edhoc::{ConnectionId, Credential, Ead, Identity, Method, NotACcs, OscoreKeys, correlation};
-use latchwork_oscore::{Context, Material};
+use latchwork_edhoc::{ConnectionId, Credential, Ead, Identity, Method, NotACcs, correlation};
 
 use super::{CoapClient, Error, Response, Target};
+use crate::edhoc::{self, System};
 use crate::random;
 
 /// Whom we want to reach, and how it wants to be spoken to.
@@ -136,7 +136,8 @@ impl CoapClient {
             };
             verified.answer(&RustCrypto, &Identity::ccs(own.ccs, key)?, with.eads, &mut buffer)?
         };
-        let context = context(&sent.session().oscore(&RustCrypto)?)?;
+        let keys = sent.session().oscore(&RustCrypto)?;
+        let context = edhoc::context(&keys).map_err(|_| latchwork_edhoc::Error::NoRoom)?;
         if with.combined {
             self.set_new_context(context, message_3.to_vec());
         } else {
@@ -187,25 +188,6 @@ async fn signature(
     let id_cred = Identity::ccs(own.ccs, ())?.id_cred;
     let to_sign = verified.to_sign(&RustCrypto, (id_cred, own.ccs), with.eads, buffer)?;
     Ok(key.sign(to_sign).await)
-}
-
-fn context(keys: &OscoreKeys) -> Result<Context, Failed> {
-    let material = Material {
-        master_secret: keys.master_secret.expose(),
-        master_salt: keys.master_salt.expose(),
-        sender_id: keys.sender_id.as_bytes(),
-        recipient_id: keys.recipient_id.as_bytes(),
-        id_context: None,
-    };
-    Context::derive(&RustCrypto, &material).map_err(|_| latchwork_edhoc::Error::NoRoom.into())
-}
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
 }
 
 /// How often a busy peer is asked again, a second apart.

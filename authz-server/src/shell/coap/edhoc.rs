@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use latchwork_coap::{Code, ContentFormat, OptionNumber, shortest};
-use latchwork_crypto::{Agree, CryptoError, P256Private, Random, RustCrypto};
+use latchwork_crypto::{Agree, CryptoError, P256Private, Random as _, RustCrypto};
 use latchwork_edhoc::correlation::Posted;
 use latchwork_edhoc::responder::{ReceivedMessage1, SentMessage2};
 use latchwork_edhoc::{ConnectionId, Error, ErrorMessage, Identity};
-use latchwork_oscore::{Context, Material};
+use latchwork_transport::edhoc::{System, context};
 use latchwork_transport::{Handler, Request, Response};
 use serde::Serialize;
 
@@ -117,14 +117,7 @@ impl Edhoc {
             named(error.into())
         })?;
         let keys = verified.finish().oscore(&RustCrypto).map_err(|error| named(error.into()))?;
-        let material = Material {
-            master_secret: keys.master_secret.expose(),
-            master_salt: keys.master_salt.expose(),
-            sender_id: keys.sender_id.as_bytes(),
-            recipient_id: keys.recipient_id.as_bytes(),
-            id_context: None,
-        };
-        let context = Context::derive(&RustCrypto, &material).map_err(|_| named(CryptoError::Backend.into()))?;
+        let context = context(&keys).map_err(|_| named(CryptoError::Backend.into()))?;
         self.contexts.open(id.clone(), &key, context);
         Ok(id)
     }
@@ -221,15 +214,6 @@ struct Handshake {
     from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-}
-
-/// The system's randomness.
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
 }
 
 /// Bytes of a message: a credential by value and a signature.

@@ -1,8 +1,8 @@
 //! The lock's own key, for signed tokens.
 
-use crate::serve::System;
 use latchwork_ace::{Claims, Cnf, CoseKey};
 use latchwork_crypto::{P256Private, Secret};
+use latchwork_transport::edhoc::System;
 use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

@@ -9,12 +9,13 @@ use crate::questions::OURS;
 use crate::revoked::Kept;
 use crate::state::State;
 use latchwork_ace::TrlResponse;
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto};
+use latchwork_crypto::{CryptoError, P256Private, RustCrypto};
 use latchwork_door_lock_app::{Lock, MAX_DATAGRAM};
 use latchwork_edhoc::{Identity, Method};
 use latchwork_rs_lib::nonce::Nonces;
 use latchwork_rs_lib::trl::Pace;
 use latchwork_rs_lib::{Event, Handshakes, Introspect, Now, Refusal};
+use latchwork_transport::edhoc::System;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -47,14 +48,6 @@ pub(crate) enum Fault {
     /// Anything else that the system refuses.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-}
-
-pub(crate) struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
 }
 
 /// What a lock asks its server.

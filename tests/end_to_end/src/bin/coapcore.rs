@@ -16,10 +16,11 @@ use latchwork_ace::{Claims, Cnf, CoseKey};
 use latchwork_building::Outcome;
 use latchwork_building::board::{Board, Pace, image};
 use latchwork_coap::message::{Code, Kind, Message, OptionNumber, Token, Writer};
-use latchwork_crypto::{CryptoError, P256Private, Random, RustCrypto, Secret};
+use latchwork_crypto::{P256Private, RustCrypto, Secret};
 use latchwork_edhoc::initiator::{self, Key, Offer};
 use latchwork_edhoc::{ConnectionId, Credential, Identity, Method};
-use latchwork_oscore::{Context, Material};
+use latchwork_oscore::Context;
+use latchwork_transport::edhoc::{System, context};
 
 fn main() -> ExitCode {
     match run() {
@@ -105,14 +106,7 @@ fn open(door: SocketAddr) -> Outcome<()> {
     let identity = Identity::ccs(ccs, Key::Agree(&key))?;
     let (sent, message_3) = verified.answer(c, &identity, &[], &mut buffer).map_err(wrong)?;
     let keys = sent.session().oscore(c).map_err(wrong)?;
-    let material = Material {
-        master_secret: keys.master_secret.expose(),
-        master_salt: keys.master_salt.expose(),
-        sender_id: keys.sender_id.as_bytes(),
-        recipient_id: keys.recipient_id.as_bytes(),
-        id_context: None,
-    };
-    let mut context = Context::derive(c, &material).map_err(|e| format!("{e:?}"))?;
+    let mut context = context(&keys).map_err(|e| format!("{e:?}"))?;
 
     link.opens(&mut context, Some(message_3))?;
     link.opens(&mut context, None)
@@ -189,14 +183,6 @@ impl Link {
         let datagram = buffer.get(..length).unwrap_or_default().to_vec();
         let message = Message::parse(&datagram).map_err(|e| format!("{e:?}"))?;
         Ok(Answer { payload: message.payload.to_vec(), datagram })
-    }
-}
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
     }
 }
 

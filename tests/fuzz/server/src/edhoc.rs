@@ -20,12 +20,13 @@ use latchwork_authz_server::shell::{Shell, tls};
 use latchwork_authz_server::store::facts::Records;
 use latchwork_authz_server::store::memory::Memory;
 use latchwork_coap::{Code, ContentFormat};
-use latchwork_crypto::{CryptoError, P256Private, P256Public, Random, RustCrypto, Secret};
+use latchwork_crypto::{P256Private, P256Public, RustCrypto, Secret};
 use latchwork_edhoc::initiator::{self, Key, Offer};
 use latchwork_edhoc::{ConnectionId, Credential, ErrorMessage, Identity, Method, correlation};
-use latchwork_oscore::{Context, Material};
+use latchwork_oscore::Context;
 use latchwork_transport::CoapClient;
 use latchwork_transport::client::Response;
+use latchwork_transport::edhoc::{System, context};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{ISSUER, NOW};
@@ -57,14 +58,6 @@ struct Third {
     context: Context,
     /// Nothing but an error was sent in its name.
     untouched: bool,
-}
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
 }
 
 /// Seconds since [`NOW`]. It goes on with each script, so that what one left behind is over.
@@ -195,14 +188,7 @@ impl Talk {
         let identity = Identity::ccs(&self.ccs, key).expect("a credential");
         let (sent, message) = verified.answer(&RustCrypto, &identity, &[], &mut room).expect("message_3");
         let keys = sent.session().oscore(&RustCrypto).expect("keys");
-        let material = Material {
-            master_secret: keys.master_secret.expose(),
-            master_salt: keys.master_salt.expose(),
-            sender_id: keys.sender_id.as_bytes(),
-            recipient_id: keys.recipient_id.as_bytes(),
-            id_context: None,
-        };
-        let context = Context::derive(&RustCrypto, &material).expect("a context");
+        let context = context(&keys).expect("a context");
         Some(Third { c_r, message: message.to_vec(), context, untouched: true })
     }
 

@@ -2,9 +2,10 @@
 
 use latchwork_ace::introspection::{IntrospectionRequest, IntrospectionResponse};
 use latchwork_ace::{Cnf, CoseKey};
-use latchwork_crypto::{CryptoError, P256Private, P256Public, Random};
+use latchwork_crypto::{P256Private, P256Public};
 use latchwork_edhoc::initiator::{self, Key as Proof, Offer};
 use latchwork_edhoc::{ConnectionId, Credential, ErrorMessage, IdCred, Identity, Method, correlation};
+use latchwork_transport::edhoc::{System, context};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,14 +18,6 @@ use crate::store::{self, Batch, Outcome, Store, StoreError, Stored};
 
 const PATH: &str = "/.well-known/edhoc";
 const BOTH: [Method; 2] = [Method::SignatureStaticDh, Method::StaticDhStaticDh];
-
-struct System;
-
-impl Random for System {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), CryptoError> {
-        getrandom::fill(out).map_err(|_| CryptoError::Backend)
-    }
-}
 
 /// A client's key, and the credential that it shows.
 struct Robot {
@@ -94,14 +87,7 @@ async fn begin(world: &World, client: &mut CoapClient, robot: &Robot, method: Me
     let identity = robot.identity(by_value, key);
     let (sent, message) = verified.answer(&RustCrypto, &identity, &[], &mut buffer).unwrap();
     let keys = sent.session().oscore(&RustCrypto).unwrap();
-    let material = Material {
-        master_secret: keys.master_secret.expose(),
-        master_salt: keys.master_salt.expose(),
-        sender_id: keys.sender_id.as_bytes(),
-        recipient_id: keys.recipient_id.as_bytes(),
-        id_context: None,
-    };
-    Third { c_r, message: message.to_vec(), context: Context::derive(&RustCrypto, &material).unwrap() }
+    Third { c_r, message: message.to_vec(), context: context(&keys).unwrap() }
 }
 
 /// A whole handshake, after which the client speaks OSCORE.
